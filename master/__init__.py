@@ -1,0 +1,1 @@
+"""The master daemon: router, key store, job store, state trees, dispatch and runners."""

@@ -1,0 +1,1 @@
+"""The agent on a node: connection, job workers, outbox and grains."""

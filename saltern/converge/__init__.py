@@ -1,0 +1,1 @@
+"""The engine: requisites, plan, apply, verify."""

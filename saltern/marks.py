@@ -1,0 +1,58 @@
+"""The two kinds of module functions: those that read the node and those that act on it.
+
+Planning a state may only read. The mark is enforced where it matters: an acting function refuses to run unless its
+caller opened a permit, and only the engine (for a step's `do`) and the job runner (for a function that a user named)
+do that. This module is on every start-up path, so it imports next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_acting_permitted: ContextVar[bool] = ContextVar("saltern_acting_permitted", default=False)
+
+
+class ActedWhilePlanning(RuntimeError):
+    """An acting function was called where only reading is allowed: a bug of the caller, never of the user."""
+
+
+def reading(function: Callable[P, R]) -> Callable[P, R]:
+    """Mark FUNCTION as one that leaves the node as it is. Such functions may be called while planning."""
+    function.__saltern_kind__ = "reading"  # type: ignore[attr-defined]
+    return function
+
+
+def acting(function: Callable[P, R]) -> Callable[P, R]:
+    """Mark FUNCTION as one that changes the node. It raises ActedWhilePlanning outside `permit_acting`."""
+
+    @wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not _acting_permitted.get():
+            raise ActedWhilePlanning(f"{function.__module__}.{function.__name__} acts, so only a step's `do` may call it")
+        return function(*args, **kwargs)
+
+    guarded.__saltern_kind__ = "acting"  # type: ignore[attr-defined]
+    return guarded
+
+
+@contextmanager
+def permit_acting() -> Iterator[None]:
+    """Let acting functions run inside this block (and in no other thread or task)."""
+    token = _acting_permitted.set(True)
+    try:
+        yield
+    finally:
+        _acting_permitted.reset(token)
+
+
+def kind_of(function: object) -> str | None:
+    """'reading', 'acting', or None for a function that is not offered to users at all."""
+    kind = getattr(function, "__saltern_kind__", None)
+    return kind if isinstance(kind, str) else None

@@ -1,0 +1,1 @@
+"""Target expressions, from a plain glob to compound ones."""

@@ -1,0 +1,1 @@
+"""State functions, one file a namespace. They plan; they never act."""
