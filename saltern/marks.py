@@ -35,7 +35,9 @@ def acting(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         if not _acting_permitted.get():
-            raise ActedWhilePlanning(f"{function.__module__}.{function.__name__} acts, so only a step's `do` may call it")
+            raise ActedWhilePlanning(
+                f"{function.__module__}.{function.__name__} acts, so only a step's `do` may call it"
+            )
         return function(*args, **kwargs)
 
     guarded.__saltern_kind__ = "acting"  # type: ignore[attr-defined]

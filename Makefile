@@ -1,0 +1,43 @@
+# Two commands do all the set-up on a fresh Debian machine, as root: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .stamps
+LAB_PACKAGES := user-mode-linux uml-utilities iproute2 nfs-kernel-server nfs-common kmod tcpdump
+PACKAGES := python3-venv python3-dev gcc $(LAB_PACKAGES)
+
+.PHONY: help demo test lint bench clean
+help:  ## Show the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
+
+$(STAMPS)/packages: Makefile
+	@mkdir -p $(STAMPS)
+	@echo "[1/2] Debian packages"
+	@missing=""; for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q '^install ok installed' || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then echo "      installing$$missing"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } >$(STAMPS)/apt.log 2>&1 || { tail -n 20 $(STAMPS)/apt.log; exit 1; }; fi
+	@touch $@
+
+$(STAMPS)/venv: pyproject.toml | $(STAMPS)/packages
+	@echo "[2/2] virtual environment"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(STAMPS)/venv  ## Three real hosts converge from bare to the example platform, then drift and repair
+	@$(BIN)/python -m tests.lab.demo
+
+test: $(STAMPS)/venv lint  ## All checks and tests, lab included
+	@$(BIN)/python -m pytest
+
+lint: $(STAMPS)/venv  ## ruff, mypy --strict, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+bench: $(STAMPS)/venv  ## The figures of the README, each as a ratio within one run
+	@$(BIN)/python -m benchmarks
+
+clean:  ## Remove what the other targets made here
+	rm -rf $(VENV) $(STAMPS) .mypy_cache .ruff_cache .import_linter_cache .hypothesis

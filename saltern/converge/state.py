@@ -1,0 +1,46 @@
+"""The marks of a state function and of its reaction to `watch`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from saltern.converge.plan import Plan, Step
+
+F = TypeVar("F", bound=Callable[..., Plan])
+R = TypeVar("R", bound=Callable[..., Iterable[Step]])
+
+
+def state(function: F) -> F:
+    """Offer FUNCTION as a state: `(ctx: Context, name: str, *, argument: type = default, ...) -> Plan`.
+
+    It is called to observe and plan, before the steps and again after them, and must not act. Its keyword-only
+    parameters with their annotations are the arguments of the SLS; a wrong one is refused before anything runs.
+    """
+    function.__saltern_state__ = True  # type: ignore[attr-defined]
+    return function
+
+
+def reaction(to: Callable[..., Plan]) -> Callable[[R], R]:
+    """Make the decorated function what the state TO does, beyond its plan, when something that it watches changed.
+
+    It has the state's own signature and returns steps (`service.running`: restart). Without one, `watch` is refused
+    for the state with a message that says so.
+    """
+
+    def register(function: R) -> R:
+        to.__saltern_reaction__ = function  # type: ignore[attr-defined]
+        return function
+
+    return register
+
+
+def is_state(function: object) -> bool:
+    """Whether FUNCTION is offered as a state."""
+    return getattr(function, "__saltern_state__", False) is True
+
+
+def reaction_of(function: object) -> Callable[..., Iterable[Step]] | None:
+    """What the state does when a watched state changed, or None."""
+    found: Any = getattr(function, "__saltern_reaction__", None)
+    return found if callable(found) else None

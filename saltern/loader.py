@@ -1,0 +1,66 @@
+"""Finds a function by the name that users write: `bridge.add` in `modules/`, `bridge.present` in `states/`.
+
+A namespace is imported when it is first asked for and never before, so the cost of a call is that of what it uses.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from saltern.errors import UsageError, nearest
+from saltern.marks import kind_of
+
+_NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}\.[a-z][a-z0-9_]{0,63}$")
+
+
+def namespaces(package: str) -> tuple[str, ...]:
+    """The namespaces of PACKAGE ("modules" or "states"), without importing them."""
+    found = importlib.import_module(package)
+    return tuple(
+        sorted(
+            entry.name.rstrip("_") for entry in pkgutil.iter_modules(found.__path__) if not entry.name.startswith("_")
+        )
+    )
+
+
+def namespace(package: str, name: str) -> ModuleType | None:
+    """The module of namespace NAME, or None. A name that Python reserves has a file with a trailing underscore."""
+    for candidate in (name, name + "_"):
+        full = f"{package}.{candidate}"
+        try:
+            return importlib.import_module(full)
+        except ModuleNotFoundError as error:
+            if error.name != full:
+                raise
+    return None
+
+
+def functions(module: ModuleType, offered: Callable[[object], object] = kind_of) -> dict[str, Callable[..., Any]]:
+    """The offered functions that MODULE itself defines, by the name that users write (`list_` is `list`)."""
+    return {
+        name.rstrip("_"): value
+        for name, value in vars(module).items()
+        if not name.startswith("_") and callable(value) and offered(value) and value.__module__ == module.__name__
+    }
+
+
+def find(full_name: str, package: str = "modules", offered: Callable[[object], object] = kind_of) -> Callable[..., Any]:
+    """The function FULL_NAME ("test.ping") of PACKAGE. UsageError with the nearest name where there is none."""
+    kind = "state" if package == "states" else "function"
+    if not _NAME.match(full_name):
+        raise UsageError(f"{full_name!r} is not the name of a {kind}: write it as NAMESPACE.NAME, like test.ping")
+    space, _, name = full_name.partition(".")
+    module = namespace(package, space)
+    if module is None:
+        raise UsageError(
+            f"there is no {kind} {full_name!r}: no namespace {space!r}.{nearest(space, namespaces(package))}"
+        )
+    known = functions(module, offered)
+    if name not in known:
+        raise UsageError(f"there is no {kind} {full_name!r}.{nearest(full_name, [f'{space}.{k}' for k in known])}")
+    return known[name]
