@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from saltern.traverse import traverse
 
-DATA: dict[str, Any] = {
+DATA: dict[Any, Any] = {
     "net": {"bridges": [{"name": "br43", "vlan": 43}, {"name": "br46"}], "mtu": 1500, "none": None},
     "addresses": {"fe80::1": "eth0", "fe80": {"x": 1}},
     43: "vlan",
