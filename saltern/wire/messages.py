@@ -1,0 +1,253 @@
+"""The messages of both ports: one closed set of types per direction, in MessagePack, decoded strictly.
+
+No message says who sent it. The identity of a sender is the CURVE key of its connection (see `zap`), looked up in the
+key store. A message that does not decode to one of these types, or has a byte or a field too many, is refused whole.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+
+PROTOCOL = 1  # raised when an older peer could misunderstand; there is no negotiation to an older one
+MAX_CONTROL_BYTES = 16 * 1024 * 1024  # one message of the control port
+MAX_RETURN_BYTES = 12 * 1024 * 1024  # the value of one return, so that its message fits the limit above
+CHUNK_BYTES = 256 * 1024  # one chunk of the files port
+MAX_FILES_BYTES = 1024 * 1024  # one message of the files port
+
+Jid = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{20}$")]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=254)]
+Short = Annotated[str, msgspec.Meta(max_length=1024)]
+Text = Annotated[str, msgspec.Meta(max_length=65536)]
+Key = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+BlobId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    pass
+
+
+# --- minion to master, control port ---------------------------------------------------------------------------------
+
+
+class Join(_Message, tag="join", frozen=True):
+    """The one message that a key which is not accepted may send: it asks to be accepted as ID.
+
+    SECRET is the one-time secret of a join token, or empty. SEAL_KEY is the X25519 key that pillar and tree keys are
+    sealed to.
+    """
+
+    protocol: int
+    version: Short
+    id: Id
+    secret: bytes
+    seal_key: Key
+
+
+class Hello(_Message, tag="hello", frozen=True):
+    """The first message of an accepted key on each connection. HELD are the jobs that the minion has received and
+    whose returns the master has not confirmed."""
+
+    protocol: int
+    version: Short
+    boot: Short
+    held: list[Jid]
+    grains: dict[str, Any]
+
+
+class Grains(_Message, tag="grains", frozen=True):
+    """The grains changed since the hello."""
+
+    grains: dict[str, Any]
+
+
+class Received(_Message, tag="received", frozen=True):
+    """The job is on the minion and will be run once."""
+
+    jid: Jid
+
+
+class Progress(_Message, tag="progress", frozen=True):
+    """A run is at STEP of TOTAL, the state STATE_ID. Nothing depends on it, so it may be lost."""
+
+    jid: Jid
+    step: int
+    total: int
+    state_id: Short
+
+
+class Return(_Message, tag="return", frozen=True):
+    """What became of a job. VALUE is one JSON document. Sent again until the master says that it is stored.
+
+    OUTCOME: `done`, `failed`, `refused`, `killed` or `lost`.
+    """
+
+    jid: Jid
+    outcome: Short
+    success: bool
+    retcode: int
+    value: bytes
+    duration_ms: float
+
+
+class Called(_Message, tag="called", frozen=True):
+    """The return of a `saltern-call` on the minion itself, under a job id that the minion made."""
+
+    jid: Jid
+    function: Short
+    args: bytes
+    outcome: Short
+    success: bool
+    retcode: int
+    value: bytes
+    duration_ms: float
+
+
+class WantBundle(_Message, tag="want-bundle", frozen=True):
+    """Trees and pillar, asked for by the minion itself (`saltern-call`, a function that turned out to need them)."""
+
+    request: int
+    grains: dict[str, Any] | None
+
+
+class Pong(_Message, tag="pong", frozen=True):
+    """The answer to a ping, with its nonce."""
+
+    nonce: bytes
+
+
+FromMinion: TypeAlias = Join | Hello | Grains | Received | Progress | Return | Called | WantBundle | Pong
+
+
+# --- master to minion, control port ---------------------------------------------------------------------------------
+
+
+class Welcome(_Message, tag="welcome", frozen=True):
+    """The key is accepted, as ID."""
+
+    protocol: int
+    version: Short
+    id: Id
+    files_port: int
+
+
+class Pending(_Message, tag="pending", frozen=True):
+    """The key waits for an administrator; FINGERPRINT is what `saltern-key` shows for it."""
+
+    fingerprint: Short
+
+
+class Denied(_Message, tag="denied", frozen=True):
+    """The key, the token or the protocol version is refused. FINAL: asking again will not help."""
+
+    reason: Text
+    final: bool
+
+
+class Job(_Message, tag="job", frozen=True):
+    """Run FUNCTION once. ARGS and KWARGS are JSON documents. BUNDLE is an encoded `Bundle`, or empty."""
+
+    jid: Jid
+    function: Short
+    args: bytes
+    kwargs: bytes
+    user: Short
+    bundle: bytes
+
+
+class Stored(_Message, tag="stored", frozen=True):
+    """The returns of these jobs are in the master's store; the minion may forget them."""
+
+    jids: list[Jid]
+
+
+class BundleReply(_Message, tag="bundle", frozen=True):
+    """The answer to `WantBundle`: an encoded `Bundle`, or why there is none."""
+
+    request: int
+    bundle: bytes
+    error: Text
+
+
+class Ping(_Message, tag="ping", frozen=True):
+    """Prove that the application, not only the transport, is alive."""
+
+    nonce: bytes
+
+
+FromMaster: TypeAlias = Welcome | Pending | Denied | Job | Stored | BundleReply | Ping
+
+
+# --- files port ------------------------------------------------------------------------------------------------------
+
+
+class Want(_Message, tag="want", frozen=True):
+    """Send these blobs, in this order. CREDIT: how many chunks may be under way."""
+
+    blobs: Annotated[list[BlobId], msgspec.Meta(max_length=10000)]
+    credit: int
+
+
+class Credit(_Message, tag="credit", frozen=True):
+    """So many chunks more."""
+
+    chunks: int
+
+
+FilesFromMinion: TypeAlias = Want | Credit
+
+
+class Chunk(_Message, tag="chunk", frozen=True):
+    """Bytes of a blob from OFFSET on."""
+
+    blob: BlobId
+    offset: int
+    data: bytes
+    last: bool
+
+
+class Missing(_Message, tag="missing", frozen=True):
+    """The master has no such blob."""
+
+    blob: BlobId
+
+
+FilesFromMaster: TypeAlias = Chunk | Missing
+
+encode = msgspec.msgpack.Encoder().encode
+_from_minion = msgspec.msgpack.Decoder(FromMinion)
+_from_master = msgspec.msgpack.Decoder(FromMaster)
+_files_from_minion = msgspec.msgpack.Decoder(FilesFromMinion)
+_files_from_master = msgspec.msgpack.Decoder(FilesFromMaster)
+
+
+class BadMessage(ValueError):
+    """Bytes that are no message of this direction and port."""
+
+
+def from_minion(data: bytes | memoryview) -> FromMinion:
+    """A control message of a minion; BadMessage otherwise."""
+    return _strict(_from_minion, data)  # type: ignore[no-any-return]
+
+
+def from_master(data: bytes | memoryview) -> FromMaster:
+    """A control message of the master; BadMessage otherwise."""
+    return _strict(_from_master, data)  # type: ignore[no-any-return]
+
+
+def files_from_minion(data: bytes | memoryview) -> FilesFromMinion:
+    """A files message of a minion; BadMessage otherwise."""
+    return _strict(_files_from_minion, data)  # type: ignore[no-any-return]
+
+
+def files_from_master(data: bytes | memoryview) -> FilesFromMaster:
+    """A files message of the master; BadMessage otherwise."""
+    return _strict(_files_from_master, data)  # type: ignore[no-any-return]
+
+
+def _strict(decoder: Any, data: bytes | memoryview) -> Any:
+    try:
+        return decoder.decode(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError, MemoryError) as error:
+        raise BadMessage(str(error)) from None
