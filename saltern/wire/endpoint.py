@@ -65,6 +65,8 @@ class Endpoint:
         if self.closed:
             return
         for _ in range(_TURN):
+            if self.socket.closed:
+                return
             try:
                 frames = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
@@ -77,6 +79,4 @@ class Endpoint:
                 self._on_message(frames)
             except Exception as error:
                 self._loop.call_exception_handler({"message": "a message could not be handled", "exception": error})
-            if self.closed:
-                return
         self._again()

@@ -1,0 +1,221 @@
+"""The life of a job on the master: who it is for, what became of it there, and what has to be stored.
+
+No sockets and no clock here: the server passes events in and carries out what it is told.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from saltern.errors import UsageError
+
+Emit = Callable[[bytes], None]  # takes one line of the control protocol
+
+DELIVERABLE = ("sent", "received")
+ENDS = ("done", "failed", "refused", "offline", "lost contact", "timed out", "killed", "lost")
+
+
+@dataclass(slots=True)
+class Target:
+    """One minion's part of a job; STATE is queued, sent, received or one of `ENDS`."""
+
+    public: bytes
+    minion: str
+    state: str
+    sent_at: float = 0.0  # monotonic
+    step: tuple[int, int, str] | None = None
+
+
+@dataclass(slots=True)
+class Job:
+    """A published job. WATCHERS are the commands that wait for it."""
+
+    jid: str
+    function: str
+    args: bytes
+    kwargs: bytes
+    target: str
+    form: str
+    user: str
+    started: float
+    targets: dict[bytes, Target] = field(default_factory=dict)
+    watchers: list[Emit] = field(default_factory=list)
+    waiting: set[bytes] = field(default_factory=set)
+
+    def emit(self, line: bytes) -> None:
+        """Tell all who watch."""
+        for watcher in self.watchers:
+            watcher(line)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a job ended on a minion; VALUE is a JSON document."""
+
+    jid: str
+    public: bytes
+    outcome: str
+    success: bool
+    retcode: int
+    value: bytes
+    duration_ms: float
+
+
+class JidMaker:
+    """Job ids: the time as 20 digits (to the microsecond), each greater than all before, also across restarts."""
+
+    def __init__(self, last: str = "") -> None:
+        self._last = last
+
+    def __call__(self, now: float) -> str:
+        """The next job id at NOW (seconds since the epoch)."""
+        text = time.strftime("%Y%m%d%H%M%S", time.localtime(now)) + f"{int(now * 1e6) % 1_000_000:06d}"
+        self._last = text if text > self._last else f"{int(self._last) + 1:020d}"
+        return self._last
+
+
+def create(connection: sqlite3.Connection, job: Job) -> None:
+    """Store the job and its targets as they are."""
+    connection.execute(
+        "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            job.jid,
+            job.function,
+            job.args.decode(),
+            job.kwargs.decode(),
+            job.target,
+            job.form,
+            job.user,
+            job.started,
+        ),
+    )
+    connection.executemany(
+        "INSERT INTO ends (jid, public, minion, state, at) VALUES (?, ?, ?, ?, ?)",
+        [(job.jid, t.public, t.minion, t.state, job.started) for t in job.targets.values()],
+    )
+
+
+def store(connection: sqlite3.Connection, ends: Sequence[End], now: float) -> list[str]:
+    """Store ENDS: for each `stored`, `duplicate` (it had one already) or `unknown` (it was no target of that job)."""
+    verdicts = []
+    for end in ends:
+        cursor = connection.execute(
+            "UPDATE ends SET state = ?, success = ?, retcode = ?, value = ?, duration_ms = ?, at = ? "
+            "WHERE jid = ? AND public = ? AND state IN ('queued', 'sent', 'received')",
+            (
+                end.outcome,
+                end.success,
+                end.retcode,
+                end.value.decode(),
+                end.duration_ms,
+                now,
+                end.jid,
+                end.public,
+            ),
+        )
+        if cursor.rowcount:
+            verdicts.append("stored")
+            continue
+        row = connection.execute("SELECT 1 FROM ends WHERE jid = ? AND public = ?", (end.jid, end.public)).fetchone()
+        verdicts.append("duplicate" if row else "unknown")
+    return verdicts
+
+
+def create_called(connection: sqlite3.Connection, job: Job, end: End) -> str:
+    """Store what a minion ran by itself (`saltern-call`). A job id that is taken is refused as `unknown`."""
+    taken = connection.execute("SELECT user FROM jobs WHERE jid = ?", (job.jid,)).fetchone()
+    if taken:
+        return "duplicate" if taken[0] == job.user else "unknown"
+    create(connection, job)
+    return store(connection, [end], job.started)[0]
+
+
+def received(connection: sqlite3.Connection, pairs: Iterable[tuple[str, bytes]]) -> None:
+    """Note that the jobs (jid, public) have reached their minions."""
+    connection.executemany("UPDATE ends SET state = 'received' WHERE jid = ? AND public = ? AND state = 'sent'", pairs)
+
+
+def open_for(connection: sqlite3.Connection, public: bytes, held: Sequence[str]) -> list[tuple[Job, str]]:
+    """What a minion that came back still owes: jobs that it was sent, has no end for, and does not hold.
+
+    A job it never received is to be sent again; one that it had received, but no longer knows, was lost with it.
+    """
+    rows = connection.execute(
+        "SELECT jobs.jid, function, args, kwargs, target, form, user, started, ends.state FROM ends JOIN jobs USING (jid) "
+        "WHERE ends.public = ? AND ends.state IN ('queued', 'sent', 'received') ORDER BY jobs.jid",
+        (public,),
+    ).fetchall()
+    return [(Job(r[0], r[1], r[2].encode(), r[3].encode(), *r[4:8]), r[8]) for r in rows if r[0] not in held]
+
+
+def last_jid(connection: sqlite3.Connection) -> str:
+    """The greatest job id so far, or ''."""
+    return str(connection.execute("SELECT max(jid) FROM jobs").fetchone()[0] or "")
+
+
+def prune(connection: sqlite3.Connection, older_than: float) -> int:
+    """Forget jobs that started before OLDER_THAN (seconds since the epoch): how many."""
+    connection.execute("DELETE FROM ends WHERE jid IN (SELECT jid FROM jobs WHERE started < ?)", (older_than,))
+    return connection.execute("DELETE FROM jobs WHERE started < ?", (older_than,)).rowcount
+
+
+def listing(connection: sqlite3.Connection, limit: int = 50) -> dict[str, dict[str, Any]]:
+    """The latest jobs by job id, as `jobs.list_jobs` shows them."""
+    rows = connection.execute(
+        "SELECT jid, function, args, kwargs, target, form, user, started FROM jobs ORDER BY jid DESC LIMIT ?", (limit,)
+    ).fetchall()
+    return {row[0]: _described(row) for row in reversed(rows)}
+
+
+def lookup(connection: sqlite3.Connection, jid: str) -> dict[str, Any]:
+    """One job with the end on each target. UsageError where there is none."""
+    row = connection.execute(
+        "SELECT jid, function, args, kwargs, target, form, user, started FROM jobs WHERE jid = ?", (jid,)
+    ).fetchone()
+    if row is None:
+        raise UsageError(f"there is no job {jid} (saltern-run jobs.list_jobs shows those that are kept)")
+    ends = connection.execute(
+        "SELECT minion, state, success, retcode, value, duration_ms, at FROM ends WHERE jid = ? ORDER BY minion", (jid,)
+    ).fetchall()
+    return {
+        **_described(row),
+        "Result": {
+            end[0]: {
+                "outcome": end[1],
+                "success": None if end[2] is None else bool(end[2]),
+                "retcode": end[3],
+                "return": json.loads(end[4]) if end[4] is not None else None,
+                "duration_ms": end[5],
+            }
+            for end in ends
+        },
+    }
+
+
+def active(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
+    """The jobs that have not ended on some target, with the state on each of those."""
+    rows = connection.execute(
+        "SELECT jobs.jid, function, args, kwargs, target, form, user, started, minion, state FROM ends "
+        "JOIN jobs USING (jid) WHERE state IN ('queued', 'sent', 'received') ORDER BY jobs.jid, minion"
+    ).fetchall()
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        found.setdefault(row[0], {**_described(row), "Running": {}})["Running"][row[8]] = row[9]
+    return found
+
+
+def _described(row: Sequence[Any]) -> dict[str, Any]:
+    args, kwargs = json.loads(row[2]), json.loads(row[3])
+    return {
+        "Function": row[1],
+        "Arguments": [*args, kwargs] if kwargs else args,
+        "Target": row[4],
+        "Target-type": row[5],
+        "User": row[6],
+        "StartTime": time.strftime("%Y, %b %d %H:%M:%S", time.localtime(row[7])),
+    }
