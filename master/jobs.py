@@ -146,7 +146,8 @@ def open_for(connection: sqlite3.Connection, public: bytes, held: Sequence[str])
     A job it never received is to be sent again; one that it had received, but no longer knows, was lost with it.
     """
     rows = connection.execute(
-        "SELECT jobs.jid, function, args, kwargs, target, form, user, started, ends.state FROM ends JOIN jobs USING (jid) "
+        "SELECT jobs.jid, function, args, kwargs, target, form, user, started, ends.state FROM ends "
+        "JOIN jobs USING (jid) "
         "WHERE ends.public = ? AND ends.state IN ('queued', 'sent', 'received') ORDER BY jobs.jid",
         (public,),
     ).fetchall()

@@ -18,6 +18,11 @@ from saltern.marks import kind_of
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}\.[a-z][a-z0-9_]{0,63}$")
 
 
+def is_name(text: str) -> bool:
+    """Whether TEXT has the form of a function's name."""
+    return _NAME.fullmatch(text) is not None
+
+
 def namespaces(package: str) -> tuple[str, ...]:
     """The namespaces of PACKAGE ("modules" or "states"), without importing them."""
     found = importlib.import_module(package)
@@ -52,7 +57,7 @@ def functions(module: ModuleType, offered: Callable[[object], object] = kind_of)
 def find(full_name: str, package: str = "modules", offered: Callable[[object], object] = kind_of) -> Callable[..., Any]:
     """The function FULL_NAME ("test.ping") of PACKAGE. UsageError with the nearest name where there is none."""
     kind = "state" if package == "states" else "function"
-    if not _NAME.match(full_name):
+    if not is_name(full_name):
         raise UsageError(f"{full_name!r} is not the name of a {kind}: write it as NAMESPACE.NAME, like test.ping")
     space, _, name = full_name.partition(".")
     module = namespace(package, space)

@@ -1,0 +1,341 @@
+"""Jobs on their way: who they go to, what comes back, and who waits for it.
+
+A job is stored before it is sent, a return is stored before it is confirmed or shown. A target that is away is said to
+be so at once. One that loses its connection in the middle has GRACE_S to come back before those who wait are told;
+its return is still taken when it arrives later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from master import jobs
+from master.jobs import Emit, End, Job, Target
+from master.presence import Minion, Presence
+from master.router import Router
+from master.store import Store, StoreError
+from saltern.errors import SalternError, UsageError
+from saltern.wire import messages as m
+
+logger = logging.getLogger(__name__)
+
+GRACE_S = 15.0
+RESEND_S = 30.0  # a job that was not confirmed by then is sent once more; the minion runs it once all the same
+NEEDS_BUNDLE = frozenset({"state", "pillar", "cp", "slsutil"})  # namespaces whose jobs carry trees and pillar
+
+Bundles = Callable[[Sequence[tuple[Minion, bytes]]], Any]  # awaitable: for each, the encoded bundle or an error
+
+
+class Dispatch:
+    """All jobs that are under way."""
+
+    def __init__(self, presence: Presence, store: Store, router: Router, bundles: Bundles, last_jid: str) -> None:
+        self.presence, self.store, self.router, self._bundles = presence, store, router, bundles
+        self.active: dict[str, Job] = {}
+        self._new_jid = jobs.JidMaker(last_jid)
+        self._loop = asyncio.get_running_loop()
+        self._ends: list[tuple[End, Minion]] = []
+        self._received: list[tuple[str, bytes]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- from the commands ---------------------------------------------------------------------------------------
+
+    async def publish(
+        self,
+        chosen: Sequence[Minion],
+        function: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        *,
+        target: str,
+        form: str,
+        user: str,
+        watcher: Emit | None,
+    ) -> Job:
+        """Store the job, send it to those who are here, and tell WATCHER all that happens to it."""
+        if not chosen:
+            raise UsageError("a job needs at least one minion")
+        now = time.time()
+        job = Job(
+            self._new_jid(now),
+            function,
+            json.dumps(args).encode(),
+            json.dumps(kwargs).encode(),
+            target,
+            form,
+            user,
+            now,
+        )
+        for minion in chosen:
+            state = "sent" if minion.session else "offline"
+            job.targets[minion.record.public] = Target(minion.record.public, minion.id, state, time.monotonic())
+        job.waiting = {public for public, t in job.targets.items() if t.state == "sent"}
+        if watcher:
+            job.watchers.append(watcher)
+        await self.store.do(lambda c: jobs.create(c, job))
+        self.active[job.jid] = job
+        job.emit(
+            _line(
+                event="job",
+                jid=job.jid,
+                function=function,
+                targets={t.minion: t.state for t in job.targets.values()},
+            )
+        )
+        for minion in chosen:
+            if job.targets[minion.record.public].state == "offline":
+                self._tell(job, minion.record.public, "offline", False, 1, _offline(minion), 0.0)
+        await self._send(job, [minion for minion in chosen if minion.record.public in job.waiting])
+        self._ended(job)
+        return job
+
+    async def _send(self, job: Job, to: Sequence[Minion]) -> None:
+        if job.function.partition(".")[0] not in NEEDS_BUNDLE:
+            data = _job_message(job, b"")
+            for minion in to:
+                self._send_one(job, minion, data)
+            return
+        results = await self._bundles([(minion, job.jid.encode()) for minion in to])
+        for minion, result in zip(to, results, strict=True):
+            if isinstance(result, bytes):
+                self._send_one(job, minion, _job_message(job, result))
+            else:
+                value = json.dumps(str(result)).encode()
+                self._end(End(job.jid, minion.record.public, "refused", False, 1, value, 0.0), minion)
+
+    def _send_one(self, job: Job, minion: Minion, data: bytes) -> None:
+        if not self.router.send(minion, data):
+            value = json.dumps("The connection was lost before the job could be sent.").encode()
+            self._end(End(job.jid, minion.record.public, "offline", False, 1, value, 0.0), minion)
+
+    def unwatch(self, job: Job, watcher: Emit) -> None:
+        """The command that waited is gone; the job goes on."""
+        if watcher in job.watchers:
+            job.watchers.remove(watcher)
+
+    def time_out(self, job: Job) -> None:
+        """Those who wait will wait no longer; what comes later is stored all the same."""
+        for public in list(job.waiting):
+            self._tell(job, public, "timed out", False, 1, b'"The job goes on; it was not waited for any longer."', 0.0)
+        self._ended(job)
+
+    # --- from the minions (see router.Work) ----------------------------------------------------------------------
+
+    def arrived(self, minion: Minion, held: list[str]) -> None:
+        """Send what the minion was to get and never got; end what it had and no longer knows."""
+        self._task(self._resume(minion, held))
+
+    async def _resume(self, minion: Minion, held: list[str]) -> None:
+        public = minion.record.public
+        for job, state in await self.store.do(lambda c: jobs.open_for(c, public, held)):
+            known = self.active.get(job.jid, job)
+            if state == "received":
+                value = b'"The minion no longer knows this job: its state was lost while it ran."'
+                self._end(End(job.jid, public, "lost", False, 1, value, 0.0), minion)
+            else:
+                known.targets.setdefault(public, Target(public, minion.id, state, time.monotonic()))
+                await self._send(known, [minion])
+
+    def left(self, minion: Minion) -> None:
+        """Give the minion GRACE_S to come back, then tell those who wait for it."""
+        public = minion.record.public
+        if any(public in job.waiting for job in self.active.values()):
+            self._loop.call_later(GRACE_S, self._still_away, minion)
+
+    def _still_away(self, minion: Minion) -> None:
+        if minion.session:
+            return
+        public = minion.record.public
+        for job in list(self.active.values()):
+            if public in job.waiting:
+                step = job.targets[public].step
+                where = f" It was at step {step[0]} of {step[1]}, {step[2]}." if step else ""
+                text = f"The connection was lost.{where} Its return is stored when it comes back."
+                self._tell(job, public, "lost contact", False, 1, json.dumps(text).encode(), 0.0)
+                self._ended(job)
+
+    def received(self, minion: Minion, message: m.Received) -> None:
+        """The job is on the minion."""
+        job = self.active.get(message.jid)
+        target = job.targets.get(minion.record.public) if job else None
+        if target and target.state == "sent":
+            target.state = "received"
+        if not self._received:
+            self._loop.call_later(0.05, self._store_received)
+        self._received.append((message.jid, minion.record.public))
+
+    def _store_received(self) -> None:
+        pairs, self._received = self._received, []
+        self._task(self._quietly(self.store.do(lambda c: jobs.received(c, pairs))))
+
+    def progress(self, minion: Minion, message: m.Progress) -> None:
+        """Tell those who watch where a run is."""
+        job = self.active.get(message.jid)
+        target = job.targets.get(minion.record.public) if job else None
+        if job and target:
+            target.step = (message.step, message.total, message.state_id)
+            job.emit(
+                _line(event="progress", minion=minion.id, step=message.step, total=message.total, id=message.state_id)
+            )
+
+    def returned(self, minion: Minion, message: m.Return) -> None:
+        """Store the return, then confirm it and show it."""
+        if message.outcome not in ("done", "failed", "refused", "killed", "lost") or not _is_json(message.value):
+            logger.warning("%s: a malformed return of job %s was dropped", minion.id, message.jid)
+            return
+        self._end(
+            End(
+                message.jid,
+                minion.record.public,
+                message.outcome,
+                message.success,
+                message.retcode,
+                message.value,
+                message.duration_ms,
+            ),
+            minion,
+        )
+
+    def called(self, minion: Minion, message: m.Called) -> None:
+        """Store what the minion ran by itself."""
+        if not (_is_json(message.value) and _is_json(message.args)):
+            logger.warning("%s: a malformed return of its own job %s was dropped", minion.id, message.jid)
+            return
+        public = minion.record.public
+        job = Job(
+            message.jid,
+            message.function,
+            message.args,
+            b"{}",
+            minion.id,
+            "list",
+            f"minion/{minion.id}",
+            time.time(),
+            {public: Target(public, minion.id, "received")},
+        )
+        end = End(
+            job.jid, public, message.outcome, message.success, message.retcode, message.value, message.duration_ms
+        )
+        self._task(self._store_called(minion, job, end))
+
+    async def _store_called(self, minion: Minion, job: Job, end: End) -> None:
+        try:
+            verdict = await self.store.do(lambda c: jobs.create_called(c, job, end))
+        except StoreError as error:
+            logger.error("%s", error)
+            return
+        if verdict == "unknown":
+            logger.warning("%s told of a job of its own under the id of another, %s: dropped", minion.id, job.jid)
+        self.router.send(minion, m.encode(m.Stored([job.jid])))
+
+    def want_bundle(self, minion: Minion, message: m.WantBundle) -> None:
+        """Answer with trees and pillar for this minion, and for no other."""
+        self._task(self._give_bundle(minion, message))
+
+    async def _give_bundle(self, minion: Minion, message: m.WantBundle) -> None:
+        [result] = await self._bundles([(minion, f"request/{message.request}".encode())])
+        good = isinstance(result, bytes)
+        reply = m.BundleReply(message.request, result if good else b"", "" if good else str(result))
+        self.router.send(minion, m.encode(reply))
+
+    # --- ends ----------------------------------------------------------------------------------------------------
+
+    def _end(self, end: End, minion: Minion) -> None:
+        if not self._ends:
+            self._loop.call_soon(lambda: self._task(self._store_ends()))
+        self._ends.append((end, minion))
+
+    async def _store_ends(self) -> None:
+        batch, self._ends = self._ends, []
+        now = time.time()
+        try:
+            verdicts = await self.store.do(lambda c: jobs.store(c, [end for end, _ in batch], now))
+        except StoreError as error:
+            logger.error("%d returns were not stored, and so not confirmed: %s", len(batch), error)
+            return
+        confirmed: dict[bytes, list[str]] = {}
+        for (end, minion), verdict in zip(batch, verdicts, strict=True):
+            confirmed.setdefault(minion.record.public, []).append(end.jid)
+            if verdict == "unknown":
+                logger.warning("%s returned job %s, which it was not given: dropped", minion.id, end.jid)
+            elif verdict == "stored":
+                self._shown(end)
+        for public, jids in confirmed.items():
+            found = self.presence.minions.get(public)
+            if found:
+                self.router.send(found, m.encode(m.Stored(jids)))
+
+    def _shown(self, end: End) -> None:
+        job = self.active.get(end.jid)
+        if job:
+            self._tell(job, end.public, end.outcome, end.success, end.retcode, end.value, end.duration_ms)
+            self._ended(job)
+
+    def _tell(
+        self, job: Job, public: bytes, outcome: str, success: bool, retcode: int, value: bytes, duration_ms: float
+    ) -> None:
+        target = job.targets[public]
+        target.state = outcome
+        job.waiting.discard(public)
+        head = _line(
+            event="return",
+            minion=target.minion,
+            outcome=outcome,
+            success=success,
+            retcode=retcode,
+            duration_ms=duration_ms,
+        )
+        job.emit(head[:-2] + b', "return": ' + value + b"}\n")
+
+    def _ended(self, job: Job) -> None:
+        if not job.waiting and job.jid in self.active:
+            del self.active[job.jid]
+            job.emit(_line(event="end", ok=all(t.state == "done" for t in job.targets.values())))
+            job.watchers.clear()
+
+    def _task(self, work: Any) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error:
+            logger.error("a task failed: %s", error, exc_info=None if isinstance(error, SalternError) else error)
+
+    async def _quietly(self, future: Any) -> None:
+        try:
+            await future
+        except StoreError as error:
+            logger.error("%s", error)
+
+
+def _job_message(job: Job, bundle: bytes) -> bytes:
+    return m.encode(m.Job(job.jid, job.function, job.args, job.kwargs, job.user, bundle))
+
+
+def _line(**fields: Any) -> bytes:
+    return json.dumps(fields).encode() + b"\n"
+
+
+def _offline(minion: Minion) -> bytes:
+    if minion.seen is None:
+        return b'"Minion is offline (never seen since the master started)"'
+    seen = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(minion.seen))
+    return json.dumps(f"Minion is offline (last seen {seen})").encode()
+
+
+def _is_json(value: bytes) -> bool:
+    import msgspec
+
+    try:
+        msgspec.json.decode(value)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    return b"\n" not in value

@@ -1,0 +1,104 @@
+"""Runners: functions of the master itself, called by `saltern-run`. One table, so that nothing else can be called."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from master import jobs
+from master.dispatch import Dispatch
+from master.keys import iso
+from saltern import names
+from saltern.errors import UsageError, nearest
+
+Runner = Callable[..., Awaitable[Any]]
+
+
+async def list_jobs(master: Dispatch, limit: int = 50) -> Any:
+    """The latest jobs, oldest first: function, arguments, target, user, start. LIMIT: how many (default 50)."""
+    _whole(limit, "limit")
+    return await master.store.do(lambda c: jobs.listing(c, limit))
+
+
+async def lookup_jid(master: Dispatch, jid: str) -> Any:
+    """One job with the end on each of its targets."""
+    return await master.store.do(lambda c: jobs.lookup(c, names.jid(str(jid))))
+
+
+async def active(master: Dispatch) -> Any:
+    """The jobs that have not ended everywhere, with the state on each target that is still open."""
+    return await master.store.do(jobs.active)
+
+
+async def up(master: Dispatch) -> list[str]:
+    """The ids of the minions that are connected."""
+    return sorted(minion.id for minion in master.presence.connected())
+
+
+async def down(master: Dispatch) -> list[str]:
+    """The ids of the accepted minions that are not connected."""
+    return sorted(minion.id for minion in master.presence.minions.values() if not minion.session)
+
+
+async def status(master: Dispatch) -> dict[str, Any]:
+    """Who is up (since when, from where, round-trip time) and who is down (last seen)."""
+    here = {
+        minion.id: {
+            "since": iso(minion.session.since),
+            "address": minion.session.peer.removeprefix("::ffff:"),
+            "round_trip_ms": None if minion.session.round_trip_ms is None else round(minion.session.round_trip_ms, 2),
+        }
+        for minion in sorted(master.presence.connected(), key=lambda minion: minion.id)
+        if minion.session
+    }
+    away = {
+        minion.id: {"last_seen": iso(minion.seen) if minion.seen else None}
+        for minion in sorted(master.presence.minions.values(), key=lambda minion: minion.id)
+        if not minion.session
+    }
+    return {"up": here, "down": away}
+
+
+async def prune(master: Dispatch, hours: float) -> int:
+    """Forget the jobs that are older than HOURS: how many."""
+    if isinstance(hours, bool) or not isinstance(hours, int | float) or hours < 0:
+        raise UsageError("hours wants a number")
+    return await master.store.do(lambda c: jobs.prune(c, time.time() - hours * 3600))
+
+
+async def doc(_master: Dispatch) -> dict[str, str]:
+    """The runners and what they do."""
+    return {name: inspect.getdoc(runner) or "" for name, (runner, _) in sorted(TABLE.items())}
+
+
+TABLE: Mapping[str, tuple[Runner, str]] = {
+    "jobs.list_jobs": (list_jobs, "nested"),
+    "jobs.lookup_jid": (lookup_jid, "job"),
+    "jobs.active": (active, "nested"),
+    "jobs.prune": (prune, "nested"),
+    "manage.up": (up, "nested"),
+    "manage.down": (down, "nested"),
+    "manage.status": (status, "nested"),
+    "doc.runner": (doc, "nested"),
+}
+
+
+async def run(function: str, args: Sequence[Any], kwargs: Mapping[str, Any], master: Dispatch) -> tuple[Any, str]:
+    """Call the runner FUNCTION: (what it returns, the output format that suits it). UsageError for a wrong call."""
+    if function not in TABLE:
+        raise UsageError(
+            f"there is no runner {function!r}.{nearest(function, TABLE)} (saltern-run doc.runner lists all)"
+        )
+    runner, out = TABLE[function]
+    try:
+        inspect.signature(runner).bind(master, *args, **kwargs)
+    except TypeError as error:
+        raise UsageError(f"{function}: {error}") from None
+    return await runner(master, *args, **kwargs), out
+
+
+def _whole(value: object, name: str) -> None:
+    if type(value) is not int or value < 1:
+        raise UsageError(f"{name} wants a whole number above 0, not {value!r}")

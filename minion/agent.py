@@ -1,0 +1,270 @@
+"""The agent: takes jobs from the master, has them run, and keeps their returns until the master has stored them.
+
+It holds the connection, the journal and the workers, and imports nothing of states and modules. A few functions that
+are about the agent itself (is it there, what does it run, end that job) are answered here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from minion.connection import Connection
+from minion.identity import Identity
+from minion.journal import Journal, JournalError
+from minion.pipe import BundleIs, Done, Mine, Run, Step
+from minion.workers import Workers
+from saltern import __version__
+from saltern.config import Config
+from saltern.errors import SalternError, UsageError
+from saltern.wire import messages as m
+from saltern.wire.keys import write_private
+
+logger = logging.getLogger(__name__)
+
+_RESEND_S = 20.0  # a return that was not confirmed by then is sent again
+
+
+class Running:
+    """A job that is under way here."""
+
+    __slots__ = ("function", "jid", "pid", "since", "step")
+
+    def __init__(self, jid: str, function: str) -> None:
+        self.jid, self.function, self.since = jid, function, time.time()
+        self.pid: int | None = None
+        self.step: Step | None = None
+
+    def described(self) -> dict[str, Any]:
+        """What `saltutil.running` shows."""
+        step = {"step": self.step.step, "total": self.step.total, "id": self.step.state_id} if self.step else None
+        return {"jid": self.jid, "fun": self.function, "pid": self.pid, "since": self.since, "progress": step}
+
+
+class Agent:
+    """One minion. GRAINS() gives what the hello tells of the node."""
+
+    def __init__(self, config: Config, identity: Identity, context: Any, grains: Mapping[str, Any]) -> None:
+        self._config = config
+        self.grains_now = dict(grains)
+        self.boot = os.urandom(8).hex()
+        self.files_port = 0
+        self.running: dict[str, Running] = {}
+        self._journal = Journal(config.paths.var / "minion" / "jobs.journal")
+        self._sent_at: dict[str, float] = {}
+        self._requests: dict[int, Callable[[BundleIs], None]] = {}
+        self._request = 0
+        self._loop = asyncio.get_running_loop()
+        self.workers = Workers(config.root, config.worker_idle_s, self)
+        self.grains_file: Path | None = None  # where the grains are kept for the next start
+        self.connection = Connection(
+            context,
+            identity,
+            hello=self._hello,
+            on_ready=self._ready,
+            on_message=self._message,
+            retry_min_s=config.reconnect_min_s,
+            retry_max_s=config.reconnect_max_s,
+        )
+        self._inline: dict[str, Callable[..., Any]] = {
+            "test.ping": lambda: True,
+            "saltutil.refresh_grains": self.refresh_grains,
+            "saltutil.running": lambda: [job.described() for job in self.running.values()],
+            "saltutil.find_job": lambda jid: self.running[jid].described() if jid in self.running else {},
+            "saltutil.kill_job": lambda jid: self._signal(jid, signal.SIGKILL),
+            "saltutil.term_job": lambda jid: self._signal(jid, signal.SIGTERM),
+            "saltutil.signal_job": lambda jid, sig: self._signal(jid, signal.Signals(sig)),
+        }
+        self._bury_the_lost()
+        self._resend = self._loop.call_later(_RESEND_S, self._resend_owed)
+
+    def start(self) -> None:
+        """Connect."""
+        self.connection.open()
+
+    def close(self) -> None:
+        """Disconnect and end the workers."""
+        self._resend.cancel()
+        self.connection.close()
+        self.workers.close()
+        self._journal.close()
+
+    # --- from the master -----------------------------------------------------------------------------------------
+
+    def _hello(self) -> m.Hello:
+        held = [*self.running, *self._journal.owed]
+        return m.Hello(m.PROTOCOL, __version__, self.boot, held, self.grains_now)
+
+    def _ready(self, welcome: m.Welcome) -> None:
+        self.files_port = welcome.files_port
+        self._sent_at.clear()
+        self._resend_owed()
+
+    def _message(self, message: m.FromMaster) -> None:
+        if isinstance(message, m.Job):
+            self._job(message)
+        elif isinstance(message, m.Stored):
+            for jid in message.jids:
+                self._sent_at.pop(jid, None)
+                self._settle(jid)
+        elif isinstance(message, m.BundleReply):
+            waiting = self._requests.pop(message.request, None)
+            if waiting:
+                waiting(BundleIs(message.bundle, message.error))
+
+    def _settle(self, jid: str) -> None:
+        try:
+            self._journal.note_settled(jid)
+        except JournalError as error:
+            logger.error("%s", error)
+
+    def _job(self, job: m.Job) -> None:
+        inline = self._inline.get(job.function)
+        try:
+            fresh = self._journal.note_received(job.jid, sync=inline is None)
+        except JournalError as error:
+            refused = m.Return(job.jid, "refused", False, 1, _json(f"Not started: {error}"), 0.0)
+            self.connection.send(refused)
+            return
+        if not fresh:
+            if job.jid in self._journal.owed:
+                self.connection.send_encoded(self._journal.owed[job.jid])
+            elif job.jid in self.running:
+                self.connection.send(m.Received(job.jid))
+            return
+        if inline:
+            self._return(job.jid, _run_inline(inline, job), sync=False)
+            return
+        self.running[job.jid] = Running(job.jid, job.function)
+        self.connection.send(m.Received(job.jid))
+        self.workers.submit(Run(job.jid, job.function, job.args, job.kwargs, job.bundle))
+
+    def _signal(self, jid: str, number: signal.Signals) -> str:
+        if jid not in self.running:
+            raise UsageError(f"job {jid} does not run here (saltutil.running shows those that do)")
+        pid = self.workers.end_job(jid, number)
+        return f"Signal {int(number)} sent to job {jid} at pid {pid}"
+
+    # --- returns -------------------------------------------------------------------------------------------------
+
+    def _return(self, jid: str, done: Done, *, sync: bool) -> None:
+        if len(done.value) > m.MAX_RETURN_BYTES:
+            text = f"The function ended ({done.outcome}), but its return of {len(done.value)} bytes is too large"
+            done = Done("failed", False, 1, _json(f"{text} (at most {m.MAX_RETURN_BYTES})."), done.duration_ms)
+        message = m.encode(m.Return(jid, done.outcome, done.success, done.retcode, done.value, done.duration_ms))
+        self._owe(jid, message, sync=sync)
+
+    def _owe(self, jid: str, message: bytes, *, sync: bool) -> None:
+        try:
+            self._journal.note_owed(jid, message, sync=sync)
+        except JournalError as error:  # a full disk: kept in memory, which is all that is left
+            logger.error("%s; the return of job %s is kept in memory until it is delivered", error, jid)
+            self._journal.owed[jid] = message
+        if self.connection.send_encoded(message):
+            self._sent_at[jid] = self._loop.time()
+
+    def _resend_owed(self) -> None:
+        self._resend.cancel()
+        now = self._loop.time()
+        for jid, message in list(self._journal.owed.items()):
+            late = now - self._sent_at.get(jid, -_RESEND_S) >= _RESEND_S
+            if late and self.connection.send_encoded(message):
+                self._sent_at[jid] = now
+        self._resend = self._loop.call_later(_RESEND_S, self._resend_owed)
+
+    def _bury_the_lost(self) -> None:
+        for jid in self._journal.begun:
+            text = "The minion was ended while it ran this job; it is not run again."
+            message = m.encode(m.Return(jid, "lost", False, 1, _json(text), 0.0))
+            self._journal.note_owed(jid, message, sync=True)
+
+    # --- from the workers (see workers.Listener) -----------------------------------------------------------------
+
+    def started(self, jid: str, pid: int) -> None:
+        """The job runs, in process PID."""
+        if jid in self.running:
+            self.running[jid].pid = pid
+
+    def step(self, jid: str, step: Step) -> None:
+        """The run went on."""
+        if jid in self.running:
+            self.running[jid].step = step
+            self.connection.send(m.Progress(jid, step.step, step.total, step.state_id[:200]))
+
+    def done(self, jid: str, done: Done) -> None:
+        """The job ended."""
+        job = self.running.pop(jid, None)
+        if job:
+            self._return(jid, done, sync=True)
+            if job.function.startswith(("state.", "grains.", "pkg.", "network.")):  # the node may be another now
+                self.refresh_grains()
+
+    def refresh_grains(self) -> bool:
+        """Have the grains looked at anew, in a worker."""
+        self.workers.submit(Run("grains", "", b"[]", b"{}", b""))
+        return True
+
+    def need_bundle(self, jid: str, reply: Callable[[BundleIs], None]) -> None:
+        """Ask the master for trees and pillar; say so at once where it is away."""
+        self._request += 1
+        request = self._request
+        if self.connection.send(m.WantBundle(request, None)):
+            self._requests[request] = reply
+            self._loop.call_later(60, self._no_bundle, request)
+        else:
+            reply(BundleIs(b"", f"the master is not connected: {self.connection.problem or 'connecting'}"))
+
+    def _no_bundle(self, request: int) -> None:
+        waiting = self._requests.pop(request, None)
+        if waiting:
+            waiting(BundleIs(b"", "the master did not answer within 60 s"))
+
+    def grains(self, grains: bytes) -> None:
+        """The node's grains are known, or known anew."""
+        read = json.loads(grains)
+        if read != self.grains_now:
+            self.grains_now = read
+            self.connection.send(m.Grains(read))
+            if self.grains_file:
+                write_private(self.grains_file, grains)
+
+    # --- from saltern-call ---------------------------------------------------------------------------------------
+
+    def mine(self, mine: Mine) -> None:
+        """Something was run here by hand: the master gets to know."""
+        done = mine.done
+        message = m.Called(
+            mine.jid,
+            mine.function,
+            mine.args,
+            done.outcome,
+            done.success,
+            done.retcode,
+            done.value,
+            done.duration_ms,
+        )
+        self._owe(mine.jid, m.encode(message), sync=True)
+
+
+def _run_inline(function: Callable[..., Any], job: m.Job) -> Done:
+    began = time.perf_counter()
+    try:
+        args, kwargs = json.loads(job.args), json.loads(job.kwargs)
+        value, outcome = function(*args, **kwargs), "done"
+    except SalternError as error:
+        value, outcome = str(error), "failed"
+    except (TypeError, ValueError, ProcessLookupError) as error:
+        value, outcome = f"{job.function}: {error}", "failed"
+    good = outcome == "done"
+    return Done(outcome, good, 0 if good else 1, _json(value), (time.perf_counter() - began) * 1000)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value).encode()

@@ -1,0 +1,178 @@
+"""What the agent and its worker processes say to each other, over a socket pair (and `saltern-call`, over a Unix
+socket): length-prefixed MessagePack of a closed set of types."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+_LENGTH = struct.Struct("<I")
+_MOST = 64 * 1024 * 1024
+
+
+class _Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    pass
+
+
+class Run(_Message, tag="run", frozen=True):
+    """Agent to worker: run FUNCTION. ARGS and KWARGS are JSON, BUNDLE an encoded bundle or empty."""
+
+    jid: str
+    function: str
+    args: bytes
+    kwargs: bytes
+    bundle: bytes
+
+
+class BundleIs(_Message, tag="bundle-is", frozen=True):
+    """Agent to worker: the bundle that it asked for, or why there is none."""
+
+    bundle: bytes
+    error: str
+
+
+class NeedBundle(_Message, tag="need-bundle", frozen=True):
+    """Worker to agent: the function needs trees or pillar after all."""
+
+
+class Step(_Message, tag="step", frozen=True):
+    """Worker to agent: a state run is at STEP of TOTAL."""
+
+    step: int
+    total: int
+    state_id: str
+
+
+class Done(_Message, tag="done", frozen=True):
+    """Worker to agent: the end. VALUE is JSON."""
+
+    outcome: str
+    success: bool
+    retcode: int
+    value: bytes
+    duration_ms: float
+
+
+class Mine(_Message, tag="mine", frozen=True):
+    """`saltern-call` to agent: this was run here; tell the master."""
+
+    jid: str
+    function: str
+    args: bytes
+    done: Done
+
+
+class GrainsAre(_Message, tag="grains-are", frozen=True):
+    """Worker to agent: what the node's grains are, as a JSON document."""
+
+    grains: bytes
+
+
+Any_ = Run | BundleIs | NeedBundle | Step | Done | Mine | GrainsAre
+_decode = msgspec.msgpack.Decoder(Any_).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def framed(message: Any_) -> bytes:
+    """The message with its length before it."""
+    body = _encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class Blocking:
+    """The worker's end: plain blocking calls."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._stream = connection.makefile("rb")
+        self._connection = connection
+
+    def send(self, message: Any_) -> None:
+        """Send a message; ConnectionError where the agent is gone."""
+        self._connection.sendall(framed(message))
+
+    def receive(self) -> Any_ | None:
+        """The next message, or None where the agent is gone."""
+        head = self._stream.read(_LENGTH.size)
+        if len(head) < _LENGTH.size:
+            return None
+        (length,) = _LENGTH.unpack(head)
+        body = self._stream.read(length) if length <= _MOST else b""
+        return _decode(body) if len(body) == length else None
+
+
+class Evented:
+    """The agent's end: calls ON_MESSAGE for each message and ON_END once, when the other side is gone."""
+
+    def __init__(
+        self, connection: socket.socket, on_message: Callable[[Any_], None], on_end: Callable[[], None]
+    ) -> None:
+        connection.setblocking(False)
+        self._connection, self._on_message, self._on_end = connection, on_message, on_end
+        self._loop = asyncio.get_running_loop()
+        self._in = bytearray()
+        self._out = bytearray()
+        self._open = True
+        self._loop.add_reader(connection, self._readable)
+
+    def send(self, message: Any_) -> None:
+        """Send a message when there is room."""
+        if self._open:
+            self._out += framed(message)
+            self._writable()
+
+    def close(self) -> None:
+        """Leave; ON_END is not called."""
+        if self._open:
+            self._open = False
+            self._loop.remove_reader(self._connection)
+            self._loop.remove_writer(self._connection)
+            self._connection.close()
+
+    def _ended(self) -> None:
+        if self._open:
+            self.close()
+            self._on_end()
+
+    def _writable(self) -> None:
+        try:
+            while self._out:
+                sent = self._connection.send(self._out)
+                del self._out[:sent]
+        except BlockingIOError:
+            self._loop.add_writer(self._connection, self._writable)
+            return
+        except OSError:
+            return  # the reader sees the end
+        self._loop.remove_writer(self._connection)
+
+    def _readable(self) -> None:
+        try:
+            data = self._connection.recv(1 << 20)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._ended()
+            return
+        self._in += data
+        while self._open and len(self._in) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._in)
+            if length > _MOST:
+                self._ended()
+                return
+            if len(self._in) < _LENGTH.size + length:
+                return
+            body = bytes(self._in[_LENGTH.size : _LENGTH.size + length])
+            del self._in[: _LENGTH.size + length]
+            try:
+                message: Any = _decode(body)
+            except msgspec.MsgspecError:
+                self._ended()
+                return
+            self._on_message(message)
