@@ -1,0 +1,93 @@
+"""Deleting a file or a whole folder, never through a link, a mount or `/`."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+
+from modules._safe import UnsafePath, absolute, parent_of, sync_folder
+
+MOUNTS = "/proc/self/mountinfo"
+
+
+def mount_points(mountinfo: str) -> tuple[str, ...]:
+    """The mount points that MOUNTINFO names (proc_pid_mountinfo(5): the fifth field, octal escapes for blanks)."""
+    found = []
+    for line in mountinfo.splitlines():
+        fields = line.split(" ")
+        if len(fields) > 4:
+            found.append(
+                fields[4].replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+            )
+    return tuple(found)
+
+
+def mount_below(path: str, points: Iterable[str]) -> str | None:
+    """The first of the mount POINTS that is PATH or lies below it, or None."""
+    prefix = path.rstrip("/") + "/"
+    return next((point for point in points if point == path or point.startswith(prefix)), None)
+
+
+def check_removable(path: str) -> None:
+    """UnsafePath where PATH is `/`, or is or holds a mount point: what lies there is not this folder's own."""
+    path = absolute(path)
+    real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+    if path == "/" or real == "/":
+        raise UnsafePath("refused: '/' is not deleted")
+    with open(MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
+        point = mount_below(real, mount_points(file.read()))
+    if point is not None:
+        raise UnsafePath(f"refused to delete {path}: {point} is a mount point; unmount it first")
+
+
+def remove(path: str) -> bool:
+    """Delete PATH, a folder with all that it holds; a link itself and not what it points to. Whether it was there."""
+    check_removable(path)
+    try:
+        with parent_of(path, follow=False) as (folder, name):
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                _remove_folder(folder, name, status.st_dev)
+            else:
+                os.unlink(name, dir_fd=folder)
+            sync_folder(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _remove_folder(folder: int, name: str, device: int) -> None:
+    """Delete the folder NAME in the open FOLDER. No recursion, so that the depth has no limit but open files."""
+    stack = [(folder, name, _entered(folder, name, device))]
+    try:
+        while stack:
+            above, own_name, fd = stack[-1]
+            below = _emptied(fd)
+            if below is None:
+                os.rmdir(own_name, dir_fd=above)
+                os.close(fd)
+                stack.pop()
+            else:
+                stack.append((fd, below, _entered(fd, below, device)))
+    finally:
+        for _, _, fd in stack:
+            os.close(fd)
+
+
+def _entered(folder: int, name: str, device: int) -> int:
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    if os.fstat(fd).st_dev != device:
+        os.close(fd)
+        raise UnsafePath(f"refused to delete {name!r}: another file system is mounted there")
+    return fd
+
+
+def _emptied(fd: int) -> str | None:
+    """Delete all but folders in the open folder FD; the name of a folder that is left, or None."""
+    with os.scandir(fd) as entries:
+        names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_folder in names:
+        if not is_folder:
+            os.unlink(name, dir_fd=fd)
+    return next((name for name, is_folder in names if is_folder), None)

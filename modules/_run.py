@@ -1,0 +1,154 @@
+"""Runs a program: an argument list, never a shell; bounded in time and output; ended with all that it started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import IO, NamedTuple
+
+from saltern.errors import PermanentError
+
+OUTPUT_BYTES = 10 << 20  # of each stream; what comes after is read and dropped
+_CHUNK = 1 << 16
+
+
+class CommandError(PermanentError):
+    """A program is missing, ended with an error, or took too long."""
+
+
+class Ran(NamedTuple):
+    """How a program ended. `timed_out`: it was killed, and `code` is -9."""
+
+    code: int
+    out: str
+    err: str
+    pid: int
+    timed_out: bool = False
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout_s: float | None = 60.0,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | bytes | None = None,
+    user: int | None = None,
+    group: int | None = None,
+    groups: Sequence[int] | None = None,
+    umask: int = -1,
+    merge: bool = False,
+) -> Ran:
+    """Run ARGV in a session of its own and wait. ENV is added to this process's environment (LC_ALL stays as given
+    there). Output is UTF-8, undecodable bytes replaced, cut after OUTPUT_BYTES and then said to be cut; MERGE puts
+    errors into the output. After TIMEOUT_S seconds (None: never) its whole process group is killed.
+
+    CommandError where the program can't be started.
+    """
+    import subprocess
+    import threading
+
+    pipe = subprocess.PIPE
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=pipe if stdin is not None else subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=subprocess.STDOUT if merge else pipe,
+            cwd=cwd,
+            env={**os.environ, **env} if env else None,
+            start_new_session=True,
+            user=user,
+            group=group,
+            extra_groups=groups,
+            umask=umask,
+        )
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise CommandError(_start_error(argv, cwd, error)) from None
+    out, err = _Reader(process.stdout), _Reader(process.stderr)
+    threads = [threading.Thread(target=reader.read, daemon=True) for reader in (out, err) if reader.stream]
+    if stdin is not None:
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        threads.append(threading.Thread(target=_feed, args=(process.stdin, data), daemon=True))
+    for thread in threads:
+        thread.start()
+    timed_out = False
+    try:
+        code = process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        timed_out = True
+        _kill_group(process.pid)
+        code = process.wait()
+    except BaseException:
+        _kill_group(process.pid)
+        process.wait()
+        raise
+    for thread in threads:
+        thread.join(0.5)  # a daemon left behind may hold the pipe open: what came until now is the output
+    return Ran(code, out.text(), err.text(), process.pid, timed_out)
+
+
+def checked(argv: Sequence[str], *, timeout_s: float = 60.0, env: Mapping[str, str] | None = None) -> str:
+    """The output of ARGV. CommandError with the last lines of what it said where it fails or takes too long."""
+    ran = run(argv, timeout_s=timeout_s, env={"LC_ALL": "C", **(env or {})})
+    if ran.timed_out:
+        raise CommandError(f"{argv[0]} did not end within {timeout_s:g} s: {' '.join(argv)}")
+    if ran.code != 0:
+        said = (ran.err.strip() or ran.out.strip()).splitlines()[-12:]
+        raise CommandError("\n".join([f"{' '.join(argv)} ended with {ran.code}", *said]))
+    return ran.out
+
+
+def which(name: str, path: str | None = None) -> str | None:
+    """The full path of the program NAME on PATH (default: this process's), or None."""
+    import shutil
+
+    return shutil.which(name, path=path)
+
+
+def _start_error(argv: Sequence[str], cwd: str | None, error: Exception) -> str:
+    if cwd is not None and not os.path.isdir(cwd):
+        return f"can't run {argv[0]}: there is no directory {cwd}"
+    if isinstance(error, FileNotFoundError):
+        return f"there is no program {argv[0]!r} on this node"
+    return f"can't run {argv[0]}: {getattr(error, 'strerror', None) or error}"
+
+
+class _Reader:
+    """Reads a stream to its end and keeps the first OUTPUT_BYTES."""
+
+    def __init__(self, stream: IO[bytes] | None) -> None:
+        self.stream = stream
+        self.kept: list[bytes] = []
+        self.count = 0
+
+    def read(self) -> None:
+        assert self.stream is not None
+        with self.stream as stream:
+            while chunk := os.read(stream.fileno(), _CHUNK):
+                if self.count < OUTPUT_BYTES:
+                    self.kept.append(chunk[: OUTPUT_BYTES - self.count])
+                self.count += len(chunk)
+
+    def text(self) -> str:
+        text = b"".join(self.kept).decode("utf-8", "replace")
+        if self.count > OUTPUT_BYTES:
+            text += f"\n[cut here: {self.count - OUTPUT_BYTES} more bytes]"
+        return text
+
+
+def _feed(stream: IO[bytes] | None, data: bytes) -> None:
+    assert stream is not None
+    try:
+        stream.write(data)
+        stream.close()
+    except OSError:
+        pass  # it ended before it read all: its exit code tells what that means
+
+
+def _kill_group(pid: int) -> None:
+    import signal
+    from contextlib import suppress
+
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)

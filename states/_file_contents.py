@@ -1,0 +1,155 @@
+"""Where the contents of a managed file come from: the tree, another file, the SLS, pillar or grains; and templates."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modules._contents import Contents
+from saltern.context import Context, split_uri
+from saltern.errors import nearest
+from saltern.secret import Secret
+from saltern.traverse import traverse
+from states._file import FileStateError
+
+HOLDS_A_SECRET = "holds a secret"  # noqa: S105 - the words shown instead of one
+TEMPLATE_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A file that others are made from: PATH in the environment ENV of the tree, or (ENV is None) on the node."""
+
+    path: str
+    env: str | None
+    digest: str | None  # SHA-256 in hex; None for a file on the node, which is only read where needed
+
+    def local(self, ctx: Context) -> str:
+        """Where its bytes can be read."""
+        return self.path if self.env is None else str(ctx.files.local(self.path, self.env))
+
+    def contents(self, ctx: Context) -> Contents:
+        """What it holds, without reading it yet."""
+        local = self.local(ctx)
+        return Contents(path=local, digest=self.digest, size=os.stat(local).st_size)
+
+    def mode(self, ctx: Context) -> int:
+        """Its own permission bits, for `mode: keep`."""
+        if self.env is None:
+            return stat.S_IMODE(os.stat(self.path).st_mode)
+        return stat.S_IMODE(ctx.files.mode(self.path, self.env))
+
+
+def origin(ctx: Context, source: str | Sequence[str], saltenv: str) -> Origin:
+    """The first of SOURCE that exists. FileStateError with the nearest name where none does."""
+    sources = [source] if isinstance(source, str) else list(source)
+    for one in sources:
+        if found := _origin(ctx, one, saltenv):
+            return found
+    known = [f"salt://{path}" for path in ctx.files.list(saltenv)]
+    wanted = " or ".join(sources) or "(an empty list)"
+    hint = nearest(sources[0], known) if sources else ""
+    raise FileStateError(f"there is no source file {wanted} in the environment {saltenv!r}.{hint}")
+
+
+def _origin(ctx: Context, source: str, saltenv: str) -> Origin | None:
+    if not isinstance(source, str):
+        raise FileStateError(f"a source is a text like salt://motd, not {source!r}")
+    if source.startswith("salt://"):
+        try:
+            path, env = split_uri(source, saltenv)
+        except ValueError as error:
+            raise FileStateError(str(error)) from None
+        digest = ctx.files.digest(path, env)
+        return None if digest is None else Origin(path, env, digest)
+    path = source.removeprefix("file://")
+    if path.startswith("/"):
+        return Origin(path, None, None) if os.path.isfile(path) else None
+    scheme = source.partition("://")[0] if "://" in source else None
+    if scheme:
+        raise FileStateError(
+            f"{source}: a source of the scheme {scheme}:// is not supported; put the file into the tree and use salt://"
+        )
+    raise FileStateError(f"{source!r} is not a source: write salt://PATH, or the absolute path of a file on the node")
+
+
+def inline(value: Any, *, newline: bool) -> Contents:
+    """The contents written in SLS, pillar or grains: a text, a number, or a list of them as lines.
+
+    Lines end with `\\n`; the last one too, unless NEWLINE is False. Bytes, and a text with NUL, are taken as they are.
+    """
+    if isinstance(value, bytes):
+        return Contents(value)
+    parts = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    if any(isinstance(part, Mapping) or (isinstance(part, Sequence) and not isinstance(part, str)) for part in parts):
+        raise FileStateError(
+            f"contents are a text or a list of lines, not {type(value).__name__} with other things in it"
+        )
+    hidden = HOLDS_A_SECRET if any(isinstance(part, Secret) for part in parts) else None
+    texts = [part.reveal() if isinstance(part, Secret) else str(part) for part in parts]
+    return Contents(joined(texts, newline=newline).encode("utf-8", "surrogateescape"), hidden=hidden)
+
+
+def joined(texts: Sequence[str], *, newline: bool) -> str:
+    """TEXTS as the lines of one text."""
+    if any("\0" in text for text in texts):
+        return "".join(texts)
+    if not any(texts) and len(texts) < 2:
+        return ""
+    lines = [text.replace("\r\n", "\n").removesuffix("\n") for text in texts]
+    whole = "\n".join(lines)
+    return whole + "\n" if newline else whole.rstrip("\n")
+
+
+def looked_up(data: Any, kind: str, key: str, delimiter: str) -> Any:
+    """The value of KEY in pillar or grains. FileStateError where there is none."""
+    found = traverse(data, key, _MISSING, delimiter)
+    if found is _MISSING:
+        raise FileStateError(f"{kind} has no {key!r}.{nearest(key, data)}")
+    return found
+
+
+_MISSING = object()
+
+
+def rendered(ctx: Context, text: str, template: str, context: Mapping[str, Any], *, place: str, saltenv: str) -> bytes:
+    """TEXT as a TEMPLATE ("jinja") with CONTEXT. Errors name PLACE and the line."""
+    if template != "jinja":
+        raise FileStateError(f"{place}: there is no template engine {template!r}; there is jinja")
+    from saltern.sls.render import render_template
+
+    return render_template(text, place=place, context=context, ctx=ctx, saltenv=saltenv).encode()
+
+
+def template_text(ctx: Context, found: Origin) -> str:
+    """The text of a template. FileStateError where it is no text or too long to be one."""
+    local = found.local(ctx)
+    with open(local, "rb") as opened:
+        data = opened.read(TEMPLATE_BYTES + 1)
+    if len(data) > TEMPLATE_BYTES:
+        raise FileStateError(f"{found.path}: too long for a template (over {TEMPLATE_BYTES >> 20} MiB)")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise FileStateError(f"{found.path}:{line}: a template must be UTF-8 text") from None
+
+
+def render_once(ctx: Context, name: str, key: tuple[object, ...], now: bytes | None, render: Any) -> bytes:
+    """What RENDER gives, or what it gave before in this run for NAME and KEY, if that is what the file holds NOW.
+
+    A template may say another thing each time (a date, a random word). When the engine observes again after the step,
+    the question is whether the file holds what was rendered, so it is not asked to say it once more.
+    """
+    memo = ctx.extra.get("file.rendered") if isinstance(ctx.extra, dict) else None
+    if memo is None and isinstance(ctx.extra, dict):
+        memo = ctx.extra["file.rendered"] = {}
+    if memo is not None and now is not None and memo.get((name, *key)) == now:
+        return now
+    data: bytes = render()
+    if memo is not None:
+        memo[(name, *key)] = data
+    return data
