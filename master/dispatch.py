@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from master import jobs
@@ -28,14 +28,24 @@ GRACE_S = 15.0
 RESEND_S = 30.0  # a job that was not confirmed by then is sent once more; the minion runs it once all the same
 NEEDS_BUNDLE = frozenset({"state", "pillar", "cp", "slsutil"})  # namespaces whose jobs carry trees and pillar
 
-Bundles = Callable[[Sequence[tuple[Minion, bytes]]], Any]  # awaitable: for each, the encoded bundle or an error
+Bundles = Callable[[Sequence[tuple[Minion, bytes]]], Awaitable[Sequence[bytes | SalternError]]]
+Pillars = Callable[[Sequence[Minion]], Awaitable[Mapping[bytes, Mapping[str, Any]]]]
 
 
 class Dispatch:
     """All jobs that are under way."""
 
-    def __init__(self, presence: Presence, store: Store, router: Router, bundles: Bundles, last_jid: str) -> None:
-        self.presence, self.store, self.router, self._bundles = presence, store, router, bundles
+    def __init__(
+        self,
+        presence: Presence,
+        store: Store,
+        router: Router,
+        bundles: Bundles,
+        pillars: Pillars,
+        last_jid: str,
+    ) -> None:
+        self.presence, self.store, self.router = presence, store, router
+        self._bundles, self.pillars = bundles, pillars
         self.active: dict[str, Job] = {}
         self._new_jid = jobs.JidMaker(last_jid)
         self._loop = asyncio.get_running_loop()
@@ -239,8 +249,8 @@ class Dispatch:
 
     async def _give_bundle(self, minion: Minion, message: m.WantBundle) -> None:
         [result] = await self._bundles([(minion, f"request/{message.request}".encode())])
-        good = isinstance(result, bytes)
-        reply = m.BundleReply(message.request, result if good else b"", "" if good else str(result))
+        bundle, error = (result, "") if isinstance(result, bytes) else (b"", str(result))
+        reply = m.BundleReply(message.request, bundle, error)
         self.router.send(minion, m.encode(reply))
 
     # --- ends ----------------------------------------------------------------------------------------------------

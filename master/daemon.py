@@ -1,0 +1,142 @@
+"""The master as a process: its parts, put together and taken apart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from master import jobs, keys
+from master.bundles import BundlePool
+from master.control import Control
+from master.dispatch import Dispatch
+from master.files_port import FilesPort
+from master.presence import Minion, Presence
+from master.requests import Requests
+from master.router import open_router, umask_private
+from master.store import Store
+from saltern import __version__
+from saltern.cli.daemon import set_up_log
+from saltern.config import MasterConfig, load_master
+from saltern.errors import SalternError
+from saltern.wire import sockets
+from saltern.wire.keys import KeyPair, load_or_make
+from saltern.wire.zap import Zap
+
+logger = logging.getLogger(__name__)
+
+_HOUSEKEEPING_S = 3600.0
+
+
+def run(root: Path, log_level: str | None) -> int:
+    """Run the master until SIGTERM or SIGINT."""
+    umask_private()
+    config = load_master(root)
+    set_up_log(log_level or config.log_level)
+    asyncio.run(_run(config))
+    return 0
+
+
+async def _run(config: MasterConfig) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    master = await start(config)
+    logger.info("%s listens on %s, key %s", __version__, config.interface, master.pair.fingerprint)
+    await stop.wait()
+    await master.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """All parts of a running master."""
+
+    pair: KeyPair
+    dispatch: Dispatch
+    control: Control
+    files: FilesPort
+    zap: Zap
+    pool: BundlePool
+    context: Any
+    housekeeping: asyncio.Task[None]
+
+    async def close(self) -> None:
+        """End in order: no new commands, no new messages, then the store."""
+        self.housekeeping.cancel()
+        await self.control.close()
+        self.dispatch.router.close()
+        self.files.close()
+        self.zap.close()
+        await self.pool.close()
+        self.dispatch.store.close()
+        self.context.destroy(linger=0)
+
+
+async def start(config: MasterConfig) -> Master:
+    """A master that serves. SalternError says why it can't."""
+    folder = config.paths.var / "master"
+    pair = load_or_make(folder / "keys" / "master.key")
+    store = Store(folder / "master.db")
+    presence = Presence()
+    last_jid = await store.do(lambda connection: _load(connection, presence))
+    pool = BundlePool(config)
+    context = sockets.new_context()
+    zap = Zap(context, lambda domain, public: _admits(presence, domain, public))
+    try:
+        router = open_router(context, pair, config.interface, config.control_port, presence, store, config.files_port)
+        files = FilesPort(context, pair, config, pool.blobs)
+    except OSError as error:
+        raise SalternError(
+            f"can't listen on {config.interface}, ports {config.control_port} and {config.files_port}: "
+            f"{error.strerror}. Does another master run there? See control_port and files_port in "
+            f"{config.paths.etc / 'master'}"
+        ) from None
+
+    async def bundles(wanted: Sequence[tuple[Minion, bytes]]) -> Sequence[bytes | SalternError]:
+        return await pool.encoded([(m.record.public, m.id, m.record.seal, m.grains, why) for m, why in wanted])
+
+    async def pillars(minions: Sequence[Minion]) -> Mapping[bytes, Mapping[str, Any]]:
+        return await pool.pillars([(m.record.public, m.id, m.grains) for m in minions])
+
+    dispatch = Dispatch(presence, store, router, bundles, pillars, last_jid)
+    router.work = dispatch
+    control = Control(config.paths.run / "master.sock", Requests(config, pair, dispatch).table(), config.users)
+    await control.start()
+    housekeeping = asyncio.get_running_loop().create_task(_keep_house(store, config.keep_jobs_hours * 3600))
+    return Master(pair, dispatch, control, files, zap, pool, context, housekeeping)
+
+
+def _admits(presence: Presence, domain: str, public: bytes) -> bool:
+    """Any key may come to the control port, to ask to join, unless rejected; to the files port only an accepted one."""
+    record = presence.records.get(public)
+    if domain == "control":
+        return record is None or record.state != keys.REJECTED
+    return domain == "files" and record is not None and record.state == keys.ACCEPTED
+
+
+async def _keep_house(store: Store, keep_s: float) -> None:
+    while True:
+        await asyncio.sleep(_HOUSEKEEPING_S)
+        try:
+            await store.do(partial(jobs.prune, older_than=time.time() - keep_s))
+        except SalternError as error:
+            logger.error("old jobs were not pruned: %s", error)
+
+
+def _load(connection: Any, presence: Presence) -> str:
+    """Take in what the store knows: keys, grains, and the last job id, which is returned."""
+    for record in keys.load(connection):
+        presence.put(record)
+    for public, grains, seen, address in connection.execute("SELECT public, grains, seen, address FROM minions"):
+        minion = presence.minions.get(public)
+        if minion:
+            minion.grains, minion.seen, minion.address = json.loads(grains), seen, address
+    return jobs.last_jid(connection)
