@@ -1,0 +1,70 @@
+"""The values that the master gave this node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from modules.grains import merged
+from saltern.context import Context
+from saltern.errors import PermanentError
+from saltern.marks import reading
+from saltern.traverse import DELIMITER, traverse
+
+
+class PillarError(PermanentError):
+    """A pillar value is not of the kind that a function needs."""
+
+
+@reading
+def get(ctx: Context, key: str, default: Any = "", merge: bool = False, delimiter: str = DELIMITER) -> Any:
+    """The pillar value KEY (nested "net:bridges:0"), or DEFAULT where there is none. MERGE lays a mapping over a
+    DEFAULT that is one, at every depth."""
+    found = traverse(ctx.pillar, key, default, delimiter)
+    if merge and isinstance(default, Mapping) and isinstance(found, Mapping):
+        return merged(default, found)
+    return found
+
+
+@reading
+def item(ctx: Context, *keys: str, default: Any = "", delimiter: str = DELIMITER) -> dict[str, Any]:
+    """The pillar values KEYS, each under its name; DEFAULT for one that is not there."""
+    return {key: traverse(ctx.pillar, key, default, delimiter) for key in keys}
+
+
+@reading
+def items(ctx: Context) -> dict[str, Any]:
+    """All of the pillar."""
+    return dict(ctx.pillar)
+
+
+@reading
+def data(ctx: Context) -> dict[str, Any]:
+    """As `pillar.items`."""
+    return dict(ctx.pillar)
+
+
+@reading
+def raw(ctx: Context, key: str | None = None) -> Any:
+    """The pillar as it is held, or its value KEY ({} where there is none)."""
+    return dict(ctx.pillar) if key is None else ctx.pillar.get(key, {})
+
+
+@reading
+def ls(ctx: Context, *keys: str) -> list[str] | dict[str, list[str]]:
+    """The names at the top of the pillar; with KEYS, those below each."""
+    return {key: keys_of(ctx, key) for key in keys} if keys else sorted(map(str, ctx.pillar))
+
+
+@reading
+def keys(ctx: Context, key: str, delimiter: str = DELIMITER) -> list[str]:
+    """The names below KEY. PillarError where it is no mapping."""
+    return keys_of(ctx, key, delimiter)
+
+
+def keys_of(ctx: Context, key: str, delimiter: str = DELIMITER) -> list[str]:
+    """As `keys`."""
+    found = traverse(ctx.pillar, key, None, delimiter)
+    if not isinstance(found, Mapping):
+        raise PillarError(f"the pillar has no names below {key!r}: it is {type(found).__name__}")
+    return [str(name) for name in found]
