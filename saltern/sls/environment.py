@@ -1,0 +1,146 @@
+"""The Jinja environment of a tree: Salt's tags, filters, tests and globals, in a sandbox, with limits.
+
+Imported only where a text holds template marks, since Jinja costs more to import than a small run.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NoReturn
+
+from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound, TemplateRuntimeError, nodes
+from jinja2.runtime import Context as Names
+from jinja2.sandbox import SandboxedEnvironment
+from jinja2.utils import pass_context
+
+from saltern.context import FileSource
+from saltern.errors import nearest
+from saltern.sls import filters_data, filters_net, filters_text
+from saltern.sls.tags import SaltTags
+
+LOOP_LIMIT = 5_000_000  # turns of all loops of one rendering
+TEXT_LIMIT = 64 << 20  # characters that one rendering, or one product in it, may give
+_BITS_LIMIT = 1 << 16  # of a number that `**` gives
+
+
+class LimitReached(TemplateRuntimeError):
+    """The template goes on without an end, or grows beyond all measure."""
+
+
+class Raised(TemplateRuntimeError):
+    """What `raise("…")` in a template gives."""
+
+
+class Missing(StrictUndefined):
+    """An undefined value; using it is an error that names the nearest known key."""
+
+    @property
+    def _undefined_message(self) -> str:
+        thing, name = self._undefined_obj, self._undefined_name
+        if self._undefined_hint or not isinstance(thing, Mapping):
+            return super()._undefined_message
+        return f"the mapping has no key {name!r}.{nearest(str(name), thing)}"
+
+
+class TreeLoader(BaseLoader):
+    """Finds templates in an environment of the tree: `a/b.jinja`, `salt://a/b.jinja`, `salt://a?saltenv=dev`."""
+
+    def __init__(self, files: FileSource, saltenv: str, sources: dict[str, str]) -> None:
+        self._files, self._saltenv, self._sources = files, saltenv, sources
+
+    def get_source(self, environment: Any, template: str) -> tuple[str, str, Callable[[], bool]]:
+        """The text of TEMPLATE and its path in the tree. TemplateNotFound where there is none."""
+        path, _, saltenv = template.removeprefix("salt://").partition("?saltenv=")
+        path = posixpath.normpath(path)
+        if path.startswith(("../", "/")) or path == "..":
+            raise TemplateNotFound(template, f"the template {template!r} lies outside the tree")
+        try:
+            with open(self._files.local(path, saltenv or self._saltenv), encoding="utf-8") as file:
+                text = file.read()
+        except FileNotFoundError:
+            known = nearest(path, self._files.list(saltenv or self._saltenv))
+            raise TemplateNotFound(
+                template, f"there is no file {path!r} in environment {saltenv or self._saltenv!r}.{known}"
+            ) from None
+        self._sources[path] = text
+        return text, path, lambda: True
+
+
+class TemplateEnvironment(SandboxedEnvironment):
+    """Salt's Jinja. Names with a leading underscore are out of reach, loops and products are limited."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def __init__(self, loader: TreeLoader) -> None:
+        super().__init__(
+            extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", SaltTags],
+            undefined=Missing,
+            keep_trailing_newline=True,
+            loader=loader,
+            auto_reload=False,
+        )
+        self.turns = 0
+        self.filters.update(filters_text.FILTERS)
+        self.filters.update(filters_data.FILTERS)
+        self.filters.update(filters_net.FILTERS)
+        self.filters["is_sorted"] = filters_data.is_sorted
+        self.tests.update(
+            match=filters_text.is_match,
+            list=filters_data.is_list,
+            iter=filters_data.is_iter,
+            ip=filters_net.is_ip,
+        )
+        self.globals.update({"raise": _raise, "show_full_context": _show_full_context})
+
+    def join_path(self, template: str, parent: str) -> str:
+        """`./x` and `../x` are meant from the folder of the importing template; others from the top of the tree."""
+        if template.startswith(("./", "../")):
+            return posixpath.normpath(posixpath.join(posixpath.dirname(parent), template))
+        return template
+
+    def call_binop(self, context: Names, operator: str, left: Any, right: Any) -> Any:
+        """A product or power whose result stays within measure; LimitReached otherwise."""
+        if operator == "*":
+            for one, other in ((left, right), (right, left)):
+                sized = isinstance(one, str | bytes | list | tuple) and isinstance(other, int)
+                if sized and len(one) * other > TEXT_LIMIT:
+                    raise LimitReached(f"a product of {len(one) * other} parts; {TEXT_LIMIT} is the limit")
+        elif isinstance(left, int) and isinstance(right, int) and left.bit_length() * right > _BITS_LIMIT:
+            raise LimitReached(f"this power would have more than {_BITS_LIMIT} bits")
+        return super().call_binop(context, operator, left, right)
+
+    def bounded(self, values: Iterable[Any]) -> Iterable[Any]:
+        """What each `for` loops over: VALUES, counted against the limit of all loops together."""
+        if isinstance(values, list | tuple | dict | range | set | str):
+            self.count(len(values))
+            return values
+        return self._counted(values)
+
+    def _counted(self, values: Iterable[Any]) -> Iterator[Any]:
+        for value in values:
+            self.count(1)
+            yield value
+
+    def count(self, turns: int) -> None:
+        """Note TURNS of a loop. LimitReached when there were too many."""
+        self.turns += turns
+        if self.turns > LOOP_LIMIT:
+            raise LimitReached(f"the loops of this template take more than {LOOP_LIMIT} turns: is there an end?")
+
+    def _generate(
+        self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False
+    ) -> str:
+        for loop in source.find_all(nodes.For):
+            counter = nodes.EnvironmentAttribute("bounded", lineno=loop.lineno)
+            loop.iter = nodes.Call(counter, [loop.iter], [], None, None, lineno=loop.lineno).set_environment(self)
+        return super()._generate(source, name, filename, defer_init)
+
+
+def _raise(message: Any = "raised by the template") -> NoReturn:
+    raise Raised(str(message))
+
+
+@pass_context
+def _show_full_context(context: Names) -> dict[str, Any]:
+    return {key: value for key, value in context.get_all().items() if not callable(value)}
