@@ -1,0 +1,166 @@
+"""`test.ping` to 100 and 1,000 simulated minions, the full path with the store, beside a bare CURVE echo to as many.
+
+The minions are the agent's real code: connection, journal, returns; hundreds of them in each of two processes. The
+echo is what ZeroMQ itself costs: one ROUTER, as many DEALER peers in as many processes, CURVE on all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from multiprocessing.synchronize import Event as EventType
+
+import zmq
+
+from benchmarks.place import Place, free_port, master
+from benchmarks.report import report
+from minion.agent import Agent
+from minion.identity import Identity
+from saltern.config import Config
+from saltern.wire import sockets
+from saltern.wire.keys import KeyPair, new_pair
+
+PROCESSES = 2
+ROUNDS = 7
+
+
+def _raise_limit() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _agents(place: Place, names: list[str], stop: EventType) -> None:
+    _raise_limit()
+
+    async def run() -> None:
+        context = sockets.new_context()
+        agents = []
+        for name in names:
+            wire, seal = place.minions[name]
+            config = replace(Config(), root=place.root / "minions" / name, id=name)
+            identity = Identity(
+                id=name,
+                wire=wire,
+                seal=seal,
+                host="127.0.0.1",
+                port=place.control_port,
+                master_key=place.master.public,
+            )
+            agent = Agent(config, identity, context, {"id": name, "os": "Debian"})
+            agent.start()
+            agents.append(agent)
+            await asyncio.sleep(0)
+        while not stop.is_set():
+            await asyncio.sleep(0.1)
+        for agent in agents:
+            agent.close()
+        context.destroy(linger=0)
+
+    asyncio.run(run())
+
+
+def ping_ms(count: int) -> float:
+    """The median time of `test.ping` to COUNT minions, from the request to the last return."""
+    context = multiprocessing.get_context("fork")
+    stop = context.Event()
+    with master(count) as place:
+        names = list(place.minions)
+        workers = [
+            context.Process(target=_agents, args=(replace(place, process=None), names[part::PROCESSES], stop))
+            for part in range(PROCESSES)
+        ]
+        for worker in workers:
+            worker.start()
+        try:
+            place.wait_up(count)
+            times = []
+            for _ in range(ROUNDS + 1):
+                began = time.perf_counter()
+                events = place.publish("test.ping")
+                times.append((time.perf_counter() - began) * 1000)
+                good = sum(1 for event in events if event.get("event") == "return" and event.get("return") is True)
+                if good != count:
+                    raise RuntimeError(f"{good} of {count} minions answered")
+            return statistics.median(times[1:])
+        finally:
+            stop.set()
+            for worker in workers:
+                worker.join(20)
+
+
+def _echoes(port: int, server: bytes, keys: list[KeyPair], stop: EventType) -> None:
+    _raise_limit()
+    context = sockets.new_context()
+    poller = zmq.Poller()
+    for key in keys:
+        dealer = sockets.client(context, key, server, max_bytes=1 << 20, high_water=1000)
+        dealer.connect(f"tcp://127.0.0.1:{port}")
+        dealer.send(b"here")
+        poller.register(dealer, zmq.POLLIN)
+    while not stop.is_set():
+        for dealer, _ in poller.poll(100):
+            dealer.send(dealer.recv())
+    context.destroy(linger=0)
+
+
+def echo_ms(count: int) -> float:
+    """The median time of one message to each of COUNT peers and its echo."""
+    _raise_limit()
+    fork = multiprocessing.get_context("fork")
+    stop = fork.Event()
+    pair, port = new_pair(), free_port()
+    keys = [new_pair() for _ in range(count)]
+    workers = [
+        fork.Process(target=_echoes, args=(port, pair.public, keys[part::PROCESSES], stop)) for part in range(PROCESSES)
+    ]
+    for worker in workers:
+        worker.start()
+    context = sockets.new_context()
+    router = context.socket(zmq.ROUTER)
+    router.curve_server = True
+    router.curve_publickey, router.curve_secretkey = pair.z85
+    router.bind(f"tcp://127.0.0.1:{port}")
+    try:
+        routes = [router.recv_multipart()[0] for _ in range(count)]
+        times = []
+        for _ in range(ROUNDS + 1):
+            began = time.perf_counter()
+            for route in routes:
+                router.send_multipart((route, b"a message of a usual size, as a job is: " + b"x" * 60))
+            for _ in range(count):
+                router.recv_multipart()
+            times.append((time.perf_counter() - began) * 1000)
+        return statistics.median(times[1:])
+    finally:
+        stop.set()
+        for worker in workers:
+            worker.join(20)
+        context.destroy(linger=0)
+
+
+def _alone(what: str, count: int) -> float:
+    """Run one measurement in a process of its own, so that it forks before it has used ZeroMQ."""
+    argv = [sys.executable, "-m", "benchmarks.fleet", what, str(count)]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True, timeout=180)
+    return float(done.stdout)
+
+
+def main(words: list[str]) -> None:
+    """Both fleets; the limit holds for the larger one. With `echo N` or `ping N`: that measurement alone."""
+    if words:
+        _raise_limit()
+        print({"echo": echo_ms, "ping": ping_ms}[words[0]](int(words[1])))
+        return
+    for count, limit in ((100, None), (1000, 5.0)):
+        base = _alone("echo", count)
+        report(f"test.ping to {count} minions", measured=_alone("ping", count), base=base, unit="ms", limit=limit)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
