@@ -1,0 +1,120 @@
+"""Packages: installed, removed, purged. All packages of one state are installed at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from modules import pkg
+from modules._debian import Package, satisfies, version_of
+from modules.pkg import PackageError, checked_name
+from saltern.context import Context
+from saltern.converge.plan import Plan, Step, Unset, call
+from saltern.converge.state import state
+
+INSTALLED = "installed"
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """Packages by name: "installed" (or the version, where one is wanted), or None for one that is not there."""
+
+    packages: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@state
+def installed(
+    ctx: Context,
+    name: str,
+    *,
+    pkgs: Sequence[Any] | None = None,
+    version: str | int | float | Unset | None = None,
+    refresh: bool | None = None,
+    fromrepo: str | None = None,
+    install_recommends: bool = True,
+) -> Plan:
+    """The package NAME is installed, or all of PKGS (then NAME is only a name). A virtual package is installed where
+    one that provides it is.
+
+    pkgs: names, or `name: version`. version: of NAME; a glob ('1.2*') and comparisons ('>=1.2, <2') will do.
+    refresh: fetch the index before something is installed; default: where it is a day old or lacks the package.
+    fromrepo: the release to take it from. install_recommends: False leaves out what is only recommended.
+    """
+    wanted = wishes(name, pkgs, None if isinstance(version, Unset) else version)
+    current, wish = installed_values(pkg.known(), wanted)
+    return Plan(current, wish, install_steps(current, wish, wanted, refresh, fromrepo, install_recommends))
+
+
+@state
+def removed(ctx: Context, name: str, *, pkgs: Sequence[str] | None = None) -> Plan:
+    """The package NAME, or all of PKGS, is not installed; configuration files may stay."""
+    names = list(wishes(name, pkgs, None))
+    there = {package.name for package in pkg.known() if package.installed}
+    current = Packages({one: INSTALLED if one in there else None for one in names})
+    wish = Packages(dict.fromkeys(names))
+    return Plan(current, wish, remove_steps(current, purge=False))
+
+
+@state
+def purged(ctx: Context, name: str, *, pkgs: Sequence[str] | None = None) -> Plan:
+    """The package NAME, or all of PKGS, is not there, nor its configuration files."""
+    names = list(wishes(name, pkgs, None))
+    there = {package.name: INSTALLED if package.installed else "configuration files" for package in pkg.known()}
+    current = Packages({one: there.get(one) for one in names})
+    wish = Packages(dict.fromkeys(names))
+    return Plan(current, wish, remove_steps(current, purge=True))
+
+
+def wishes(name: str, pkgs: Sequence[Any] | None, version: str | float | None) -> dict[str, str]:
+    """The packages that are wanted, with the version each must have ("": any). PackageError for a wrong name."""
+    if pkgs is None:
+        return {checked_name(name): "" if version is None else str(version)}
+    if version is not None:
+        raise PackageError("`version` is for one package; in `pkgs` write `- name: version`")
+    found: dict[str, str] = {}
+    for one in pkgs:
+        for package, wanted in one.items() if isinstance(one, Mapping) else [(one, "")]:
+            found[checked_name(package)] = "" if wanted is None else str(wanted)
+    return found
+
+
+def installed_values(packages: Sequence[Package], wanted: Mapping[str, str]) -> tuple[Packages, Packages]:
+    """What is there of WANTED and what is to be there; a version that will do is told as it was wanted."""
+    current: dict[str, str | None] = {}
+    for name, spec in wanted.items():
+        have = version_of(packages, name)
+        current[name] = have if have is None or (spec and not satisfies(have, spec)) else spec or INSTALLED
+    return Packages(current), Packages({name: spec or INSTALLED for name, spec in wanted.items()})
+
+
+def install_steps(
+    current: Packages,
+    wish: Packages,
+    wanted: Mapping[str, str],
+    refresh: bool | None = None,
+    fromrepo: str | None = None,
+    install_recommends: bool = True,
+) -> Iterator[Step]:
+    """The one step that installs all that is missing or has another version."""
+    todo = {name: spec for name, spec in wanted.items() if current.packages[name] != wish.packages[name]}
+    if not todo:
+        return
+    options: dict[str, Any] = {"pkgs": todo}
+    options |= {} if refresh is None else {"refresh": refresh}
+    options |= {} if fromrepo is None else {"fromrepo": fromrepo}
+    options |= {} if install_recommends else {"install_recommends": False}
+    words = ", ".join(f"{name} {spec}".rstrip() for name, spec in todo.items())
+    before = {name: current.packages[name] for name in todo}
+    after = {name: wish.packages[name] for name in todo}
+    yield Step(f"install {words}", before, after, do=call(pkg.install, **options))
+
+
+def remove_steps(current: Packages, *, purge: bool) -> Iterator[Step]:
+    """The one step that removes all that is there."""
+    todo = tuple(name for name, have in current.packages.items() if have is not None)
+    if todo:
+        verb = "purge" if purge else "remove"
+        before = {name: current.packages[name] for name in todo}
+        do = call(pkg.purge if purge else pkg.remove, pkgs=todo)
+        yield Step(f"{verb} {', '.join(todo)}", before, dict.fromkeys(todo), do=do)
