@@ -1,0 +1,101 @@
+"""MB/s of a 100 MB file to one minion, the full path with encryption and verification, beside a bare CURVE echo's.
+
+The echo moves the same bytes in the same chunks from a ROUTER to one DEALER, with as many chunks under way.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from multiprocessing.synchronize import Event as EventType
+
+import zmq
+
+from benchmarks.commands import real_minions
+from benchmarks.place import free_port, master
+from benchmarks.report import report
+from saltern.wire import sockets
+from saltern.wire.keys import KeyPair, new_pair
+from saltern.wire.messages import CHUNK_BYTES
+
+SIZE = 100 * 1000 * 1000
+WINDOW = 16
+
+
+def file_mb_s() -> float:
+    """MB/s from the command to the file in place; the tree is published before."""
+    with master(1) as place:
+        source = place.root / "srv/saltern/states/big.bin"
+        source.write_bytes(os.urandom(SIZE))
+        with real_minions(place):
+            place.publish("cp.list_master")  # publishes the tree: each file is encrypted once, not for each minion
+            target = place.root / "big.copy"
+            began = time.perf_counter()
+            events = place.publish("cp.get_file", "salt://big.bin", str(target))
+            took = time.perf_counter() - began
+            if target.read_bytes() != source.read_bytes():
+                raise RuntimeError(f"the file did not arrive: {events}")
+        return SIZE / 1e6 / took
+
+
+def _receive(port: int, server: bytes, key: KeyPair, done: EventType) -> None:
+    context = sockets.new_context()
+    dealer = sockets.client(context, key, server, max_bytes=1 << 20, high_water=1000)
+    dealer.connect(f"tcp://127.0.0.1:{port}")
+    dealer.send(b"start")
+    got = 0
+    while got < SIZE:
+        got += len(dealer.recv(copy=False))
+        dealer.send(b"more")
+    done.set()
+    context.destroy(linger=500)
+
+
+def echo_mb_s() -> float:
+    """MB/s of the same bytes without Saltern."""
+    fork = multiprocessing.get_context("fork")
+    done = fork.Event()
+    pair, port = new_pair(), free_port()
+    peer = fork.Process(target=_receive, args=(port, pair.public, new_pair(), done))
+    peer.start()
+    context = sockets.new_context()
+    router = context.socket(zmq.ROUTER)
+    router.curve_server = True
+    router.curve_publickey, router.curve_secretkey = pair.z85
+    router.bind(f"tcp://127.0.0.1:{port}")
+    route = router.recv_multipart()[0]
+    data = os.urandom(CHUNK_BYTES)
+    began = time.perf_counter()
+    sent, credit = 0, WINDOW
+    while sent < SIZE:
+        while credit and sent < SIZE:
+            router.send_multipart((route, data), copy=False)
+            sent += len(data)
+            credit -= 1
+        if sent < SIZE:
+            router.recv_multipart()
+            credit += 1
+    done.wait(60)
+    took = time.perf_counter() - began
+    context.destroy(linger=0)
+    peer.join(10)
+    return SIZE / 1e6 / took
+
+
+def main() -> None:
+    """The echo's rate over the file's: at most 2.5, which is at least 40 % of the echo."""
+    echo, file = echo_mb_s(), file_mb_s()
+    report(
+        "100 MB file to one minion (seconds a GB, beside the echo's)",
+        measured=1000 / file,
+        base=1000 / echo,
+        unit="s/GB",
+        limit=2.5,
+        file_mb_s=round(file, 1),
+        echo_mb_s=round(echo, 1),
+    )
+
+
+if __name__ == "__main__":
+    main()
