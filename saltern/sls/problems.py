@@ -44,4 +44,10 @@ class Problems:
         if len(self.found) == 1:
             raise self.found[0]
         if self.found:
-            raise SourceErrors(self.found)
+            raise SourceErrors(_by_line(self.found))
+
+
+def _by_line(errors: Sequence[SourceError]) -> list[SourceError]:
+    """ERRORS by file, in the order in which the files came up, and by line within one."""
+    files = {file: number for number, file in reversed(list(enumerate(error.file for error in errors)))}
+    return sorted(errors, key=lambda error: (files[error.file], error.line or 0))

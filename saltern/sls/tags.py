@@ -10,6 +10,9 @@ from jinja2.environment import TemplateModule
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 
+from saltern.sls.source import Source
+from saltern.sls.yaml_loader import load
+
 
 class SaltTags(Extension):
     """`{% load_yaml as x %}…{% endload %}` and `{% import_yaml "path" as x %}`, and the same for JSON and text."""
@@ -48,6 +51,8 @@ class SaltTags(Extension):
         return [bring, assign]
 
     def _read(self, module: TemplateModule, form: str) -> Any:
+        if form == "yaml":  # an error in it then names the imported file
+            return load(Source(str(module.__name__), str(module))).data
         reader: Callable[[Any], Any] = self.environment.filters[f"load_{form}"]
         return reader(str(module))
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
+from saltern.errors import SourceError
 from saltern.sls.low import Place
 from saltern.sls.source import Source
 
@@ -42,9 +43,27 @@ class Document:
         """`position` as a place in what the user wrote."""
         return self.source.place(*self.position(container, key))
 
-    def error(self, message: str, container: object = None, key: object = None, hint: str = "") -> Exception:
+    def error(self, message: str, container: object = None, key: object = None, hint: str = "") -> SourceError:
         """A SourceError at `position`."""
         return self.source.error(message, *self.position(container, key), hint=hint)
+
+
+class Spot:
+    """A position of a document that an error may have to name later."""
+
+    __slots__ = ("container", "document", "key")
+
+    def __init__(self, document: Document, container: object, key: object) -> None:
+        self.document, self.container, self.key = document, container, key
+
+    @property
+    def place(self) -> Place:
+        """Where it is, in what the user wrote."""
+        return self.document.place(self.container, self.key)
+
+    def error(self, message: str, hint: str = "") -> SourceError:
+        """A SourceError there."""
+        return self.document.error(message, self.container, self.key, hint)
 
 
 def load(source: Source) -> Document:
@@ -296,7 +315,7 @@ def _sexagesimal(text: str) -> float:
     return total
 
 
-def _explained(error: Any, source: Source) -> Exception:
+def _explained(error: Any, source: Source) -> SourceError:
     """A parser's error as a SourceError with a hint in plain words."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)

@@ -1,0 +1,189 @@
+"""Top files: which SLS a minion gets, by environment. States and pillar have the same kind of top file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from saltern.errors import SalternError, SourceError, nearest
+from saltern.sls.problems import Problems
+from saltern.sls.tree import Tree
+from saltern.sls.yaml_loader import Document, Spot
+
+if TYPE_CHECKING:
+    from saltern.targeting import MinionView
+
+TOP = "top.sls"
+STRATEGIES = ("merge", "merge_all", "same")
+FORMS = {
+    **{form: form for form in ("glob", "pcre", "list", "grain", "grain_pcre", "pillar", "pillar_pcre", "pillar_exact")},
+    **{form: form for form in ("ipcidr", "compound", "nodegroup")},
+    "grains": "grain",
+    "grains_pcre": "grain_pcre",
+    "subnet": "ipcidr",
+    "re": "pcre",
+}
+
+
+class Entry:
+    """A target of a top file: for ENVIRONMENT, minions that EXPRESSION matches, read as FORM, get SLS (globs too)."""
+
+    __slots__ = ("document", "environment", "expression", "form", "holder", "order", "sls")
+
+    def __init__(self, environment: str, expression: str, document: Document, holder: Any) -> None:
+        self.environment, self.expression = environment, expression
+        self.document, self.holder = document, holder
+        self.form, self.order = "glob", 0
+        self.sls: list[tuple[str, int]] = []  # name and item number
+
+    def error(self, message: str, hint: str = "") -> SourceError:
+        """A SourceError at the target."""
+        return self.document.error(message, self.holder, self.expression, hint)
+
+
+def top_for(
+    tree: Tree,
+    minion: MinionView,
+    *,
+    nodegroups: Mapping[str, Any] | None = None,
+    saltenv: str | None = None,
+    strategy: str = "merge",
+) -> dict[str, list[str]]:
+    """The SLS that the top files of TREE give MINION, by environment; only SALTENV where given.
+
+    STRATEGY, as Salt's top_file_merging_strategy: `merge` takes the sections of `base`'s top file and, for environments
+    that have none there, the section in their own top file; `same` takes only the own ones; `merge_all` takes all.
+    """
+    if strategy not in STRATEGIES:
+        raise SalternError(f"no way to merge top files: {strategy!r}.{nearest(strategy, STRATEGIES)}")
+    problems = Problems()
+    found: dict[str, list[str]] = {}
+    for entry in _entries(tree, saltenv, strategy, problems):
+        try:
+            if not _matches(entry, minion, nodegroups):
+                continue
+        except SourceError as error:
+            problems.add(error)
+            continue
+        names = found.setdefault(entry.environment, [])
+        for pattern, number in entry.sls:
+            try:
+                resolved = _resolved(tree, entry, pattern, number)
+            except SourceError as error:
+                problems.add(error)
+                continue
+            names += [name for name in resolved if name not in names]
+    problems.check()
+    return {env: names for env, names in found.items() if names}
+
+
+def read_top(tree: Tree, saltenv: str, problems: Problems) -> list[Entry]:
+    """The entries of the top file of environment SALTENV, in order; none where it has no top file."""
+    try:
+        document = tree.read(TOP, saltenv, "top")
+    except FileNotFoundError:
+        return []
+    except SourceError as error:
+        problems.add(error)
+        return []
+    if document.data is None:
+        return []
+    if not isinstance(document.data, dict):
+        problems.add(document.error("a top file is a mapping: environment, target, list of SLS"))
+        return []
+    entries = []
+    for env, targets in document.data.items():
+        if not isinstance(targets, dict):
+            hint = f"Write it as\n{env}:\n  'TARGET':\n    - sls"
+            problems.add(document.error(f"environment {env!r} wants targets", document.data, env, hint))
+            continue
+        for expression, listed in targets.items():
+            entry = Entry(str(env), expression, document, targets)
+            _fill(entry, listed, problems)
+            entries.append(entry)
+    return entries
+
+
+def _fill(entry: Entry, listed: Any, problems: Problems) -> None:
+    if isinstance(listed, str):
+        entry.sls.append((listed, -1))
+        return
+    if not isinstance(listed, list):
+        problems.add(entry.error(f"the target {entry.expression!r} wants a list of SLS", "Write `- name` items."))
+        return
+    for number, item in enumerate(listed):
+        if isinstance(item, str):
+            entry.sls.append((item, number))
+        elif isinstance(item, dict):
+            for key, value in item.items():
+                _option(entry, key, value, item, problems)
+        else:
+            message = f"the target {entry.expression!r} wants names of SLS, not {item!r}"
+            problems.add(entry.document.error(message, listed, number))
+
+
+def _option(entry: Entry, key: Any, value: Any, holder: Any, problems: Problems) -> None:
+    if key == "match":
+        if value in FORMS:
+            entry.form = FORMS[value]
+        else:
+            message = f"there is no way to match {value!r}.{nearest(str(value), FORMS)}"
+            problems.add(entry.document.error(message, holder, key))
+    elif key == "order" and isinstance(value, int):
+        entry.order = value
+    elif key != "ignore_missing":
+        message = f"{key!r} is no option of a target.{nearest(str(key), ('match', 'order', 'ignore_missing'))}"
+        problems.add(entry.document.error(message, holder, key, "Write `- name` for an SLS."))
+
+
+def _entries(tree: Tree, saltenv: str | None, strategy: str, problems: Problems) -> list[Entry]:
+    known = tree.files.environments()
+    if saltenv is not None and saltenv not in known:
+        raise SalternError(f"there is no environment {saltenv!r}.{nearest(saltenv, known)}")
+    entries: list[Entry] = []
+    taken: set[str] = set()
+    for env in known if saltenv is None else (saltenv,):
+        _fetch(tree, env)
+        own = read_top(tree, env, problems)
+        for entry in own:
+            if strategy == "same" and entry.environment != env:
+                continue
+            if strategy == "merge" and env != "base" and (entry.environment != env or env in taken):
+                continue
+            if saltenv is not None and entry.environment != saltenv:
+                continue
+            if entry.environment not in known:
+                near = nearest(entry.environment, known)
+                message = f"there is no environment {entry.environment!r}.{near}"
+                problems.add(entry.document.error(message, entry.document.data, entry.environment))
+                continue
+            entries.append(entry)
+        taken.update(entry.environment for entry in own)
+    return sorted(entries, key=lambda entry: entry.order)
+
+
+def _fetch(tree: Tree, saltenv: str) -> None:
+    if TOP in tree.files.list(saltenv):
+        tree.files.fetch((TOP,), saltenv)
+
+
+def _matches(entry: Entry, minion: MinionView, nodegroups: Mapping[str, Any] | None) -> bool:
+    from saltern.targeting import matches
+
+    if not isinstance(entry.expression, str):
+        raise entry.error(f"the target {entry.expression!r} is no text", "Quote it.")
+    try:
+        return matches(entry.expression, entry.form, minion, nodegroups=nodegroups or {})
+    except SalternError as error:
+        raise entry.error(str(error)) from None
+
+
+def _resolved(tree: Tree, entry: Entry, pattern: str, number: int) -> Sequence[str]:
+    """The names that an item means: itself, or those that it matches as a glob (there may be none)."""
+    listed = entry.holder[entry.expression]
+    document = entry.document
+    spot = Spot(document, listed, number) if number >= 0 else Spot(document, entry.holder, entry.expression)
+    found = tree.matching(pattern, entry.environment)
+    if found == [pattern]:
+        tree.path(pattern, entry.environment, spot)
+    return found
