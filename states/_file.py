@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from modules import _owner, file
 from modules._contents import Contents
@@ -31,8 +31,7 @@ class File:
     mode: str | Unset = UNSET
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """The managed ones of owner, group and mode, ready to be compared and to be passed on."""
 
     user: str | Unset = UNSET

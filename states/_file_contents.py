@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from modules._contents import Contents
 from saltern.context import Context, split_uri
@@ -19,8 +18,7 @@ HOLDS_A_SECRET = "holds a secret"  # noqa: S105 - the words shown instead of one
 TEMPLATE_BYTES = 8 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """A file that others are made from: PATH in the environment ENV of the tree, or (ENV is None) on the node."""
 
     path: str

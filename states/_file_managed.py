@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from modules import file
 from modules._contents import Contents
@@ -19,8 +18,7 @@ from states._file_contents import Origin, inline, looked_up, origin, render_once
 SHOW_NOTHING = "show_changes=False"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sourced:
+class Sourced(NamedTuple):
     """Where the contents come from: at most one of the four, and how it is treated. See `file.managed`."""
 
     source: str | Sequence[str] | None = None

@@ -7,26 +7,31 @@ directory 0755, both the agent's own user; what is there keeps what it has.
 from __future__ import annotations
 
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from modules import file
+from modules._contents import Contents
 from modules._owner import NoSuchOwner
-from modules._safe import absolute
+from modules._safe import absolute, kind_of
 from saltern.context import Context
-from saltern.converge.plan import UNSET, Plan, Unset
+from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import state
 from states import _file_managed as _managed
 from states._file import (
+    File,
+    FileStateError,
     Mode,
     Owner,
     as_file,
     environment,
     missing_parent,
     observed,
+    parent_steps,
     unknown,
     wished,
 )
+from states._file_contents import origin, template_text
 
 
 @state
@@ -117,3 +122,296 @@ def managed(
         wanted,
         _managed.steps(path, current, wanted, dir_mode=dir_mode, follow=follow_symlinks, backup=kept),
     )
+
+
+@state
+def directory(
+    ctx: Context,
+    name: str,
+    *,
+    user: Owner = UNSET,
+    group: Owner = UNSET,
+    mode: Mode = UNSET,
+    dir_mode: Mode = UNSET,
+    file_mode: Mode = UNSET,
+    recurse: Sequence[str] = (),
+    max_depth: int | None = None,
+    makedirs: bool = False,
+    force: bool = False,
+    allow_symlink: bool = False,
+) -> Plan:
+    """The directory NAME exists and has this owner and MODE.
+
+    recurse: which of `user`, `group`, `mode` holds for all that lies below, too, down to MAX_DEPTH levels;
+    `ignore_files` and `ignore_dirs` leave those out. Links are left alone.
+    mode (or dir_mode): of directories. file_mode: of files, where `mode` is recursed; default: as of directories.
+    makedirs: make missing directories above. force: delete a file or link in its place. allow_symlink: a link to a
+    directory will do.
+    """
+    from states import _file_directory as _directory
+
+    path = absolute(name)
+    if isinstance(mode, Unset):
+        mode = dir_mode
+    wish = wished(user, group, mode)
+    deep = _directory.recursion(recurse, wish, wished(UNSET, UNSET, file_mode).mode, max_depth)
+    own = file.status(path, follow=False)
+    in_the_way = _directory.check_place(path, own, force=force, allow_symlink=allow_symlink)
+    status = None if in_the_way else file.status(path)
+    try:
+        have = observed(status, wish)
+        below = _directory.scan(path, deep) if deep is not None and have is not None else ({}, {})
+    except NoSuchOwner as error:
+        return unknown(str(error))
+    if have is None and (reason := missing_parent(path, makedirs)):
+        return unknown(reason)
+    current = None if have is None else _directory.Directory(have.user, have.group, have.mode, below[0])
+    wanted = _directory.Directory(wish.user, wish.group, wish.mode, below[1])
+    return Plan(current, wanted, _directory.steps(path, current, wanted, makedirs=makedirs, in_the_way=in_the_way))
+
+
+@state
+def absent(ctx: Context, name: str) -> Plan:
+    """Nothing is at NAME: a file or link is deleted, a directory with all that it holds. A link is never followed; `/`,
+    a mount point and what holds one are refused."""
+    from modules._remove import check_removable
+    from states._file_link import Entry
+
+    path = absolute(name)
+    status = file.status(path, follow=False)
+    if status is None:
+        return Plan(None, None, comment=f"File {name} is not present")
+    check_removable(path)
+    current = Entry(kind_of(status.st_mode))
+    return Plan(current, None, [Step(f"delete {path}", current.kind, None, do=call(file.remove, path))])
+
+
+@state
+def symlink(
+    ctx: Context,
+    name: str,
+    *,
+    target: str,
+    force: bool = False,
+    makedirs: bool = False,
+    user: Owner = UNSET,
+    group: Owner = UNSET,
+    dir_mode: Mode = UNSET,
+) -> Plan:
+    """NAME is a symbolic link to TARGET, which is kept as it is written and need not exist.
+
+    force: delete a file or directory in its place. makedirs: make missing directories above, with DIR_MODE. user,
+    group: of the link itself.
+    """
+    from states._file_link import Link
+
+    path = absolute(name)
+    status = file.status(path, follow=False)
+    is_link = status is not None and stat.S_ISLNK(status.st_mode)
+    if status is not None and not is_link and not force:
+        raise FileStateError(f"{path} is there and is {kind_of(status.st_mode)}; `force: True` replaces it")
+    wish = wished(user, group, UNSET)
+    try:
+        have = observed(status, wish)
+    except NoSuchOwner as error:
+        return unknown(str(error))
+    if status is None and (reason := missing_parent(path, makedirs)):
+        return unknown(reason)
+    current = None
+    if status is not None and have is not None:
+        current = Link(file.readlink(path) if is_link else kind_of(status.st_mode), have.user, have.group)
+    wanted = Link(target, wish.user, wish.group)
+    if current == wanted:
+        return Plan(current, wanted, comment=f"Symlink {name} is present and owned as it should be")
+    extra = {"replace": True} if status is not None else {}
+    do = call(file.symlink, target, path, **wish.arguments, **extra)
+    before = None if current is None else current.target
+    return Plan(
+        current, wanted, [*parent_steps(path, wish, dir_mode), Step(f"link {path} to {target}", before, target, do=do)]
+    )
+
+
+@state
+def append(
+    ctx: Context,
+    name: str,
+    *,
+    text: str | Sequence[Any] = (),
+    source: str | None = None,
+    makedirs: bool = False,
+    ignore_whitespace: bool = True,
+    saltenv: str | Unset = UNSET,
+) -> Plan:
+    """The file NAME holds each of TEXT (one, or a list; each may have several lines); what it lacks is added at its
+    end. A missing file is made. source: a file to take the text from. ignore_whitespace: a line that differs only in
+    blanks is the same."""
+    from states._file_edit import appended
+
+    text = _source_text(ctx, text, source, saltenv)
+    return _edited(name, lambda old: appended(old, text, ignore_whitespace=ignore_whitespace), makedirs)
+
+
+@state
+def prepend(
+    ctx: Context,
+    name: str,
+    *,
+    text: str | Sequence[Any] = (),
+    source: str | None = None,
+    makedirs: bool = False,
+    ignore_whitespace: bool = True,
+    saltenv: str | Unset = UNSET,
+) -> Plan:
+    """As `file.append`; what the file lacks is added at its beginning."""
+    from states._file_edit import prepended
+
+    text = _source_text(ctx, text, source, saltenv)
+    return _edited(name, lambda old: prepended(old, text, ignore_whitespace=ignore_whitespace), makedirs)
+
+
+@state
+def replace(
+    ctx: Context,
+    name: str,
+    *,
+    pattern: str,
+    repl: str,
+    count: int = 0,
+    flags: int | str | Sequence[str] = 8,
+    append_if_not_found: bool = False,
+    prepend_if_not_found: bool = False,
+    not_found_content: str | None = None,
+    ignore_if_missing: bool = False,
+    backslash_literal: bool = False,
+    show_changes: bool = True,
+) -> Plan:
+    """In the file NAME each match of the regular expression PATTERN is replaced by REPL (`\\1` names a group).
+
+    count: only the first so many (0: all). flags: names of Python's `re` flags (default MULTILINE: `^` and `$` mean
+    lines). append_if_not_found, prepend_if_not_found: where PATTERN matches nothing, add NOT_FOUND_CONTENT (default:
+    REPL) as a line. backslash_literal: REPL is taken as it is. ignore_if_missing: a missing file is fine.
+    A replacement that PATTERN would match and change again is refused, since each run would change the file.
+    """
+    from states._file_edit import flag_bits, replaced
+
+    if file.status(absolute(name)) is None:
+        if ignore_if_missing:
+            return Plan(None, None, comment=f"File {name} is not there")
+        return unknown(f"there is no file {name}; `ignore_if_missing: True` takes that as fine")
+    bits = flag_bits(flags)
+    return _edited(
+        name,
+        lambda old: replaced(
+            old,
+            pattern,
+            repl,
+            count=count,
+            flags=bits,
+            append_if_not_found=append_if_not_found,
+            prepend_if_not_found=prepend_if_not_found,
+            not_found_content=not_found_content,
+            backslash_literal=backslash_literal,
+        ),
+        hidden=None if show_changes else _managed.SHOW_NOTHING,
+    )
+
+
+@state
+def recurse(
+    ctx: Context,
+    name: str,
+    *,
+    source: str,
+    user: Owner = UNSET,
+    group: Owner = UNSET,
+    dir_mode: Mode = UNSET,
+    file_mode: Mode = UNSET,
+    include_pat: str | Sequence[str] | None = None,
+    exclude_pat: str | Sequence[str] | None = None,
+    max_depth: int | None = None,
+    template: str | None = None,
+    context: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    replace: bool = True,
+    clean: bool = False,
+    makedirs: bool = True,
+    saltenv: str | Unset = UNSET,
+) -> Plan:
+    """The directory NAME holds the files of the folder SOURCE (`salt://…`) of the state tree.
+
+    file_mode: of the files, or `keep`: as in the tree. dir_mode: of the directories. include_pat, exclude_pat: globs
+    of paths below SOURCE (`*` matches `/` too), or `E@` and a regular expression. max_depth: 0 takes only the files
+    right in SOURCE. clean: delete what is in NAME and not in SOURCE, but for what EXCLUDE_PAT matches.
+    template, context, defaults, replace: as `file.managed`.
+    """
+    from states import _file_recurse as _recurse
+
+    path = absolute(name)
+    keep = file_mode == "keep"
+    asked = _recurse.Recursed(
+        source=source,
+        saltenv=environment(ctx, saltenv),
+        files=wished(user, group, UNSET if keep else file_mode),
+        folders=wished(user, group, dir_mode),
+        keep_mode=keep,
+        include=include_pat,
+        exclude=exclude_pat,
+        max_depth=max_depth,
+        template=template,
+        variables={**(defaults or {}), **(context or {})},
+        replace=replace,
+        clean=clean,
+    )
+    if reason := missing_parent(path, makedirs):
+        return unknown(reason)
+    try:
+        current, wish = _recurse.compare(ctx, path, asked)
+    except NoSuchOwner as error:
+        return unknown(str(error))
+    return Plan(current, wish, _recurse.steps(path, current, wish))
+
+
+@state
+def exists(ctx: Context, name: str) -> Plan:
+    """There is something at NAME; nothing is done about it."""
+    if file.path_exists(name):
+        return Plan(None, None, comment=f"Path {name} exists")
+    return unknown(f"there is nothing at {name}")
+
+
+@state
+def missing(ctx: Context, name: str) -> Plan:
+    """There is nothing at NAME; nothing is done about it."""
+    if not file.path_exists(name):
+        return Plan(None, None, comment=f"Path {name} is missing")
+    raise FileStateError(f"{name} exists, and should not")
+
+
+def _source_text(
+    ctx: Context, text: str | Sequence[Any], source: str | None, saltenv: str | Unset
+) -> str | Sequence[Any]:
+    """TEXT, or that of SOURCE. FileStateError where neither or both are given."""
+    if bool(text) == bool(source):
+        raise FileStateError("name one of `text` and `source`")
+    if source is None:
+        return text
+    return template_text(ctx, origin(ctx, source, environment(ctx, saltenv)))
+
+
+def _edited(name: str, edit: Callable[[str], str], makedirs: bool = False, hidden: str | None = None) -> Plan:
+    """The plan that makes the text of the file NAME (a missing one is empty) what EDIT makes of it."""
+    path = absolute(name)
+    status = file.status(path)
+    _managed.check_kind(path, status)
+    if status is None and (reason := missing_parent(path, makedirs)):
+        return unknown(reason)
+    have = None if status is None else file.held(path, status.st_size)
+    data = b"" if have is None else have.data
+    if data is None:
+        raise FileStateError(f"{path} is too long to be edited")
+    body = Contents(edit(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape"))
+    if have is not None and have == body:
+        return Plan(File(have), File(have), comment=f"File {name} is in the correct state")
+    body.hidden = hidden
+    current, wish = None if have is None else File(have), File(body)
+    return Plan(current, wish, _managed.steps(path, current, wish))

@@ -1,0 +1,137 @@
+"""A directory and, where asked for, all that lies below it, as a value; and the steps from one to the other."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from modules import file
+from modules._safe import kind_of
+from saltern.converge.plan import UNSET, Step, Unset, call
+from states._file import Attributes, FileStateError, attribute_steps, observed, parent_steps
+
+KINDS = ("user", "group", "mode")
+FILTERS = ("ignore_files", "ignore_dirs")
+SILENT = ("silent",)  # a word of Salt's about its output: taken, and without a meaning here
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A directory as it is, or as it should be. BELOW: what differs deeper down, by path relative to it, each as
+    {"user", "group", "mode"}; nothing is there when all is as it should be."""
+
+    user: str | Unset = UNSET
+    group: str | Unset = UNSET
+    mode: str | Unset = UNSET
+    below: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recursion:
+    """What is managed below a directory, how deep (None: all the way), and with which modes."""
+
+    files: Attributes
+    folders: Attributes
+    max_depth: int | None = None
+    ignore_files: bool = False
+    ignore_dirs: bool = False
+
+
+def recursion(
+    recurse: Sequence[str], wish: Attributes, file_mode: str | Unset, max_depth: int | None
+) -> Recursion | None:
+    """What RECURSE asks for, with the attributes of WISH; None for nothing. FileStateError for an unknown word, or one
+    whose value is not given."""
+    if not recurse:
+        return None
+    for word in recurse:
+        if word not in KINDS + FILTERS + SILENT:
+            raise FileStateError(f"recurse: {word!r} is not one of {', '.join(KINDS + FILTERS)}")
+        if word in ("user", "group") and isinstance(getattr(wish, word), Unset):
+            raise FileStateError(f"recurse names {word!r}, but there is no `{word}:` to set")
+    user = wish.user if "user" in recurse else UNSET
+    group = wish.group if "group" in recurse else UNSET
+    folder_mode = wish.mode if "mode" in recurse else UNSET
+    deep_mode = (wish.mode if isinstance(file_mode, Unset) else file_mode) if "mode" in recurse else UNSET
+    return Recursion(
+        Attributes(user, group, deep_mode),
+        Attributes(user, group, folder_mode),
+        max_depth,
+        "ignore_files" in recurse,
+        "ignore_dirs" in recurse,
+    )
+
+
+def scan(root: str, wanted: Recursion) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
+    """What differs below ROOT: as it is, and as it should be. Links are neither followed nor managed."""
+    have: dict[str, dict[str, str]] = {}
+    wish: dict[str, dict[str, str]] = {}
+    waiting = [("", 1)]
+    while waiting:
+        folder, depth = waiting.pop()
+        for path, status in entries(root, folder):
+            is_folder = stat.S_ISDIR(status.st_mode)
+            if is_folder and (wanted.max_depth is None or depth < wanted.max_depth):
+                waiting.append((path, depth + 1))
+            if wanted.ignore_dirs if is_folder else wanted.ignore_files:
+                continue
+            should = wanted.folders if is_folder else wanted.files
+            found = observed(status, should)
+            if found is not None and found != should:
+                differing = [key for key in should.arguments if getattr(found, key) != getattr(should, key)]
+                have[path] = {key: getattr(found, key) for key in differing}
+                wish[path] = {key: getattr(should, key) for key in differing}
+    return have, wish
+
+
+def entries(root: str, folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    """What is in FOLDER (relative to ROOT) but links, sorted: relative path and status."""
+    try:
+        with os.scandir(f"{root}/{folder}") as found:
+            names = sorted(entry.name for entry in found)
+    except (FileNotFoundError, NotADirectoryError):
+        return  # it went away in between
+    for name in names:
+        path = f"{folder}/{name}" if folder else name
+        try:
+            status = os.lstat(f"{root}/{path}")
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISLNK(status.st_mode):
+            yield path, status
+
+
+def check_place(path: str, status: os.stat_result | None, *, force: bool, allow_symlink: bool) -> bool:
+    """Whether something that is no directory is in the way at PATH and FORCE lets it be deleted. FileStateError where
+    it does not. STATUS is that of PATH itself, not of what it points to."""
+    if status is None or stat.S_ISDIR(status.st_mode):
+        return False
+    is_link = stat.S_ISLNK(status.st_mode)
+    if is_link and allow_symlink and os.path.isdir(path):
+        return False
+    if force:
+        return True
+    hint = " or `allow_symlink: True` keeps it" if is_link else ""
+    raise FileStateError(f"{path} is there and is {kind_of(status.st_mode)}; `force: True` replaces it{hint}")
+
+
+def steps(
+    path: str, current: Directory | None, wish: Directory, *, makedirs: bool = False, in_the_way: bool = False
+) -> Iterator[Step]:
+    """The steps from CURRENT (None: no such directory) to WISH, in order."""
+    attributes = Attributes(wish.user, wish.group, wish.mode)
+    if in_the_way:
+        yield Step(f"delete {path}, which is no directory", path, None, do=call(file.remove, path))
+    if current is None:
+        if makedirs:
+            yield from parent_steps(path, attributes, wish.mode)
+        yield Step(f"make directory {path}", None, path, do=call(file.mkdir, path, **attributes.arguments))
+        return
+    have = Attributes(current.user, current.group, current.mode)
+    yield from attribute_steps(path, have, attributes)
+    if wish.below != current.below:
+        changes = tuple((name, dict(wanted)) for name, wanted in wish.below.items())
+        words = f"set owner and mode of {len(changes)} paths below {path}"
+        yield Step(words, current.below, wish.below, do=call(file.set_tree, path, changes))

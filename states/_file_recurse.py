@@ -1,0 +1,182 @@
+"""A folder of the state tree on the node: which files and folders differ from it, and the steps that mend them."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from modules import file
+from modules._contents import Contents
+from saltern.context import Context, iter_under, split_uri
+from saltern.converge.plan import UNSET, Step, Unset, call
+from saltern.errors import nearest
+from states._file import Attributes, File, FileStateError, as_file, attribute_steps, observed
+from states._file_contents import Origin, rendered, template_text
+from states._file_directory import entries
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What differs below a folder, by path relative to it: FILES (None: missing, or to be deleted), and the attributes
+    of FOLDERS (None as above). Nothing is there when all is as it should be."""
+
+    files: Mapping[str, File | None] = field(default_factory=dict)
+    folders: Mapping[str, Attributes | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recursed:
+    """What `file.recurse` was asked for."""
+
+    source: str
+    saltenv: str
+    files: Attributes
+    folders: Attributes
+    keep_mode: bool = False
+    include: str | Sequence[str] | None = None
+    exclude: str | Sequence[str] | None = None
+    max_depth: int | None = None
+    template: str | None = None
+    variables: Mapping[str, Any] | None = None
+    replace: bool = True
+    clean: bool = False
+
+
+def matches(path: str, patterns: str | Sequence[str]) -> bool:
+    """Whether PATH matches one of PATTERNS, globs or `E@` and a regular expression."""
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        if pattern.startswith("E@"):
+            try:
+                if re.search(pattern[2:], path):
+                    return True
+            except re.error as error:
+                raise FileStateError(f"not a regular expression: {pattern[2:]!r}: {error}") from None
+        elif fnmatchcase(path, pattern):
+            return True
+    return False
+
+
+def wanted_paths(ctx: Context, asked: Recursed) -> tuple[str, str, list[str]]:
+    """The folder of the tree, its environment, and the paths below it that are wanted. FileStateError for no folder."""
+    try:
+        folder, env = split_uri(asked.source.rstrip("/"), asked.saltenv)
+    except ValueError as error:
+        raise FileStateError(str(error)) from None
+    start = len(folder) + 1
+    below = [path[start:] for path in iter_under(ctx.files, folder, env)]
+    if not below:
+        folders = {path.rpartition("/")[0] for path in ctx.files.list(env)}
+        raise FileStateError(
+            f"there is no folder salt://{folder} in the environment {env!r}.{nearest(folder, folders)}"
+        )
+    return folder, env, [path for path in below if _is_wanted(path, asked)]
+
+
+def _is_wanted(path: str, asked: Recursed) -> bool:
+    if asked.max_depth is not None and path.count("/") > asked.max_depth:
+        return False
+    if asked.include and not matches(path, asked.include):
+        return False
+    return not (asked.exclude and matches(path, asked.exclude))
+
+
+def compare(ctx: Context, root: str, asked: Recursed) -> tuple[Tree, Tree]:
+    """What is below ROOT and what should be, as far as they differ."""
+    folder, env, paths = wanted_paths(ctx, asked)
+    have_files: dict[str, File | None] = {}
+    wish_files: dict[str, File | None] = {}
+    have_folders: dict[str, Attributes | None] = {}
+    wish_folders: dict[str, Attributes | None] = {}
+    folders = {""} | {path[:at] for path in paths for at in range(len(path)) if path[at] == "/"}
+    for name in sorted(folders):
+        status = _status(f"{root}/{name}" if name else root, stat.S_ISDIR)
+        found = observed(status, asked.folders)
+        if found != asked.folders:
+            have_folders[name], wish_folders[name] = found, asked.folders
+    for path in paths:
+        have, wish = _compare_file(ctx, f"{root}/{path}", Origin(f"{folder}/{path}", env, None), asked)
+        if have != wish:
+            have_files[path], wish_files[path] = have, wish
+    if asked.clean:
+        for path in surplus(root, set(paths), folders, asked.exclude):
+            have_files[path], wish_files[path] = File(), None
+    return Tree(have_files, have_folders), Tree(wish_files, wish_folders)
+
+
+def _status(path: str, wanted: Any) -> os.stat_result | None:
+    """The status of PATH, or None. FileStateError where it is something else than WANTED tells."""
+    status = file.status(path)
+    if status is not None and not wanted(status.st_mode):
+        raise FileStateError(f"{path} is there and is {file.stats(path)['type']}: it is in the way")
+    return status
+
+
+def _compare_file(ctx: Context, path: str, source: Origin, asked: Recursed) -> tuple[File | None, File]:
+    attributes = asked.files
+    if asked.keep_mode:
+        attributes = Attributes(attributes.user, attributes.group, f"{source.mode(ctx):04o}")
+    status = _status(path, stat.S_ISREG)
+    have = observed(status, attributes)
+    if status is None or have is None:
+        return None, as_file(_wished(ctx, source, asked, None), attributes)
+    if not asked.replace:
+        return as_file(UNSET, have), as_file(UNSET, attributes)
+    held = file.held(path, status.st_size)
+    return as_file(held, have), as_file(_wished(ctx, source, asked, held), attributes)
+
+
+def _wished(ctx: Context, source: Origin, asked: Recursed, held: Contents | None) -> Contents:
+    assert source.env is not None
+    if asked.template is not None:
+        text = template_text(ctx, source)
+        data = rendered(ctx, text, asked.template, asked.variables or {}, place=source.path, saltenv=asked.saltenv)
+        return Contents(data)
+    digest = ctx.files.digest(source.path, source.env)
+    if held is not None and held.digest == digest:
+        return held
+    return Origin(source.path, source.env, digest).contents(ctx)
+
+
+def surplus(root: str, paths: set[str], folders: set[str], exclude: str | Sequence[str] | None) -> Iterator[str]:
+    """What is below ROOT and neither wanted nor excluded; of a folder that goes as a whole only itself."""
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        for path, status in entries(root, folder):
+            if exclude and matches(path, exclude):
+                continue
+            if path in folders and stat.S_ISDIR(status.st_mode):
+                waiting.append(path)
+            elif path not in paths:
+                yield path
+
+
+def steps(root: str, current: Tree, wish: Tree) -> Iterator[Step]:
+    """The steps from CURRENT to WISH: folders, files, then what must go."""
+    for name, folder in wish.folders.items():
+        path = f"{root}/{name}" if name else root
+        have_folder = current.folders[name]
+        if folder is None:
+            continue
+        if have_folder is None:
+            yield Step(f"make directory {path}", None, path, do=call(file.mkdir, path, **folder.arguments))
+        else:
+            yield from attribute_steps(path, have_folder, folder)
+    for name, wanted in wish.files.items():
+        path, have = f"{root}/{name}", current.files[name]
+        if wanted is None:
+            yield Step(f"delete {path}", path, None, do=call(file.remove, path))
+            continue
+        attributes = Attributes(wanted.user, wanted.group, wanted.mode)
+        if have is not None and (isinstance(wanted.contents, Unset) or have.contents == wanted.contents):
+            yield from attribute_steps(path, Attributes(have.user, have.group, have.mode), attributes)
+        else:
+            body = Contents(b"") if isinstance(wanted.contents, Unset) else wanted.contents
+            before = None if have is None else have.contents
+            verb = "create" if have is None else "write"
+            yield Step(f"{verb} {path}", before, body, do=call(file.put, path, body, **attributes.arguments))
