@@ -54,6 +54,16 @@ def permit_acting() -> Iterator[None]:
         _acting_permitted.reset(token)
 
 
+@contextmanager
+def forbid_acting() -> Iterator[None]:
+    """Take the permit away inside this block: a state run plans in it, whoever asked for the run."""
+    token = _acting_permitted.set(False)
+    try:
+        yield
+    finally:
+        _acting_permitted.reset(token)
+
+
 def kind_of(function: object) -> str | None:
     """'reading', 'acting', or None for a function that is not offered to users at all."""
     kind = getattr(function, "__saltern_kind__", None)
