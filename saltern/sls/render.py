@@ -26,6 +26,8 @@ class Renderer:
 
     SANDBOXED (pillar, on the master): templates can't call what acts, and the `py` renderer is refused. FUNCTIONS,
     where given, is what `salt` offers instead of the execution functions. GLOBALS are further names for every template.
+    COMPILED, where given, keeps the code of templates for several renderers (their code alone: what a template made of
+    one job's names is never seen by another).
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Renderer:
         sandboxed: bool = False,
         functions: Mapping[str, Function] | None = None,
         globals: Mapping[str, Any] | None = None,
+        compiled: dict[tuple[str, str, str], Any] | None = None,
     ) -> None:
         self.ctx, self.sandboxed = ctx, sandboxed
         self.sources: dict[str, str] = {}
@@ -42,7 +45,7 @@ class Renderer:
         self._extra = dict(globals or {})
         self._fixed: dict[str, Any] | None = None
         self._environments: dict[str, Any] = {}
-        self._compiled: dict[tuple[str, str, str], Any] = {}
+        self._compiled: dict[tuple[str, str, str], Any] = {} if compiled is None else compiled
 
     def document(
         self,
