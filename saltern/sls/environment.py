@@ -6,6 +6,7 @@ Imported only where a text holds template marks, since Jinja costs more to impor
 from __future__ import annotations
 
 import posixpath
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -127,6 +128,11 @@ class TemplateEnvironment(SandboxedEnvironment):
         self.turns += turns
         if self.turns > LOOP_LIMIT:
             raise LimitReached(f"the loops of this template take more than {LOOP_LIMIT} turns: is there an end?")
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        with warnings.catch_warnings():  # `'\d'` is how people write a regular expression, and it works
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return super()._parse(source, name, filename)
 
     def _generate(
         self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False

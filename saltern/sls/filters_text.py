@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
+_UUID_NAMESPACE = "91633ebf-1c86-5e33-935a-28061f4b480e"
+
+
 def yaml_(value: Any, flow_style: bool = True) -> str:
     """VALUE as YAML; on one line unless FLOW_STYLE is false."""
     text = _dump(value, default_flow_style=flow_style)
@@ -96,10 +99,10 @@ def is_match(text: str, rgx: str, ignorecase: bool = False, multiline: bool = Fa
 
 
 def uuid_(value: Any) -> str:
-    """A UUID that is always the same for VALUE (version 5, the DNS namespace)."""
+    """A UUID that is always the same for VALUE: version 5, in the namespace that Salt uses, so the same as there."""
     import uuid
 
-    return str(uuid.uuid5(uuid.NAMESPACE_DNS, str(value)))
+    return str(uuid.uuid5(uuid.UUID(_UUID_NAMESPACE), str(value)))
 
 
 def base64_encode(value: str | bytes) -> str:

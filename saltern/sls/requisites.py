@@ -75,8 +75,10 @@ def connect(chunks: list[Chunk], high: High, problems: Problems) -> list[Edge]:
                     problems.add(_missing(requisite, spot, index, high))
                 continue
             wide = requisite.module == "sls" or not _GLOB.isdisjoint(requisite.ref)
-            others = [other for other in found if not (wide and other == number)]
-            chunk.requisites += _exact(requisite, others, index) if wide else [requisite]
+            # what means several states means the others; what means only the state itself is a circle
+            others = [other for other in found if other != number] or ([] if wide else found)
+            by_name = requisite.module == "id" and any(chunks[other].id != requisite.ref for other in others)
+            chunk.requisites += _exact(requisite, others, index) if wide or by_name else [requisite]
             for other in others:
                 if requisite.kind in AFTER:
                     edges[(other, number)] = None

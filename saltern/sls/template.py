@@ -14,7 +14,7 @@ from jinja2 import Template, TemplateNotFound, TemplateSyntaxError, UndefinedErr
 
 from saltern.errors import SalternError, SourceError, nearest
 from saltern.marks import ActedWhilePlanning
-from saltern.sls.environment import TEXT_LIMIT, LimitReached, TemplateEnvironment
+from saltern.sls.environment import TEXT_LIMIT, TemplateEnvironment
 from saltern.sls.source import Source, excerpt
 
 _SEARCH = 400  # lines that the search for a rendered line looks ahead
@@ -56,10 +56,14 @@ def rendered(
             instructions.append(frame.f_lasti if frame else 0)
             size += len(chunk)
             if size > TEXT_LIMIT:
-                raise LimitReached(f"the template gives more than {TEXT_LIMIT} characters: is there an end?")
+                break
     except Exception as error:  # whatever an expression of a user may raise: it is told with its line
         _explain(error, file, text, sources, context)
     run = flow.gi_code  # type: ignore[attr-defined]
+    if size > TEXT_LIMIT:
+        line = template.get_corresponding_lineno(frame.f_lineno) if frame else 1
+        message = f"the template gives more than {TEXT_LIMIT} characters: is there an end?"
+        raise Source(file, text).error(message, line - 1)
     return Source(file, text, "".join(chunks), lambda: _written_lines(template, run, chunks, instructions, text))
 
 
