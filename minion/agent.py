@@ -62,7 +62,7 @@ class Agent:
         self._requests: dict[int, Callable[[BundleIs], None]] = {}
         self._request = 0
         self._loop = asyncio.get_running_loop()
-        self.workers = Workers(config.root, config.worker_idle_s, self)
+        self.workers = Workers(config.root, identity.id, config.worker_idle_s, self)
         self.grains_file: Path | None = None  # where the grains are kept for the next start
         self.connection = Connection(
             context,
@@ -117,7 +117,7 @@ class Agent:
         elif isinstance(message, m.BundleReply):
             waiting = self._requests.pop(message.request, None)
             if waiting:
-                waiting(BundleIs(message.bundle, message.error))
+                waiting(BundleIs(message.bundle, message.error, f"request/{message.request}".encode()))
 
     def _settle(self, jid: str) -> None:
         try:
@@ -144,7 +144,7 @@ class Agent:
             return
         self.running[job.jid] = Running(job.jid, job.function)
         self.connection.send(m.Received(job.jid))
-        self.workers.submit(Run(job.jid, job.function, job.args, job.kwargs, job.bundle))
+        self.workers.submit(Run(job.jid, job.function, job.args, job.kwargs, job.bundle, self.files_port))
 
     def _signal(self, jid: str, number: signal.Signals) -> str:
         if jid not in self.running:
@@ -208,7 +208,7 @@ class Agent:
 
     def refresh_grains(self) -> bool:
         """Have the grains looked at anew, in a worker."""
-        self.workers.submit(Run("grains", "", b"[]", b"{}", b""))
+        self.workers.submit(Run("grains", "", b"[]", b"{}", b"", 0))
         return True
 
     def need_bundle(self, jid: str, reply: Callable[[BundleIs], None]) -> None:

@@ -20,20 +20,23 @@ class _Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 
 
 class Run(_Message, tag="run", frozen=True):
-    """Agent to worker: run FUNCTION. ARGS and KWARGS are JSON, BUNDLE an encoded bundle or empty."""
+    """Agent to worker: run FUNCTION (empty: look at the grains). ARGS and KWARGS are JSON, BUNDLE an encoded bundle or
+    empty. FILES_PORT: the master's, 0 while it is away."""
 
     jid: str
     function: str
     args: bytes
     kwargs: bytes
     bundle: bytes
+    files_port: int
 
 
 class BundleIs(_Message, tag="bundle-is", frozen=True):
-    """Agent to worker: the bundle that it asked for, or why there is none."""
+    """Agent to worker: the bundle that it asked for, or why there is none. CONTEXT is the request that it answers."""
 
     bundle: bytes
     error: str
+    context: bytes = b""
 
 
 class NeedBundle(_Message, tag="need-bundle", frozen=True):

@@ -61,8 +61,8 @@ class Worker:
 class Workers:
     """The pool. ROOT is the minion's `--root`; IDLE_S how long a worker without a job is kept."""
 
-    def __init__(self, root: Path, idle_s: float, listener: Listener) -> None:
-        self._root, self._idle_s, self._listener = root, idle_s, listener
+    def __init__(self, root: Path, minion_id: str, idle_s: float, listener: Listener) -> None:
+        self._root, self._id, self._idle_s, self._listener = root, minion_id, idle_s, listener
         self._loop = asyncio.get_running_loop()
         self._workers: list[Worker] = []
         self._queue: deque[Run] = deque()
@@ -120,7 +120,7 @@ class Workers:
         ours, theirs = socket.socketpair()
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "minion.worker", str(theirs.fileno()), str(self._root)],
+                [sys.executable, "-P", "-m", "minion.worker", str(theirs.fileno()), str(self._root), self._id],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,

@@ -14,6 +14,7 @@ from saltern.wire.transfer import BlobReceiver, WantedBlob
 
 _SILENT_S = 30.0
 _ATTEMPTS = 3
+_MOST = 10_000  # blobs that one message asks for
 
 
 class Fetcher:
@@ -26,7 +27,10 @@ class Fetcher:
     def fetch(self, blobs: Sequence[WantedBlob], into: Path) -> None:
         """Bring BLOBS into the private folder INTO, each under its name, verified. A connection that is cut is made
         again for what is left; TemporaryError where that does not help."""
-        receiver = BlobReceiver(blobs, into)
+        for start in range(0, len(blobs), _MOST):
+            self._fetch(BlobReceiver(blobs[start : start + _MOST], into))
+
+    def _fetch(self, receiver: BlobReceiver) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 self._receive(receiver)
@@ -43,7 +47,7 @@ class Fetcher:
         try:
             dealer = sockets.client(context, self._keys, self._master_key, max_bytes=m.MAX_FILES_BYTES, high_water=2000)
             dealer.connect(self._address)
-            dealer.send(m.encode(m.Want(receiver.remaining()[:10_000], receiver.window)))
+            dealer.send(m.encode(m.Want(receiver.remaining(), receiver.window)))
             while not receiver.done:
                 if not dealer.poll(int(_SILENT_S * 1000)):
                     raise TemporaryError(f"the master's files port {self._address} does not answer")

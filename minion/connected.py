@@ -1,0 +1,131 @@
+"""The surroundings of a function that runs for a master: pillar and trees from a bundle, opened when first needed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minion.grains import LazyGrains
+from minion.identity import Identity
+from minion.pipe import BundleIs
+from saltern.config import Config
+from saltern.context import Context
+from saltern.errors import TemporaryError
+from saltern.lazy import LazyMapping
+
+if TYPE_CHECKING:
+    from minion.cache import CachedTree
+    from saltern.wire.bundle import Opened
+
+logger = logging.getLogger(__name__)
+
+
+class Bundled:
+    """One job's bundle: RAW as the job brought it, else from ASK, else the last one that was kept on this node.
+
+    FILES_PORT is where blobs are fetched from; 0 means that the master is not there.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        identity: Identity,
+        raw: bytes,
+        context: bytes,
+        files_port: int,
+        ask: Callable[[], BundleIs],
+    ) -> None:
+        self._config, self._identity = config, identity
+        self._raw, self._context, self._files_port, self._ask = raw, context, files_port, ask
+
+    @cached_property
+    def opened(self) -> Opened:
+        """The opened bundle. TemporaryError where there is none: no master, and none was kept."""
+        from minion import cache
+        from saltern.wire import bundle as bundles
+
+        raw, context, why = self._raw, self._context, ""
+        if not raw:
+            answer = self._ask()
+            raw, context, why = answer.bundle, answer.context, answer.error
+        if raw:
+            found = bundles.decode(raw)
+            if found.context != context:
+                raise bundles.BadBundle("a bundle came that answers another request: it is not used")
+            opened = self._open(found)
+            cache.save_bundle(self._config, raw)
+            return opened
+        kept = cache.load_bundle(self._config)
+        if kept is None:
+            raise TemporaryError(f"there are no states and no pillar here yet, and the master gives none: {why}")
+        logger.warning("the last trees and pillar that came from the master are used: %s", why)
+        return self._open(kept)
+
+    @cached_property
+    def files(self) -> CachedTree:
+        """The trees."""
+        from minion import cache
+        from saltern.wire.fetch import Fetcher
+
+        identity = self._identity
+        fetcher = None
+        if self._files_port:
+            fetcher = Fetcher(identity.wire, identity.master_key, identity.host, self._files_port)
+        return cache.CachedTree(cache.folder(self._config), self.opened.trees, fetcher)
+
+    def _open(self, bundle: object) -> Opened:
+        from saltern.wire import bundle as bundles
+
+        assert isinstance(bundle, bundles.Bundle)
+        identity = self._identity
+        return bundles.open_bundle(identity.seal.secret, identity.wire.fingerprint, identity.id, bundle)
+
+
+class LateFiles:
+    """A `FileSource` that is not made before it is used: most functions never look at a tree."""
+
+    def __init__(self, bundled: Bundled) -> None:
+        self._bundled = bundled
+
+    def environments(self) -> tuple[str, ...]:
+        """See `FileSource`."""
+        return self._bundled.files.environments()
+
+    def list(self, saltenv: str = "base") -> tuple[str, ...]:
+        """See `FileSource`."""
+        return self._bundled.files.list(saltenv)
+
+    def digest(self, path: str, saltenv: str = "base") -> str | None:
+        """See `FileSource`."""
+        return self._bundled.files.digest(path, saltenv)
+
+    def fetch(self, paths: tuple[str, ...], saltenv: str = "base") -> None:
+        """See `FileSource`."""
+        self._bundled.files.fetch(paths, saltenv)
+
+    def local(self, path: str, saltenv: str = "base") -> Path:
+        """See `FileSource`."""
+        return self._bundled.files.local(path, saltenv)
+
+    def mode(self, path: str, saltenv: str = "base") -> int:
+        """See `FileSource`."""
+        return self._bundled.files.mode(path, saltenv)
+
+
+def context(
+    config: Config, identity: Identity, jid: str, bundled: Bundled, progress: Callable[[int, int, str], None]
+) -> Context:
+    """The context of job JID."""
+    return Context(
+        id=identity.id,
+        config=config,
+        grains=LazyGrains(config),
+        pillar=LazyMapping(lambda: bundled.opened.pillar),
+        files=LateFiles(bundled),
+        saltenv=config.saltenv,
+        jid=jid,
+        progress=progress,
+    )

@@ -1,0 +1,100 @@
+"""The process that functions run in: takes jobs from the agent over a socket, one at a time, until it hangs up."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from minion import identity as identities
+from minion.connected import Bundled, context
+from minion.identity import Identity
+from minion.pipe import Blocking, BundleIs, Done, GrainsAre, NeedBundle, Run, Step
+from saltern.config import Config, load_minion
+from saltern.errors import SalternError
+
+logger = logging.getLogger(__name__)
+
+
+def main(descriptor: int, root: Path, minion_id: str) -> None:
+    """Serve the agent at the other end of DESCRIPTOR."""
+    pipe = Blocking(socket.socket(fileno=descriptor))
+    config = load_minion(root)
+    identity = identities.load(replace(config, id=minion_id))
+    config = replace(config, id=identity.id)
+    logging.basicConfig(level=config.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    while (message := pipe.receive()) is not None:
+        if isinstance(message, Run):
+            pipe.send(_run(pipe, config, identity, message))
+
+
+def _run(pipe: Blocking, config: Config, identity: Identity, run: Run) -> Done:
+    began = time.perf_counter()
+    try:
+        if not run.function:
+            from minion.grains import collect
+
+            pipe.send(GrainsAre(as_json(collect(config))))
+            result: tuple[str, bool, int, Any] = ("done", True, 0, True)
+        else:
+            result = _call(pipe, config, identity, run)
+    except SalternError as error:
+        result = ("failed", False, error.exit_code, str(error))
+    except Exception as error:
+        logger.exception("job %s, %s", run.jid, run.function)
+        result = ("failed", False, 1, f"bug in {run.function}: {type(error).__name__}: {error}")
+    outcome, success, retcode, value = result
+    return Done(outcome, success, retcode, as_json(value), (time.perf_counter() - began) * 1000)
+
+
+def _call(pipe: Blocking, config: Config, identity: Identity, run: Run) -> tuple[str, bool, int, Any]:
+    from saltern.runner import run_function
+
+    def ask() -> BundleIs:
+        pipe.send(NeedBundle())
+        answer = pipe.receive()
+        return answer if isinstance(answer, BundleIs) else BundleIs(b"", "the agent ended")
+
+    bundled = Bundled(config, identity, run.bundle, run.jid.encode(), run.files_port, ask)
+
+    def progress(step: int, total: int, state_id: str) -> None:
+        pipe.send(Step(step, total, state_id))
+
+    ctx = context(config, identity, run.jid, bundled, progress)
+    result = run_function(run.function, json.loads(run.args), json.loads(run.kwargs), ctx)
+    outcome = "done" if result.success else "refused" if result.misused else "failed"
+    return outcome, result.success, result.retcode, result.value
+
+
+def as_json(value: Any) -> bytes:
+    """VALUE as one JSON document without line breaks, whatever a function returned."""
+    try:
+        return msgspec.json.encode(value, enc_hook=str)
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
+        return msgspec.json.encode(_plain(value, 0))
+
+
+def _plain(value: Any, depth: int) -> Any:
+    """VALUE in JSON's own types: bytes that are no UTF-8 replaced, odd keys as text, too deep ones cut."""
+    if depth > 100:
+        return "..."
+    if isinstance(value, dict):
+        return {str(_plain(str(key), 0)): _plain(entry, depth + 1) for key, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(entry, depth + 1) for entry in value]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, bool | int | float) or value is None:
+        return value if not isinstance(value, int) or -(2**63) <= value < 2**63 else str(value)
+    return str(value).encode("utf-8", "replace").decode()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
