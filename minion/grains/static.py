@@ -44,12 +44,14 @@ def parse(source: str, name: str) -> dict[str, Any]:
     try:
         loader = yaml.SafeLoader(source)
         root = loader.get_single_node()
-        if root is None:
+        if root is None or root.tag == "tag:yaml.org,2002:null":
             return {}
         if not isinstance(root, yaml.MappingNode):
             raise ConfigError(f"{_place(name, root)}: expected grains as `name: value` lines")
         seen: set[str] = set()
         for key, _ in root.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                continue
             if key.tag != "tag:yaml.org,2002:str":
                 hint = f"write {key.value!r} in quotes" if isinstance(key.value, str) else "write a plain name"
                 raise ConfigError(f"{_place(name, key)}: the name of a grain must be a text: {hint}")

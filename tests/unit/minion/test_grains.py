@@ -215,6 +215,18 @@ def test_an_empty_file_has_no_grains(text: str, tmp_path: Path) -> None:
     assert "id" in core(config(tmp_path))
 
 
+def test_anchors_and_merges_work(tmp_path: Path) -> None:
+    static_file(tmp_path, "a: &a {x: 1}\nb: {<<: *a, y: 2}\n<<: *a\n")
+    found = collect(config(tmp_path))
+    assert (found["b"], found["x"]) == ({"x": 1, "y": 2}, 1)
+
+
+def test_a_merge_can_not_bring_an_id(tmp_path: Path) -> None:
+    static_file(tmp_path, "a: &a {id: other}\n<<: *a\n")
+    with pytest.raises(ConfigError, match="'id' is no static grain"):
+        collect(config(tmp_path))
+
+
 def test_a_file_that_others_may_write_is_refused(tmp_path: Path) -> None:
     static_file(tmp_path, "role: filer\n").chmod(0o664)
     with pytest.raises(ConfigError, match="others may write"):

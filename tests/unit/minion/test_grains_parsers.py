@@ -131,7 +131,7 @@ def test_memory_is_counted_in_mebibytes() -> None:
     assert hardware.parse_meminfo(source) == {"mem_total": 24105, "swap_total": 1}
 
 
-KVM_GUEST = {"cpuinfo": "flags\t: fpu hypervisor\n", "clocksources": "kvm-clock tsc"}
+KVM_GUEST: dict[str, Any] = {"cpuinfo": "flags\t: fpu hypervisor\n", "clocksources": "kvm-clock tsc"}
 
 
 @pytest.mark.parametrize(
