@@ -1,0 +1,155 @@
+"""What the node's network is: interfaces, addresses, routes, and whether a host answers. Shapes are Salt's."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Any
+
+from modules._netlink import AF_INET, AF_INET6, Address, Link, View, look, session
+from modules._netvalues import BadValue
+from modules._run import run
+from saltern.errors import UsageError
+from saltern.marks import reading
+
+_SCOPES = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}  # RT_SCOPE_*, rtnetlink(7)
+_FAMILIES = {AF_INET: "inet", AF_INET6: "inet6"}
+
+
+@reading
+def interfaces() -> dict[str, dict[str, Any]]:
+    """Every interface: up, hwaddr, mtu, `inet` (address, netmask, broadcast, label) and `inet6` (address, prefixlen,
+    scope), further addresses of a network under `secondary`, the parent of a VLAN, the bridge or bond that it is a port
+    of under `master`."""
+    view = look(addresses=True)
+    return {link.name: _interface(view, link) for link in view.links}
+
+
+def _interface(view: View, link: Link) -> dict[str, Any]:
+    found: dict[str, Any] = {"up": link.is_up, "mtu": link.mtu}
+    if link.hwaddr:
+        found["hwaddr"] = link.hwaddr
+    if link.kind:
+        found["kind"] = link.kind
+    if link.kind == "vlan":
+        found["parent"] = view.name_at(link.parent)
+    if master := view.at(link.master):
+        found["master"] = master.name
+    for entry in view.addresses:
+        if entry.index == link.index and entry.family in _FAMILIES:
+            shown = _address(entry)
+            if entry.family == AF_INET and entry.secondary:
+                found.setdefault("secondary", []).append({"type": "inet", **shown})
+            else:
+                found.setdefault(_FAMILIES[entry.family], []).append(shown)
+    return found
+
+
+def _address(entry: Address) -> dict[str, Any]:
+    interface = ipaddress.ip_interface(entry.address)
+    if entry.family == AF_INET:
+        return {
+            "address": str(interface.ip),
+            "netmask": str(interface.netmask),
+            "broadcast": entry.broadcast,
+            "label": entry.label,
+        }
+    return {
+        "address": str(interface.ip),
+        "prefixlen": str(interface.network.prefixlen),
+        "scope": _SCOPES.get(entry.scope, str(entry.scope)),
+    }
+
+
+@reading
+def ip_addrs(
+    interface: str | None = None, include_loopback: bool = False, cidr: str | None = None, type: str | None = None
+) -> list[str]:
+    """The IPv4 addresses, sorted: of INTERFACE, inside CIDR ("10.0.0.0/8"), of TYPE "public" or "private"."""
+    return _addresses(AF_INET, interface, include_loopback, cidr, type)
+
+
+@reading
+def ip_addrs6(interface: str | None = None, include_loopback: bool = False, cidr: str | None = None) -> list[str]:
+    """The IPv6 addresses, sorted; as `network.ip_addrs`."""
+    return _addresses(AF_INET6, interface, include_loopback, cidr, None)
+
+
+def _addresses(family: int, interface: str | None, loopback: bool, cidr: str | None, type_: str | None) -> list[str]:
+    if type_ not in (None, "public", "private"):
+        raise UsageError(f"type must be public or private, not {type_!r}")
+    try:
+        inside = ipaddress.ip_network(cidr, strict=False) if cidr else None
+    except ValueError as error:
+        raise UsageError(f"not a network: {cidr!r}: {error}") from None
+    view = look(addresses=True)
+    wanted = view.find(interface) if interface else None
+    if interface and wanted is None:
+        raise UsageError(view.missing(interface))
+    found = {
+        ipaddress.ip_interface(entry.address).ip
+        for entry in view.addresses
+        if entry.family == family and (wanted is None or entry.index == wanted.index)
+    }
+    return [
+        str(address)
+        for address in sorted(found, key=int)
+        if (loopback or not address.is_loopback)
+        and (inside is None or address in inside)
+        and (type_ is None or address.is_private == (type_ == "private"))
+    ]
+
+
+@reading
+def routes(family: str | None = None) -> list[dict[str, Any]]:
+    """The routes of the main table: addr_family, destination, gateway, netmask, flags, interface, metric. FAMILY "inet"
+    or "inet6" shows one only."""
+    if family not in (None, "inet", "inet6"):
+        raise UsageError(f"family must be inet or inet6, not {family!r}")
+    with session() as socket:
+        view = look()
+        messages = list(socket.route("dump", table=254))
+    found = [route for message in messages for route in _routes(view, message)]
+    return [route for route in found if family in (None, route["addr_family"])]
+
+
+@reading
+def default_route(family: str | None = None) -> list[dict[str, Any]]:
+    """The default routes, as in `network.routes`."""
+    everywhere = ("0.0.0.0", "::/0")  # noqa: S104 - a destination
+    return [route for route in routes(family) if route["destination"] in everywhere]
+
+
+def _routes(view: View, message: Any) -> Iterable[dict[str, Any]]:
+    """One entry for each next hop of a RTM_NEWROUTE message."""
+    if message["type"] != 1 or message.get_attr("RTA_TABLE") != 254 or message["family"] not in _FAMILIES:
+        return
+    four = message["family"] == AF_INET
+    destination = message.get_attr("RTA_DST") or ("0.0.0.0" if four else "::")  # noqa: S104 - a destination
+    network = ipaddress.ip_network((destination, message["dst_len"]))
+    for hop in message.get_attr("RTA_MULTIPATH") or [message]:
+        gateway = hop.get_attr("RTA_GATEWAY")
+        host = message["dst_len"] == (32 if four else 128)
+        yield {
+            "addr_family": _FAMILIES[message["family"]],
+            "destination": destination if four else str(network),
+            "gateway": gateway or ("0.0.0.0" if four else "::"),  # noqa: S104 - as Salt writes none
+            "netmask": str(network.netmask) if four else "",
+            "flags": "U" + ("G" if gateway else "") + ("H" if host else ""),
+            "interface": view.name_at(message.get_attr("RTA_OIF") or hop.get("oif")),
+            "metric": message.get_attr("RTA_PRIORITY") or 0,
+        }
+
+
+@reading
+def ping(host: str, timeout: float = 5, return_boolean: bool = False, count: int = 4) -> str | bool:
+    """Whether HOST answers COUNT (1 to 100) echo requests within TIMEOUT seconds (at most 300) in all: what ping(8)
+    says, or with RETURN_BOOLEAN true or false."""
+    if not isinstance(host, str) or not host or host.startswith("-") or any(c.isspace() or c == "\0" for c in host):
+        raise BadValue(f"not the name or address of a host: {host!r}")
+    timeout, count = max(1, min(300, int(timeout or 5))), max(1, min(100, int(count)))
+    argv = ["ping", "-n", "-c", str(count), "-i", "0.25", "-w", str(timeout), "--", host]
+    ran = run(argv, timeout_s=timeout + 5.0, env={"LC_ALL": "C"})
+    if return_boolean:
+        return ran.code == 0
+    return (ran.out + ran.err).strip()

@@ -1,0 +1,79 @@
+"""What tests on the real kernel share: network namespaces of their own, and the engine's loop in its smallest form."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from saltern.converge.plan import Plan, Unset
+from saltern.marks import permit_acting
+from tests.plans import context
+
+
+@contextmanager
+def network_namespace(name: str) -> Iterator[None]:
+    """Run the block's thread inside a fresh network namespace, and remove that afterwards."""
+    from pyroute2 import netns
+
+    netns.create(name)
+    try:
+        netns.pushns(name)
+        try:
+            yield
+        finally:
+            netns.popns()
+    finally:
+        netns.remove(name)
+
+
+def ip(*words: str) -> str:
+    """What iproute2 says: the second opinion on the kernel's state."""
+    ran = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=10, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def differs(current: object, wish: object) -> bool:
+    """As the engine compares: what is UNSET in the wish is not managed."""
+    if current is None or wish is None or not is_dataclass(wish):
+        return current != wish
+    return any(
+        getattr(current, field.name) != getattr(wish, field.name)
+        for field in fields(wish)
+        if not isinstance(getattr(wish, field.name), Unset)
+    )
+
+
+class Node:
+    """States called one after the other on this kernel."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ctx = context(folder)
+
+    def plan(self, state: Callable[..., Plan], name: str, **arguments: Any) -> Plan:
+        """A plan that keeps the engine's two rules: a difference has steps, and steps have a difference."""
+        plan = state(self.ctx, name, **arguments)
+        if plan.unknown is None:
+            assert bool(plan.steps) == differs(plan.current, plan.wish), plan
+        return plan
+
+    def apply(self, state: Callable[..., Plan], name: str, **arguments: Any) -> list[str]:
+        """Plan, run the steps, and hold the node to have become what was wished, with nothing left to do. The
+        sentences of the steps."""
+        plan = self.plan(state, name, **arguments)
+        assert plan.unknown is None, plan.unknown
+        with permit_acting():
+            for step in plan.steps:
+                step.do()
+        again = self.plan(state, name, **arguments)
+        assert not differs(again.current, again.wish), (again.current, again.wish)
+        assert again.steps == ()
+        return [step.sentence for step in plan.steps]
+
+
+needs_root = os.geteuid() != 0
