@@ -1,0 +1,3 @@
+oneadmin:
+  uid: 9869
+  gid: 9869
