@@ -143,7 +143,7 @@ def _union(options: list[Any]) -> Converter:
         if value.__class__ in plain:
             return value
         for kind, convert in kinds:
-            if isinstance(kind, type) and isinstance(value, kind):
+            if isinstance(kind, type) and isinstance(value, kind) and not isinstance(value, str):
                 return convert(value)
         for _, convert in others:
             try:

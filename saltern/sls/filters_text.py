@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-
 _UUID_NAMESPACE = "91633ebf-1c86-5e33-935a-28061f4b480e"
 
 
