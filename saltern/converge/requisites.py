@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from saltern.converge.result import StateResult, Verdict
+from saltern.errors import UsageError, nearest
 from saltern.sls.low import Low, Requisite
 
 _GLOB = re.compile(r"[*?\[]")
@@ -104,6 +106,28 @@ class Links:
                 if bad and not (enough is any and len(bad) < len(wanted)):
                     found += bad
         return sorted(set(found))
+
+
+def with_needs(lows: Sequence[Low], ids: Sequence[str]) -> list[Low]:
+    """Of LOWS, in their order, the states with these IDS (or names), and all that they need; whom they listen to is
+    left out. UsageError where an id is not there."""
+    for id in ids:
+        if not any(id in (low.id, low.name) for low in lows):
+            raise UsageError(f"there is no id {id!r} in these SLS.{nearest(id, [low.id for low in lows])}")
+    links = Links(lows)
+    queue = [position for position, low in enumerate(lows) if low.id in ids or low.name in ids]
+    wanted: set[int] = set()
+    while queue:
+        position = queue.pop()
+        if position not in wanted:
+            wanted.add(position)
+            queue += [o for need, others in links.of(position) if need.kind != "listen" for o in others]
+    return [_without_listen(lows[position]) for position in sorted(wanted)]
+
+
+def _without_listen(low: Low) -> Low:
+    kept = tuple(need for need in low.requisites if need.kind != "listen")
+    return low if len(kept) == len(low.requisites) else replace(low, requisites=kept)
 
 
 def _unmet(links: Sequence[Link], results: Results, would_change: Callable[[int], bool]) -> str | None:

@@ -154,7 +154,7 @@ def react(work: Work, due: Due, own: Verdict, *, test: bool) -> Verdict:
         comment += _stopped(steps, ran)
         return own._replace(result=False, comment=comment, changes={**own.changes, **extra}, changed=bool(ran.done))
     comment = "\n".join([own.comment, f"Done, since {causes} changed:", bullets(steps), *told_by])
-    return own._replace(comment=comment, changes={**listed, **extra}, changed=True)
+    return own._replace(comment=comment, changes={**own.changes, **extra} if extra else listed, changed=True)
 
 
 def inconsistency(plan: Plan, low: Low) -> str | None:

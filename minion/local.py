@@ -1,0 +1,109 @@
+"""The surroundings of a job that runs on this node without an agent: what `saltern-call --local` works with.
+
+Grains, pillar and files are looked at when they are first asked for, so a function that needs none of them is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from minion.grains import LazyGrains, own_id
+from saltern.config import Config, load_minion
+from saltern.context import Context
+from saltern.errors import ConfigError
+from saltern.files import LocalFiles
+from saltern.lazy import LazyMapping
+from saltern.runner import FunctionResult, run_function
+
+
+def build_context(
+    *,
+    root: Path = Path("/"),
+    directory: Path | None = None,
+    id: str = "",
+    file_roots: Sequence[str] = (),
+    pillar_roots: Sequence[str] = (),
+    grains: Mapping[str, Any] | None = None,
+    test: bool = False,
+) -> Context:
+    """The context of a local job. DIRECTORY holds the file `minion` (default: ROOT/etc/saltern); the other arguments
+    win over what it says: FILE_ROOTS and PILLAR_ROOTS for the environment `base`, GRAINS one by one. ConfigError."""
+    config = load_minion(root, directory)
+    changed: dict[str, Any] = {}
+    if id:
+        changed["id"] = id
+    if file_roots:
+        changed["file_roots"] = {**config.file_roots, "base": list(file_roots)}
+    elif not config.file_roots:
+        changed["file_roots"] = {"base": [str(config.paths.srv / "states")]}
+    if pillar_roots:
+        changed["pillar_roots"] = {**config.pillar_roots, "base": list(pillar_roots)}
+    elif not config.pillar_roots:
+        changed["pillar_roots"] = {"base": [str(config.paths.srv / "pillar")]}
+    if grains:
+        changed["grains"] = {**config.grains, **grains}
+    config = replace(config, **changed)
+    name = own_id(config)
+    if not config.id:
+        config = replace(config, id=name)
+    facts = LazyGrains(config)
+    compile_pillar = partial(_pillar, config, facts)
+    return Context(
+        id=name,
+        config=config,
+        grains=facts,
+        pillar=LazyMapping(compile_pillar),
+        files=LocalFiles(config.file_roots),
+        saltenv=config.saltenv,
+        test=test,
+        jid=_jid(),
+        extra={"compile_pillar": compile_pillar},
+    )
+
+
+def run(
+    function: str, args: Sequence[Any], kwargs: Mapping[str, Any], *, local: bool, **settings: Any
+) -> FunctionResult:
+    """Run FUNCTION here: without an agent where LOCAL or the configuration (`file_client: local`) says so, else with
+    the trees and the pillar that the running agent has from its master. SETTINGS as `build_context`. ConfigError."""
+    ctx = build_context(**settings)
+    if local or ctx.config.file_client == "local":
+        return run_function(function, args, kwargs, ctx)
+    return _with_agent(function, args, kwargs, ctx)
+
+
+def _with_agent(function: str, args: Sequence[Any], kwargs: Mapping[str, Any], ctx: Context) -> FunctionResult:
+    """Run FUNCTION with what the agent on this node gives, and have it tell the master."""
+    raise ConfigError(
+        f"no agent answers on {ctx.config.paths.run / 'minion.sock'}: start saltern-minion, or give --local to use "
+        "only what is on this node"
+    )
+
+
+def _pillar(config: Config, grains: Mapping[str, Any], override: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    """The pillar of this node from its own pillar_roots."""
+    if not any(os.path.isdir(root) for roots in config.pillar_roots.values() for root in roots):
+        return dict(override or {})
+    compiler = importlib.import_module("pillar.compiler")  # late: a minion has it on its disk only for local work
+    compiled: Mapping[str, Any] = compiler.compile_pillar(
+        LocalFiles(config.pillar_roots),
+        config.id,
+        grains,
+        saltenv=None,
+        override=override,
+        nodegroups=config.module_options.get("nodegroups", {}),
+    )
+    return compiled
+
+
+def _jid() -> str:
+    """A job id as the master makes them: the time to the microsecond."""
+    now = time.time()
+    return f"{time.strftime('%Y%m%d%H%M%S', time.localtime(now))}{int(now % 1 * 1e6):06d}"

@@ -1,0 +1,324 @@
+"""State runs: the SLS of the tree compiled for this node and converged, or only shown.
+
+`test=True` tells what a run would do and changes nothing. Whatever is wrong with the SLS, the top file or the pillar
+ends a run before its first change, with a list of texts as the return. One run works at a time; a second one is refused
+unless `queue=True` (wait) or `concurrent=True` (both at once, at your own risk).
+"""
+
+# ruff: noqa: PT028 - state.test is Salt's name of a function, and no test
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from modules import _state_lock
+from saltern.context import Context
+from saltern.errors import PermanentError, SalternError
+from saltern.lazy import LazyMapping
+from saltern.marks import acting, reading
+from saltern.runner import Returned, with_calls
+
+if TYPE_CHECKING:
+    from saltern.sls.low import Low
+    from saltern.sls.state_tree import StateTree
+
+Names = str | Sequence[str] | None
+Exclude = str | Sequence[Any]
+
+_NO_STATES = {
+    "no_|-states_|-states_|-None": {
+        "name": "No States",
+        "result": False,
+        "changes": {},
+        "comment": "No states found for this minion: no top file of the tree names any for it",
+        "__run_num__": 0,
+    }
+}
+
+
+@acting
+def apply(
+    ctx: Context,
+    mods: Names = None,
+    test: bool | None = None,
+    saltenv: str | None = None,
+    pillar: Mapping[str, Any] | None = None,
+    exclude: Exclude = (),
+    queue: bool = False,
+    concurrent: bool = False,
+) -> Any:
+    """Converge to the SLS MODS ("net,nfs" or a list), without any to the highstate.
+
+    test: only tell what would change. saltenv: the environment. pillar: values over those that the node has.
+    exclude: SLS names, or {"sls": name} and {"id": id}. queue: wait for a run that is at work. concurrent: don't mind
+    one.
+    """
+    listed = _names(mods)
+    fun = "state.highstate" if listed is None else "state.sls"
+    job = _job(ctx, test, saltenv, pillar)
+    env = saltenv if listed is None else job.saltenv
+    missing = _NO_STATES if listed is None else None
+    return _converged(job, fun, lambda tree: tree.low(listed, env, exclude=exclude), queue, concurrent, missing)
+
+
+@acting
+def highstate(
+    ctx: Context,
+    test: bool | None = None,
+    saltenv: str | None = None,
+    pillar: Mapping[str, Any] | None = None,
+    exclude: Exclude = (),
+    queue: bool = False,
+    concurrent: bool = False,
+) -> Any:
+    """Converge to what the top files give the node. Arguments as `state.apply`."""
+    return apply(ctx, None, test, saltenv, pillar, exclude, queue, concurrent)
+
+
+@acting
+def sls(
+    ctx: Context,
+    mods: str | Sequence[str],
+    test: bool | None = None,
+    exclude: Exclude = (),
+    queue: bool = False,
+    saltenv: str | None = None,
+    pillar: Mapping[str, Any] | None = None,
+    concurrent: bool = False,
+) -> Any:
+    """Converge to the SLS MODS. Arguments as `state.apply`."""
+    return apply(ctx, mods, test, saltenv, pillar, exclude, queue, concurrent)
+
+
+@acting
+def sls_id(
+    ctx: Context,
+    id_: str | Sequence[str],
+    mods: Names = None,
+    test: bool | None = None,
+    saltenv: str | None = None,
+    pillar: Mapping[str, Any] | None = None,
+    exclude: Exclude = (),
+    queue: bool = False,
+    concurrent: bool = False,
+) -> Any:
+    """Converge to the ids ID_ of the SLS MODS (without any: of the highstate) and to all that they need. Arguments as
+    `state.apply`."""
+    ids, listed = _names(id_) or [], _names(mods)
+    job = _job(ctx, test, saltenv, pillar)
+    env = saltenv if listed is None else job.saltenv
+
+    def low(tree: StateTree) -> list[Low]:
+        from saltern.converge.requisites import with_needs
+
+        return with_needs(tree.low(listed, env, exclude=exclude), ids)
+
+    return _converged(job, "state.sls_id", low, queue, concurrent)
+
+
+@acting
+def single(
+    ctx: Context,
+    fun: str,
+    name: str,
+    test: bool | None = None,
+    queue: bool = False,
+    concurrent: bool = False,
+    **kwargs: Any,
+) -> Any:
+    """Converge to one state: `state.single file.managed /etc/motd contents=hello`."""
+    job = _job(ctx, test, None, None)
+    return _converged(job, "state.single", lambda tree: tree.single(fun, name, kwargs), queue, concurrent)
+
+
+@acting
+def template_str(ctx: Context, tem: str, test: bool | None = None, queue: bool = False) -> Any:
+    """Converge to the SLS that is the text TEM."""
+    return _converged(_job(ctx, test, None, None), "state.template_str", lambda tree: tree.text(tem), queue, False)
+
+
+@acting
+def template(ctx: Context, tem: str, test: bool | None = None, queue: bool = False) -> Any:
+    """Converge to the SLS in the file TEM of the node."""
+    try:
+        with open(tem, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PermanentError(f"can't read {tem}: {getattr(error, 'strerror', None) or error}") from None
+    return _converged(_job(ctx, test, None, None), "state.template", lambda tree: tree.text(text, tem), queue, False)
+
+
+@acting
+def test(
+    ctx: Context,
+    mods: Names = None,
+    saltenv: str | None = None,
+    pillar: Mapping[str, Any] | None = None,
+    exclude: Exclude = (),
+) -> Any:
+    """Tell what `state.apply` would do."""
+    return apply(ctx, mods, True, saltenv, pillar, exclude)
+
+
+@reading
+def running(ctx: Context) -> list[str]:
+    """A sentence about the state run that is at work, if any."""
+    owner = _state_lock.owner(_state_lock.lock_file(ctx.config.paths.var))
+    return [] if owner is None else [_state_lock.told(owner)]
+
+
+@reading
+def show_sls(
+    ctx: Context, mods: str | Sequence[str], saltenv: str | None = None, pillar: Mapping[str, Any] | None = None
+) -> Any:
+    """The high state of the SLS MODS: what their files render to, with `include` and `extend` resolved."""
+    job = _job(ctx, True, saltenv, pillar)
+    return _shown(lambda: _tree(job).high(_names(mods), job.saltenv))
+
+
+@reading
+def show_highstate(ctx: Context, saltenv: str | None = None, pillar: Mapping[str, Any] | None = None) -> Any:
+    """The high state that the top files give the node."""
+    job = _job(ctx, True, saltenv, pillar)
+    return _shown(lambda: _tree(job).high(None, saltenv))
+
+
+@reading
+def show_low_sls(
+    ctx: Context, mods: str | Sequence[str], saltenv: str | None = None, pillar: Mapping[str, Any] | None = None
+) -> Any:
+    """The low state of the SLS MODS: each call in its order, with its requisites."""
+    job = _job(ctx, True, saltenv, pillar)
+    return _shown(lambda: [_low(one) for one in _tree(job).low(_names(mods), job.saltenv)])
+
+
+@reading
+def show_lowstate(ctx: Context, saltenv: str | None = None, pillar: Mapping[str, Any] | None = None) -> Any:
+    """The low state that the top files give the node."""
+    job = _job(ctx, True, saltenv, pillar)
+    return _shown(lambda: [_low(one) for one in _tree(job).low(None, saltenv)])
+
+
+@reading
+def show_top(ctx: Context, saltenv: str | None = None) -> Any:
+    """What the top files give the node: {environment: [SLS, …]}."""
+    return _shown(lambda: _tree(_job(ctx, True, saltenv, None)).top(saltenv))
+
+
+@reading
+def show_states(ctx: Context, saltenv: str | None = None) -> Any:
+    """The SLS of the highstate, with what they include, in the order in which they come first."""
+    job = _job(ctx, True, saltenv, None)
+    return _shown(lambda: list(dict.fromkeys(one.sls for one in _tree(job).low(None, saltenv))))
+
+
+@reading
+def sls_exists(ctx: Context, mods: str | Sequence[str], saltenv: str | None = None) -> bool:
+    """Whether all of the SLS MODS are in the tree."""
+    env = saltenv or ctx.saltenv
+    known = ctx.files.list(env)
+    paths = [name.replace(".", "/") for name in _names(mods) or []]
+    return all(f"{path}.sls" in known or f"{path}/init.sls" in known for path in paths)
+
+
+@reading
+def id_exists(ctx: Context, ids: str | Sequence[str], mods: Names = None, saltenv: str | None = None) -> bool:
+    """Whether all of IDS are ids of the SLS MODS (without any: of the highstate)."""
+    job = _job(ctx, True, saltenv, None)
+    known = _tree(job).high(_names(mods), saltenv)
+    return all(id in known for id in _names(ids) or [])
+
+
+def _names(given: Names) -> list[str] | None:
+    """SLS names or ids as a list: a text is split at commas. None where none are given."""
+    if given is None or given == "" or given == []:
+        return None
+    listed = given.split(",") if isinstance(given, str) else given
+    return [name for item in listed if (name := str(item).strip())]
+
+
+def _job(ctx: Context, test: bool | None, saltenv: str | None, pillar: Mapping[str, Any] | None) -> Context:
+    """The surroundings of a run: CTX with its own environment, test mode and pillar."""
+    if pillar is not None and not isinstance(pillar, Mapping):
+        raise PermanentError(f"pillar= wants a mapping, like pillar='{{a: 1}}', not {pillar!r}")
+    if test is not None and not isinstance(test, bool):
+        raise PermanentError(f"test= is True or False, not {test!r}")
+    values = ctx.pillar if pillar is None else LazyMapping(lambda: _overlaid(ctx, pillar))
+    job = replace(ctx, saltenv=saltenv or ctx.saltenv, test=ctx.test if test is None else test, pillar=values)
+    return with_calls(job)
+
+
+def _overlaid(ctx: Context, pillar: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The pillar with the values of the command line over it; compiled with them, where it is compiled here."""
+    compile_pillar: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = ctx.extra.get("compile_pillar")
+    if compile_pillar is not None:
+        return compile_pillar(pillar)
+    from modules.grains import merged
+
+    return dict(merged(ctx.pillar, pillar))
+
+
+def _tree(ctx: Context) -> StateTree:
+    from saltern.sls.state_tree import StateTree
+
+    return StateTree(ctx)
+
+
+def _converged(
+    ctx: Context,
+    fun: str,
+    compile: Callable[[StateTree], list[Low]],
+    queue: bool,
+    concurrent: bool,
+    nothing: Any = None,
+) -> Any:
+    """Compile and run, as Salt returns it; NOTHING is what a run without any state returns, where that is a failure."""
+    from saltern.converge.engine import run
+
+    lock = _state_lock.lock_file(ctx.config.paths.var)
+    free = concurrent or ctx.test
+    try:
+        with nullcontext() if free else _state_lock.held(lock, jid=ctx.jid, fun=fun, wait=queue):
+            len(ctx.pillar)  # a pillar with a mistake ends the run here, even if no SLS asks for a value of it
+            lows = compile(_tree(ctx))
+            if not lows and nothing is not None:
+                return Returned(nothing, 2)
+            result = run(lows, ctx, test=ctx.test)
+    except SalternError as error:
+        return Returned(_told(error), 1)
+    return Returned(result.as_salt(), result.retcode)
+
+
+def _shown(show: Callable[[], Any]) -> Any:
+    """What SHOW gives, secrets masked, or what is wrong with the tree, as a run would say it."""
+    from saltern.converge.compare import plain
+
+    try:
+        return plain(show())
+    except SalternError as error:
+        return Returned(_told(error), 1)
+
+
+def _told(error: SalternError) -> list[str]:
+    """An error as the list of texts that a run returns which could not begin."""
+    return [str(one) for one in getattr(error, "errors", None) or [error]]
+
+
+def _low(low: Low) -> dict[str, Any]:
+    """LOW as Salt shows it."""
+    shown: dict[str, Any] = {
+        "state": low.module,
+        "fun": low.fun,
+        "name": low.name,
+        "__id__": low.id,
+        "__sls__": low.sls,
+        "__env__": low.saltenv,
+        "order": low.order,
+        **low.args,
+        **{key: value for key, value in low.options.items() if key != "order"},
+    }
+    for need in low.requisites:
+        shown.setdefault(need.kind, []).append({need.module: need.ref})
+    return shown
