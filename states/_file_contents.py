@@ -134,20 +134,3 @@ def template_text(ctx: Context, found: Origin) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise FileStateError(f"{found.path}:{line}: a template must be UTF-8 text") from None
-
-
-def render_once(ctx: Context, name: str, key: tuple[object, ...], now: bytes | None, render: Any) -> bytes:
-    """What RENDER gives, or what it gave before in this run for NAME and KEY, if that is what the file holds NOW.
-
-    A template may say another thing each time (a date, a random word). When the engine observes again after the step,
-    the question is whether the file holds what was rendered, so it is not asked to say it once more.
-    """
-    memo = ctx.extra.get("file.rendered") if isinstance(ctx.extra, dict) else None
-    if memo is None and isinstance(ctx.extra, dict):
-        memo = ctx.extra["file.rendered"] = {}
-    if memo is not None and now is not None and memo.get((name, *key)) == now:
-        return now
-    data: bytes = render()
-    if memo is not None:
-        memo[(name, *key)] = data
-    return data

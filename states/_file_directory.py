@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from modules import file
 from modules._safe import kind_of
@@ -19,17 +20,16 @@ SILENT = ("silent",)  # a word of Salt's about its output: taken, and without a 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A directory as it is, or as it should be. BELOW: what differs deeper down, by path relative to it, each as
-    {"user", "group", "mode"}; nothing is there when all is as it should be."""
+    """A directory as it is, or as it should be. DIFFERING: what is not as it should be deeper down, in words by path
+    relative to it; nothing, in the wish."""
 
     user: str | Unset = UNSET
     group: str | Unset = UNSET
     mode: str | Unset = UNSET
-    below: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    differing: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Recursion:
+class Recursion(NamedTuple):
     """What is managed below a directory, how deep (None: all the way), and with which modes."""
 
     files: Attributes
@@ -64,10 +64,17 @@ def recursion(
     )
 
 
-def scan(root: str, wanted: Recursion) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
-    """What differs below ROOT: as it is, and as it should be. Links are neither followed nor managed."""
-    have: dict[str, dict[str, str]] = {}
-    wish: dict[str, dict[str, str]] = {}
+class Below(NamedTuple):
+    """What is not as it should be below a directory: in words, and the attributes to be set, by relative path."""
+
+    differing: dict[str, str]
+    changes: tuple[tuple[str, dict[str, str]], ...]
+
+
+def scan(root: str, wanted: Recursion) -> Below:
+    """What differs below ROOT. Links are neither followed nor managed."""
+    words: dict[str, str] = {}
+    changes = []
     waiting = [("", 1)]
     while waiting:
         folder, depth = waiting.pop()
@@ -78,12 +85,13 @@ def scan(root: str, wanted: Recursion) -> tuple[dict[str, dict[str, str]], dict[
             if wanted.ignore_dirs if is_folder else wanted.ignore_files:
                 continue
             should = wanted.folders if is_folder else wanted.files
-            found = observed(status, should)
-            if found is not None and found != should:
-                differing = [key for key in should.arguments if getattr(found, key) != getattr(should, key)]
-                have[path] = {key: getattr(found, key) for key in differing}
-                wish[path] = {key: getattr(should, key) for key in differing}
-    return have, wish
+            have = observed(status, should)
+            if have is not None and have != should:
+                arguments = should.arguments
+                wrong = [key for key in arguments if getattr(have, key) != arguments[key]]
+                words[path] = ", ".join(f"{key} {getattr(have, key)} instead of {arguments[key]}" for key in wrong)
+                changes.append((path, arguments))
+    return Below(words, tuple(changes))
 
 
 def entries(root: str, folder: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -118,9 +126,15 @@ def check_place(path: str, status: os.stat_result | None, *, force: bool, allow_
 
 
 def steps(
-    path: str, current: Directory | None, wish: Directory, *, makedirs: bool = False, in_the_way: bool = False
+    path: str,
+    current: Directory | None,
+    wish: Directory,
+    changes: tuple[tuple[str, dict[str, str]], ...] = (),
+    *,
+    makedirs: bool = False,
+    in_the_way: bool = False,
 ) -> Iterator[Step]:
-    """The steps from CURRENT (None: no such directory) to WISH, in order."""
+    """The steps from CURRENT (None: no such directory) to WISH, in order. CHANGES: the attributes to be set below."""
     attributes = Attributes(wish.user, wish.group, wish.mode)
     if in_the_way:
         yield Step(f"delete {path}, which is no directory", path, None, do=call(file.remove, path))
@@ -131,7 +145,6 @@ def steps(
         return
     have = Attributes(current.user, current.group, current.mode)
     yield from attribute_steps(path, have, attributes)
-    if wish.below != current.below:
-        changes = tuple((name, dict(wanted)) for name, wanted in wish.below.items())
+    if changes:
         words = f"set owner and mode of {len(changes)} paths below {path}"
-        yield Step(words, current.below, wish.below, do=call(file.set_tree, path, changes))
+        yield Step(words, current.differing, wish.differing, do=call(file.set_tree, path, changes))

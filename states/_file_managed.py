@@ -13,7 +13,7 @@ from modules._safe import kind_of
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Step, Unset, call
 from states._file import Attributes, File, FileStateError, Mode, attribute_steps, parent_steps
-from states._file_contents import Origin, inline, looked_up, origin, render_once, rendered, template_text
+from states._file_contents import Origin, inline, looked_up, origin, rendered, template_text
 
 SHOW_NOTHING = "show_changes=False"
 
@@ -67,18 +67,10 @@ def wished_contents(
             raise FileStateError(f"the contents of {name} are empty, and `allow_empty: False` refuses that")
         if sourced.template is not None and wish.data is not None:
             text = wish.data.decode()
-    have = UNSET if status is None else file.held(name, status.st_size, wish)
+    have = UNSET if status is None else file.held(name, status.st_size, None if text is not None else wish)
     if text is not None and sourced.template is not None:
         variables = sourced.variables or {}
-        source, template = text, sourced.template
-        now = have.data if isinstance(have, Contents) else None
-        data = render_once(
-            ctx,
-            name,
-            (text, repr(variables)),
-            now,
-            lambda: rendered(ctx, source, template, variables, place=place, saltenv=sourced.saltenv),
-        )
+        data = rendered(ctx, text, sourced.template, variables, place=place, saltenv=sourced.saltenv)
         wish = Contents(data, hidden=hidden)
         have = wish if have == wish else have
     _hide(have, wish, sourced)
@@ -132,12 +124,15 @@ def steps(
     dir_mode: Mode = UNSET,
     follow: bool = True,
     backup: str | None = None,
+    parents: bool = True,
 ) -> Iterator[Step]:
-    """The steps from CURRENT (None: no such file) to WISH, in order; the folder first where it is missing."""
+    """The steps from CURRENT (None: no such file) to WISH, in order; the folder first where it is missing and PARENTS
+    are wanted."""
     attributes = Attributes(wish.user, wish.group, wish.mode)
     extra: dict[str, Any] = {} if follow else {"follow_symlinks": False}
     if current is None:
-        yield from parent_steps(name, attributes, dir_mode)
+        if parents:
+            yield from parent_steps(name, attributes, dir_mode)
         body = Contents(b"") if isinstance(wish.contents, Unset) else wish.contents
         yield Step(f"create {name}", None, body, do=call(file.put, name, body, **attributes.arguments, **extra))
     elif not isinstance(wish.contents, Unset) and current.contents != wish.contents:

@@ -6,9 +6,9 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from modules import file
 from modules._contents import Contents
@@ -18,19 +18,22 @@ from saltern.errors import nearest
 from states._file import Attributes, File, FileStateError, as_file, attribute_steps, observed
 from states._file_contents import Origin, rendered, template_text
 from states._file_directory import entries
+from states._file_managed import steps as managed_steps
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
-    """What differs below a folder, by path relative to it: FILES (None: missing, or to be deleted), and the attributes
-    of FOLDERS (None as above). Nothing is there when all is as it should be."""
+class Folder:
+    """A folder as it is, or as it should be."""
 
-    files: Mapping[str, File | None] = field(default_factory=dict)
-    folders: Mapping[str, Attributes | None] = field(default_factory=dict)
+    user: str | Unset = UNSET
+    group: str | Unset = UNSET
+    mode: str | Unset = UNSET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recursed:
+Tree = dict[str, File | Folder | None]  # what is at each path; None: nothing
+
+
+class Recursed(NamedTuple):
     """What `file.recurse` was asked for."""
 
     source: str
@@ -86,26 +89,24 @@ def _is_wanted(path: str, asked: Recursed) -> bool:
 
 
 def compare(ctx: Context, root: str, asked: Recursed) -> tuple[Tree, Tree]:
-    """What is below ROOT and what should be, as far as they differ."""
+    """What is at ROOT and below, of all that is wanted and of what must go, and what should be; by absolute path, the
+    folders first."""
     folder, env, paths = wanted_paths(ctx, asked)
-    have_files: dict[str, File | None] = {}
-    wish_files: dict[str, File | None] = {}
-    have_folders: dict[str, Attributes | None] = {}
-    wish_folders: dict[str, Attributes | None] = {}
+    have: Tree = {}
+    wish: Tree = {}
     folders = {""} | {path[:at] for path in paths for at in range(len(path)) if path[at] == "/"}
     for name in sorted(folders):
-        status = _status(f"{root}/{name}" if name else root, stat.S_ISDIR)
-        found = observed(status, asked.folders)
-        if found != asked.folders:
-            have_folders[name], wish_folders[name] = found, asked.folders
+        full = f"{root}/{name}" if name else root
+        found = observed(_status(full, stat.S_ISDIR), asked.folders)
+        have[full] = None if found is None else Folder(*found)
+        wish[full] = Folder(*asked.folders)
     for path in paths:
-        have, wish = _compare_file(ctx, f"{root}/{path}", Origin(f"{folder}/{path}", env, None), asked)
-        if have != wish:
-            have_files[path], wish_files[path] = have, wish
+        full = f"{root}/{path}"
+        have[full], wish[full] = _compare_file(ctx, full, Origin(f"{folder}/{path}", env, None), asked)
     if asked.clean:
         for path in surplus(root, set(paths), folders, asked.exclude):
-            have_files[path], wish_files[path] = File(), None
-    return Tree(have_files, have_folders), Tree(wish_files, wish_folders)
+            have[f"{root}/{path}"], wish[f"{root}/{path}"] = File(), None
+    return have, wish
 
 
 def _status(path: str, wanted: Any) -> os.stat_result | None:
@@ -125,7 +126,7 @@ def _compare_file(ctx: Context, path: str, source: Origin, asked: Recursed) -> t
     if status is None or have is None:
         return None, as_file(_wished(ctx, source, asked, None), attributes)
     if not asked.replace:
-        return as_file(UNSET, have), as_file(UNSET, attributes)
+        return as_file(Contents(path=path, size=status.st_size), have), as_file(UNSET, attributes)
     held = file.held(path, status.st_size)
     return as_file(held, have), as_file(_wished(ctx, source, asked, held), attributes)
 
@@ -156,27 +157,20 @@ def surplus(root: str, paths: set[str], folders: set[str], exclude: str | Sequen
                 yield path
 
 
-def steps(root: str, current: Tree, wish: Tree) -> Iterator[Step]:
-    """The steps from CURRENT to WISH: folders, files, then what must go."""
-    for name, folder in wish.folders.items():
-        path = f"{root}/{name}" if name else root
-        have_folder = current.folders[name]
-        if folder is None:
-            continue
-        if have_folder is None:
-            yield Step(f"make directory {path}", None, path, do=call(file.mkdir, path, **folder.arguments))
-        else:
-            yield from attribute_steps(path, have_folder, folder)
-    for name, wanted in wish.files.items():
-        path, have = f"{root}/{name}", current.files[name]
+def steps(current: Tree, wish: Tree) -> Iterator[Step]:
+    """The steps from CURRENT to WISH, path by path: folders, files, then what must go."""
+    for path, wanted in wish.items():
+        have = current[path]
         if wanted is None:
             yield Step(f"delete {path}", path, None, do=call(file.remove, path))
-            continue
-        attributes = Attributes(wanted.user, wanted.group, wanted.mode)
-        if have is not None and (isinstance(wanted.contents, Unset) or have.contents == wanted.contents):
-            yield from attribute_steps(path, Attributes(have.user, have.group, have.mode), attributes)
+        elif isinstance(wanted, File):
+            yield from managed_steps(path, have if isinstance(have, File) else None, wanted, parents=False)
+        elif isinstance(have, Folder):
+            yield from attribute_steps(path, _attributes(have), _attributes(wanted))
         else:
-            body = Contents(b"") if isinstance(wanted.contents, Unset) else wanted.contents
-            before = None if have is None else have.contents
-            verb = "create" if have is None else "write"
-            yield Step(f"{verb} {path}", before, body, do=call(file.put, path, body, **attributes.arguments))
+            arguments = _attributes(wanted).arguments
+            yield Step(f"make directory {path}", None, path, do=call(file.mkdir, path, **arguments))
+
+
+def _attributes(folder: Folder) -> Attributes:
+    return Attributes(folder.user, folder.group, folder.mode)

@@ -111,8 +111,8 @@ def managed(
         held, body = _managed.wished_contents(ctx, path, sourced, found, status)
         current = as_file(held, have)
     else:
-        body = UNSET
-        current = as_file(body, have)
+        body = UNSET  # it is only read where the file was just made, to see that it holds what it should
+        current = as_file(Contents(path=path, size=status.st_size), have)
     wanted = as_file(body, wish)
     if current == wanted:
         return Plan(current, wanted, comment=f"File {name} is in the correct state")
@@ -160,14 +160,15 @@ def directory(
     status = None if in_the_way else file.status(path)
     try:
         have = observed(status, wish)
-        below = _directory.scan(path, deep) if deep is not None and have is not None else ({}, {})
+        below = _directory.scan(path, deep) if deep is not None and have is not None else _directory.Below({}, ())
     except NoSuchOwner as error:
         return unknown(str(error))
     if have is None and (reason := missing_parent(path, makedirs)):
         return unknown(reason)
-    current = None if have is None else _directory.Directory(have.user, have.group, have.mode, below[0])
-    wanted = _directory.Directory(wish.user, wish.group, wish.mode, below[1])
-    return Plan(current, wanted, _directory.steps(path, current, wanted, makedirs=makedirs, in_the_way=in_the_way))
+    current = None if have is None else _directory.Directory(have.user, have.group, have.mode, below.differing)
+    wanted = _directory.Directory(wish.user, wish.group, wish.mode)
+    steps = _directory.steps(path, current, wanted, below.changes, makedirs=makedirs, in_the_way=in_the_way)
+    return Plan(current, wanted, steps)
 
 
 @state
@@ -368,7 +369,7 @@ def recurse(
         current, wish = _recurse.compare(ctx, path, asked)
     except NoSuchOwner as error:
         return unknown(str(error))
-    return Plan(current, wish, _recurse.steps(path, current, wish))
+    return Plan(current, wish, _recurse.steps(current, wish))
 
 
 @state

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from modules import pkg
@@ -16,11 +15,26 @@ from saltern.converge.state import state
 INSTALLED = "installed"
 
 
-@dataclass(frozen=True, slots=True)
-class Packages:
-    """Packages by name: "installed" (or the version, where one is wanted), or None for one that is not there."""
+class Installed:
+    """A package that is there, or should be, in a version that FITS what is wanted or not. TEXT is the version (or what
+    is wanted of it), for people; two are equal where both fit, or both don't."""
 
-    packages: Mapping[str, str | None] = field(default_factory=dict)
+    __slots__ = ("fits", "text")
+
+    def __init__(self, text: str, fits: bool = True) -> None:
+        self.text, self.fits = text, fits
+
+    def __eq__(self, other: object) -> bool:
+        return self.fits == other.fits if isinstance(other, Installed) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.fits)
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+Packages = Mapping[str, Installed | None]  # None: not there
 
 
 @state
@@ -50,20 +64,18 @@ def installed(
 def removed(ctx: Context, name: str, *, pkgs: Sequence[str] | None = None) -> Plan:
     """The package NAME, or all of PKGS, is not installed; configuration files may stay."""
     names = list(wishes(name, pkgs, None))
-    there = {package.name for package in pkg.known() if package.installed}
-    current = Packages({one: INSTALLED if one in there else None for one in names})
-    wish = Packages(dict.fromkeys(names))
-    return Plan(current, wish, remove_steps(current, purge=False))
+    there = {package.name: Installed(package.version) for package in pkg.known() if package.installed}
+    current = {one: there.get(one) for one in names}
+    return Plan(current, dict.fromkeys(names), remove_steps(current, purge=False))
 
 
 @state
 def purged(ctx: Context, name: str, *, pkgs: Sequence[str] | None = None) -> Plan:
     """The package NAME, or all of PKGS, is not there, nor its configuration files."""
     names = list(wishes(name, pkgs, None))
-    there = {package.name: INSTALLED if package.installed else "configuration files" for package in pkg.known()}
-    current = Packages({one: there.get(one) for one in names})
-    wish = Packages(dict.fromkeys(names))
-    return Plan(current, wish, remove_steps(current, purge=True))
+    there = {one.name: Installed(one.version if one.installed else "configuration files") for one in pkg.known()}
+    current = {one: there.get(one) for one in names}
+    return Plan(current, dict.fromkeys(names), remove_steps(current, purge=True))
 
 
 def wishes(name: str, pkgs: Sequence[Any] | None, version: str | float | None) -> dict[str, str]:
@@ -80,12 +92,12 @@ def wishes(name: str, pkgs: Sequence[Any] | None, version: str | float | None) -
 
 
 def installed_values(packages: Sequence[Package], wanted: Mapping[str, str]) -> tuple[Packages, Packages]:
-    """What is there of WANTED and what is to be there; a version that will do is told as it was wanted."""
-    current: dict[str, str | None] = {}
+    """What is there of WANTED, and what is to be there."""
+    current: dict[str, Installed | None] = {}
     for name, spec in wanted.items():
         have = version_of(packages, name)
-        current[name] = have if have is None or (spec and not satisfies(have, spec)) else spec or INSTALLED
-    return Packages(current), Packages({name: spec or INSTALLED for name, spec in wanted.items()})
+        current[name] = None if have is None else Installed(have, not spec or satisfies(have, spec))
+    return current, {name: Installed(spec or INSTALLED) for name, spec in wanted.items()}
 
 
 def install_steps(
@@ -97,7 +109,7 @@ def install_steps(
     install_recommends: bool = True,
 ) -> Iterator[Step]:
     """The one step that installs all that is missing or has another version."""
-    todo = {name: spec for name, spec in wanted.items() if current.packages[name] != wish.packages[name]}
+    todo = {name: spec for name, spec in wanted.items() if current[name] != wish[name]}
     if not todo:
         return
     options: dict[str, Any] = {"pkgs": todo}
@@ -105,16 +117,16 @@ def install_steps(
     options |= {} if fromrepo is None else {"fromrepo": fromrepo}
     options |= {} if install_recommends else {"install_recommends": False}
     words = ", ".join(f"{name} {spec}".rstrip() for name, spec in todo.items())
-    before = {name: current.packages[name] for name in todo}
-    after = {name: wish.packages[name] for name in todo}
+    before = {name: current[name] for name in todo}
+    after = {name: wish[name] for name in todo}
     yield Step(f"install {words}", before, after, do=call(pkg.install, **options))
 
 
 def remove_steps(current: Packages, *, purge: bool) -> Iterator[Step]:
     """The one step that removes all that is there."""
-    todo = tuple(name for name, have in current.packages.items() if have is not None)
+    todo = tuple(name for name, have in current.items() if have is not None)
     if todo:
         verb = "purge" if purge else "remove"
-        before = {name: current.packages[name] for name in todo}
+        before = {name: current[name] for name in todo}
         do = call(pkg.purge if purge else pkg.remove, pkgs=todo)
         yield Step(f"{verb} {', '.join(todo)}", before, dict.fromkeys(todo), do=do)

