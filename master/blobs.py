@@ -12,12 +12,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from saltern.config import MasterConfig
 from saltern.errors import PermanentError
 from saltern.wire import private
 from saltern.wire.manifest import is_digest
 
 if TYPE_CHECKING:
     from saltern.wire.blob import Source, Written
+
+
+def tree_folder(config: MasterConfig) -> Path:
+    """Where published trees lie."""
+    return config.paths.var / "master" / "trees"
+
+
+def store_of(config: MasterConfig) -> BlobStore:
+    """The store of CONFIG's published trees, which the files port serves from."""
+    return BlobStore(tree_folder(config) / "blobs")
 
 
 class NoSuchBlob(PermanentError, LookupError):

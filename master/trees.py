@@ -15,9 +15,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from master.blobs import BlobStore
+from master.blobs import store_of, tree_folder
 from master.scan import Found, Scan, merged, stat_of
 from master.tree_index import Held, TreeIndex
 from saltern import names
@@ -68,16 +67,6 @@ class Publication:
         return f"Publication({self.saltenv!r}, {self.digest!r})"
 
 
-def folder(config: MasterConfig) -> Path:
-    """Where published trees lie."""
-    return config.paths.var / "master" / "trees"
-
-
-def blob_store(config: MasterConfig) -> BlobStore:
-    """The store that the files port serves from."""
-    return BlobStore(folder(config) / "blobs")
-
-
 @dataclass(frozen=True, slots=True)
 class _Tree:
     """An environment as it was published. DIGESTS: of its files and its manifest. SETTLED: every file is known by its
@@ -101,8 +90,8 @@ class Publisher:
     ) -> None:
         roots = {names.saltenv(env): list(roots) for env, roots in config.file_roots.items()}
         self._roots = dict(sorted(roots.items(), key=lambda item: (item[0] != "base", item[0])))
-        self._folder, self._clock, self._grace_s = folder(config), clock, grace_s
-        self.store = blob_store(config)
+        self._folder, self._clock, self._grace_s = tree_folder(config), clock, grace_s
+        self.store = store_of(config)
         self._index = TreeIndex(self._folder / "index")
         self._trees: dict[str, _Tree] = {}
         self._dirty = False  # the index differs from what is on disk

@@ -80,7 +80,7 @@ class _Pillar(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     minion_id: str
     saltenv: str
     trees: list[tuple[str, str]]
-    pillar: dict[str, Any]
+    pillar: dict[Any, Any]
 
 
 def make(
