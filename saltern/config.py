@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -114,43 +115,101 @@ def load_master(root: Path = Path("/"), directory: Path | None = None) -> Master
 
 def _read(directory: Path, name: str, kind: type[Config] | type[MasterConfig]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    extra = sorted((directory / f"{name}.d").glob("*.conf")) if (directory / f"{name}.d").is_dir() else []
+    try:
+        extra = sorted((directory / f"{name}.d").glob("*.conf")) if (directory / f"{name}.d").is_dir() else []
+    except OSError as error:
+        raise ConfigError(f"{directory / f'{name}.d'}: {error.strerror}") from None
     for file in [directory / name, *extra]:
-        try:
-            status = file.stat()
-        except FileNotFoundError:
-            continue
-        if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise ConfigError(f"{file}: refused, since others may write to it: chown root and chmod go-w it")
-        values.update(_checked(file, kind))
+        source = _text_of(file)
+        if source is not None:
+            values.update(_checked(source, file, kind))
     return values
 
 
-def _checked(file: Path, kind: type[Config] | type[MasterConfig]) -> dict[str, Any]:
+def _text_of(file: Path) -> str | None:
+    """The text of FILE, None where there is none. ConfigError where it can't be read or others may write to it."""
+    try:
+        with file.open("rb") as opened:
+            status = os.fstat(opened.fileno())
+            if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                raise ConfigError(f"{file}: refused, since others may write to it: chown root and chmod go-w it")
+            return opened.read().decode()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: not UTF-8 at byte {error.start}") from None
+
+
+def _checked(source: str, file: Path, kind: type[Config] | type[MasterConfig]) -> dict[str, Any]:
     import yaml  # only where a file exists: starting without one stays quick
 
     try:
-        read = yaml.safe_load(file.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        loader = yaml.SafeLoader(source)
+        root = loader.get_single_node()
+        if root is None or root.tag == "tag:yaml.org,2002:null":
+            return {}
+        if not isinstance(root, yaml.MappingNode):
+            raise ConfigError(f"{file}: expected options as `name: value` lines")
+        read: dict[Any, Any] = loader.construct_document(root)
+    except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
         raise ConfigError(f"{place}: {getattr(error, 'problem', None) or error}") from None
-    if read is None:
-        return {}
-    if not isinstance(read, dict):
-        raise ConfigError(f"{file}: expected options as `name: value` lines")
+    except ConfigError:
+        raise
+    except (ValueError, RecursionError) as error:  # such as the date 2024-99-99
+        raise ConfigError(f"{file}: {error}") from None
+    lines = {str(key.value): key.start_mark.line + 1 for key, _ in root.value}
     known = {f.name: f for f in fields(kind) if f.name != "root"}
     defaults = kind()
     for key, value in read.items():
+        place = f"{file}:{lines.get(str(key), 1)}"
         if key not in known:
-            raise ConfigError(f"{file}: unknown option {key!r}.{nearest(str(key), known)}")
+            raise ConfigError(f"{place}: unknown option {key!r}.{nearest(str(key), known)}")
         wanted = type(getattr(defaults, key))
         if wanted is float and type(value) is int:
-            read[key] = float(value)
-        elif not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            raise ConfigError(f"{file}: option {key} wants {_WORDS[wanted]}, not {value!r}")
+            value = read[key] = float(value)
+        if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+            raise ConfigError(f"{place}: option {key} wants {_WORDS[wanted]}, not {value!r}")
+        problem = _CHECKS[key](value) if key in _CHECKS else ""
+        if problem:
+            raise ConfigError(f"{place}: option {key} wants {problem}, not {value!r}")
     return read
 
+
+def _roots(value: dict[Any, Any]) -> str:
+    texts = all(isinstance(name, str) and _texts(folders) == "" for name, folders in value.items())
+    return "" if texts else "lists of folders by environment (base: [/srv/saltern/states])"
+
+
+def _texts(value: Any) -> str:
+    return "" if isinstance(value, list) and all(isinstance(word, str) for word in value) else "a list of texts"
+
+
+def _port(value: int) -> str:
+    return "" if 0 < value < 65536 else "a port from 1 to 65535"
+
+
+def _duration(value: float) -> str:
+    return "" if 0 <= value < float("inf") else "a number from 0"
+
+
+# Option → what its value should have been, '' where it is right.
+_CHECKS: dict[str, Callable[[Any], str]] = {
+    "file_roots": _roots,
+    "pillar_roots": _roots,
+    "users": _texts,
+    "control_port": _port,
+    "files_port": _port,
+    "worker_idle_s": _duration,
+    "reconnect_min_s": _duration,
+    "reconnect_max_s": _duration,
+    "timeout": _duration,
+    "job_ttl_s": _duration,
+    "keep_jobs_hours": _duration,
+}
 
 _WORDS = {
     str: "a text",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from saltern import names
 from saltern.config import Config
 
 
@@ -68,10 +69,10 @@ def split_uri(uri: str, default_env: str = "base") -> tuple[str, str]:
     parts = path.split("/")
     if not path or path.startswith("/") or "\0" in path or "\\" in path or any(p in ("", ".", "..") for p in parts):
         raise ValueError(f"not a path inside the state tree: {uri!r}")
-    return path, query or default_env
+    return path, names.saltenv(query) if query else default_env
 
 
 def iter_under(files: FileSource, folder: str, saltenv: str) -> Iterator[str]:
-    """The paths below FOLDER."""
-    prefix = folder.rstrip("/") + "/"
+    """The paths below FOLDER; all of them for ''."""
+    prefix = folder.rstrip("/") + "/" if folder else ""
     return (path for path in files.list(saltenv) if path.startswith(prefix))

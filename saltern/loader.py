@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from saltern.errors import UsageError, nearest
+from saltern.errors import PermanentError, UsageError, nearest
 from saltern.marks import kind_of
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}\.[a-z][a-z0-9_]{0,63}$")
@@ -34,14 +34,17 @@ def namespaces(package: str) -> tuple[str, ...]:
 
 
 def namespace(package: str, name: str) -> ModuleType | None:
-    """The module of namespace NAME, or None. A name that Python reserves has a file with a trailing underscore."""
+    """The module of namespace NAME, or None. A name that Python reserves has a file with a trailing underscore.
+    PermanentError where it needs a Python module that is not installed."""
     for candidate in (name, name + "_"):
         full = f"{package}.{candidate}"
         try:
             return importlib.import_module(full)
         except ModuleNotFoundError as error:
             if error.name != full:
-                raise
+                raise PermanentError(
+                    f"{package} {name!r} needs the Python module {error.name!r}, which is not installed here"
+                ) from None
     return None
 
 
