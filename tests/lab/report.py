@@ -1,0 +1,128 @@
+"""What the demo shows of state runs and of hosts: plain data in, lines of text out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A state run on one minion, counted."""
+
+    minion: str
+    states: int
+    changed: int  # or, in test mode, would change
+    failed: int
+    duration_s: float
+
+
+def runs(returns: Mapping[str, Any]) -> list[Run]:
+    """The state runs in RETURNS (minion → tag → Salt's result dictionary), one for each minion.
+
+    A minion that returned something else, such as a list of errors, counts as one failed state.
+    """
+    return [_run(minion, value) for minion, value in sorted(returns.items())]
+
+
+def _run(minion: str, value: Any) -> Run:
+    if not isinstance(value, dict) or not value:
+        return Run(minion=minion, states=0, changed=0, failed=1, duration_s=0.0)
+    results = list(value.values())
+    return Run(
+        minion=minion,
+        states=len(results),
+        changed=sum(bool(result["changes"]) or result["result"] is None for result in results),
+        failed=sum(result["result"] is False for result in results),
+        duration_s=sum(float(result["duration"]) for result in results) / 1000,
+    )
+
+
+def changed(returns: Mapping[str, Any]) -> set[tuple[str, str, str]]:
+    """What changed or would change: (minion, function, name of the thing)."""
+    found = set()
+    for minion, value in returns.items():
+        for tag, result in value.items() if isinstance(value, dict) else ():
+            if result["changes"] or result["result"] is None:
+                kind, _, _, verb = tag.split("_|-")
+                found.add((minion, f"{kind}.{verb}", str(result["name"])))
+    return found
+
+
+def failures(returns: Mapping[str, Any]) -> list[str]:
+    """What failed, as lines to read."""
+    lines = []
+    for minion, value in sorted(returns.items()):
+        if not isinstance(value, dict):
+            lines.append(f"{minion}: {value}")
+            continue
+        for result in value.values():
+            if result["result"] is False:
+                lines.append(f"{minion}: {result['name']}: {result['comment']}")
+    return lines
+
+
+def table(rows: Sequence[Sequence[object]]) -> list[str]:
+    """ROWS (the first one is the head) as aligned columns; numbers to the right."""
+    texts = [[f"{cell:.1f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in texts) for column in range(len(rows[0]))]
+    right = [isinstance(cell, (int, float)) for cell in rows[-1]]
+    return [
+        "  ".join(
+            text.rjust(width) if to_right else text.ljust(width)
+            for text, width, to_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in texts
+    ]
+
+
+def summary(found: Iterable[Run]) -> list[str]:
+    """The runs as a table."""
+    rows = [(run.minion, run.states, run.changed, run.failed, f"{run.duration_s:.1f} s") for run in found]
+    return table([("host", "states", "changed", "failed", "time"), *rows])
+
+
+def links(addresses: str, kinds: Sequence[str] = ("bridge", "vlan")) -> list[tuple[str, str, str]]:
+    """(name, what it is made of, its IPv4 addresses) for each VLAN interface and bridge.
+
+    ADDRESSES is the output of `ip -json -details address`.
+    """
+    read = json.loads(addresses)
+    found = []
+    for link in read:
+        kind = link.get("linkinfo", {}).get("info_kind")
+        if kind not in kinds:
+            continue
+        if kind == "bridge":
+            ports = [other["ifname"] for other in read if other.get("master") == link["ifname"]]
+            made = f"bridge of {', '.join(ports) or 'nothing'}"
+        else:
+            made = f"VLAN {link['linkinfo']['info_data']['id']} of {link['link']}"
+        own = [f"{a['local']}/{a['prefixlen']}" for a in link["addr_info"] if a["family"] == "inet"]
+        found.append((link["ifname"], made, ", ".join(own) or "-"))
+    return sorted(found)
+
+
+def mounts(mountinfo: str) -> list[tuple[str, str, str]]:
+    """(mount point, source, NFS version) of each NFS mount. MOUNTINFO is /proc/self/mountinfo, see proc(5)."""
+    found = []
+    for line in mountinfo.splitlines():
+        first, _, second = line.partition(" - ")
+        kind, source, options = second.split(" ", 2)
+        if kind == "nfs4":
+            version = next((word[5:] for word in options.split(",") if word.startswith("vers=")), "?")
+            found.append((first.split(" ")[4], source, f"NFS {version}"))
+    return sorted(found)
+
+
+def exports(etab: str) -> list[tuple[str, str, str]]:
+    """(directory, 'exported to' a client, its options of interest). ETAB is the output of `exportfs -s`."""
+    found = []
+    for line in etab.splitlines():
+        path, _, client = line.partition(" ")
+        name, _, options = client.strip().partition("(")
+        shown = [word for word in options.rstrip(")").split(",") if word in ("rw", "ro", "sync", "async", "fsid=0")]
+        found.append((path, f"exported to {name}", ",".join(shown)))
+    return sorted(found)
