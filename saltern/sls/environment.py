@@ -17,6 +17,7 @@ from jinja2.utils import pass_context
 
 from saltern.context import FileSource
 from saltern.errors import nearest
+from saltern.secret import Secret
 from saltern.sls import filters_data, filters_net, filters_text
 from saltern.sls.tags import SaltTags
 
@@ -78,6 +79,7 @@ class TemplateEnvironment(SandboxedEnvironment):
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", SaltTags],
             undefined=Missing,
             keep_trailing_newline=True,
+            finalize=_written,
             loader=loader,
             auto_reload=False,
         )
@@ -145,6 +147,12 @@ class TemplateEnvironment(SandboxedEnvironment):
 
 def _raise(message: Any = "raised by the template") -> NoReturn:
     raise Raised(str(message))
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, Secret):  # its mask would go unnoticed into a file or an argument
+        raise Raised("this value is a secret, which a template can't write out")
+    return value
 
 
 @pass_context

@@ -16,7 +16,7 @@ class Source:
     none ran). LINES says, for each line of RENDERED from 0, the line of TEXT from 0 that it came from; it is asked for
     only when a place is."""
 
-    __slots__ = ("_line_map", "_lines", "file", "rendered", "text")
+    __slots__ = ("_line_map", "_lines", "_split", "file", "rendered", "text")
 
     def __init__(
         self, file: str, text: str, rendered: str | None = None, lines: Callable[[], Sequence[int]] | None = None
@@ -25,6 +25,7 @@ class Source:
         self.rendered = text if rendered is None else rendered
         self._lines = lines
         self._line_map: Sequence[int] | None = None
+        self._split: tuple[list[str], list[str]] | None = None  # the lines of both, once a place was asked for
 
     @property
     def was_rendered(self) -> bool:
@@ -37,7 +38,10 @@ class Source:
         if self._lines is None:
             return Place(self.file, line + 1, column + 1)
         written = self._written(line)
-        same = _line(self.text, written) == _line(self.rendered, line)
+        if self._split is None:
+            self._split = (self.text.splitlines(), self.rendered.splitlines())
+        texts, rendered = self._split
+        same = written < len(texts) and line < len(rendered) and texts[written] == rendered[line]
         return Place(self.file, written + 1, column + 1 if same else None)
 
     def error(self, message: str, line: int | None = None, column: int | None = None, hint: str = "") -> SourceError:
@@ -80,11 +84,6 @@ def excerpt(text: str, line: int, column: int | None = None) -> str:
     if column is not None and column < _WIDTH:
         rows.append(f"{'':>{digits}} | {' ' * column}^")
     return "\n".join(rows)
-
-
-def _line(text: str, number: int) -> str | None:
-    lines = text.splitlines()
-    return lines[number] if number < len(lines) else None
 
 
 def _printable(text: str) -> str:

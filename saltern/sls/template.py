@@ -6,6 +6,7 @@ Imported only where a text holds template marks; see `environment`.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from types import CodeType, TracebackType
 from typing import Any, NoReturn
@@ -144,13 +145,19 @@ def _written_lines(
     """For each rendered line (from 0) the line of TEXT that it came from: each piece of output was yielded by an
     instruction whose template line is known up to the tag before it; from there the first line that holds the same
     text is taken."""
-    starts = sorted((start, line or 1) for start, _, line in code.co_lines())
+    ranges = sorted((start, line or 1) for start, _, line in code.co_lines())
+    starts = [start for start, _ in ranges]
+    known: dict[int, int] = {}  # instruction → line of TEXT
     written = text.splitlines()
+    stripped = [line.strip() for line in written]
     lines = [0]
     settled = False  # whether the current rendered line has found its origin
     for chunk, instruction in zip(chunks, instructions, strict=True):
-        python_line = max(((start, line) for start, line in starts if start <= instruction), default=(0, 1))[1]
-        at = min(max(template.get_corresponding_lineno(python_line) - 1, 0), max(len(written) - 1, 0))
+        if instruction not in known:
+            python_line = ranges[bisect_right(starts, instruction) - 1][1]
+            line = template.get_corresponding_lineno(python_line) - 1
+            known[instruction] = min(max(line, 0), max(len(written) - 1, 0))
+        at = known[instruction]
         for number, piece in enumerate(chunk.split("\n")):
             if number:
                 lines.append(at)
@@ -158,9 +165,15 @@ def _written_lines(
             wanted = piece.strip()
             if not wanted:
                 continue
-            found = next((n for n in range(at, min(at + _SEARCH, len(written))) if wanted in written[n]), at)
-            at = found
+            at = _found(wanted, written, stripped, at)
             if not settled:
                 lines[-1] = at
                 settled = True
     return lines
+
+
+def _found(wanted: str, written: Sequence[str], stripped: Sequence[str], at: int) -> int:
+    """The first line from AT on that holds WANTED, else AT."""
+    if at < len(stripped) and stripped[at] == wanted:
+        return at
+    return next((number for number in range(at, min(at + _SEARCH, len(written))) if wanted in written[number]), at)
