@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -11,7 +10,6 @@ from saltern.errors import UsageError
 from saltern.marks import permit_acting
 
 Function = Callable[..., Any]
-_logger = logging.getLogger("saltern.template")
 
 
 class Functions(Mapping[str, Function]):
@@ -125,7 +123,9 @@ def _log_function(name: str) -> Function:
         raise UsageError(f"there is no log level {name!r}.{nearest(name, [f'log.{known}' for known in _LEVELS])}")
 
     def write(message: Any, *args: Any) -> str:
-        _logger.log(level, str(message), *args)
+        import logging  # a template seldom logs, and starting without it is quicker
+
+        logging.getLogger("saltern.template").log(level, str(message), *args)
         return ""
 
     return write

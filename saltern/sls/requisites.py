@@ -59,6 +59,8 @@ class Index:
 
 def connect(chunks: list[Chunk], high: High, problems: Problems) -> list[Edge]:
     """Fill in the requisites of CHUNKS; the pairs that say which runs before which."""
+    if not any(chunk.raw for chunk in chunks):
+        return []
     index = Index(chunks)
     empty_sls = {sls for _, sls in high.read} - set(index.by_sls)
     _turn_round(chunks, index, high, problems)
