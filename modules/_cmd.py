@@ -131,11 +131,12 @@ def outcome(
     changes = as_dict(ran)
     if hide_output:
         changes |= {"stdout": "", "stderr": ""}
+    words = f'Command "{command}" run' if isinstance(command, str) else f"{command[0]} run"
     if ran.code != 0 and ran.code not in success_retcodes:
-        return Outcome(False, f"the command ended with {ran.code}", changes)
+        return Outcome(False, f"{words}: it ended with {ran.code}", changes)
     if missing := [path for path in creates if not os.path.lexists(path)]:
-        return Outcome(False, f"the command ran, but did not create {', '.join(missing)}", changes)
-    return Outcome(True, "the command ran", changes)
+        return Outcome(False, f"{words}, but it did not create {', '.join(missing)}", changes)
+    return Outcome(True, words, changes)
 
 
 @acting

@@ -2,7 +2,7 @@
 
 A text is run by `/bin/sh -c`, as it is written; a list is run without a shell. Output is UTF-8 (other bytes are
 replaced) and cut after 10 MiB. TIMEOUT, in seconds, ends the command with all that it started; there is none by
-default.
+default. A command that ends with another code than 0 makes the job fail with that code, unless `ignore_retcode=True`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def run(
     ignore_retcode: bool = False,
     raise_err: bool = False,
     success_retcodes: Sequence[int] = (),
-) -> str:
+) -> Any:
     """Run CMD and give its output, errors among it in their order.
 
     cwd: where (default: the home of RUNAS, else where the agent stands). stdin: what it reads. runas, group: as whom.
@@ -57,41 +57,45 @@ def run(
     )
     if raise_err and not ignore_retcode and ran.code not in (0, *success_retcodes):
         raise CommandError(f"the command ended with {ran.code}\n{ran.out.strip()}")
-    return ran.out.rstrip("\n")
+    return _told(ran.out.rstrip("\n"), 0 if ignore_retcode or ran.code in success_retcodes else ran.code)
 
 
 @acting
-def shell(cmd: Command, **options: Any) -> str:
+def shell(cmd: Command, **options: Any) -> Any:
     """As `cmd.run`, always by the shell."""
     return run(cmd, **{**options, "python_shell": True})
 
 
 @acting
-def run_all(cmd: Command, redirect_stderr: bool = False, **options: Any) -> dict[str, Any]:
+def run_all(cmd: Command, redirect_stderr: bool = False, ignore_retcode: bool = False, **options: Any) -> Any:
     """Run CMD: {"pid", "retcode", "stdout", "stderr"}. Options as `cmd.run`."""
-    return as_dict(execute(cmd, **_known(options), merge=redirect_stderr))
+    ran = execute(cmd, **_known(options), merge=redirect_stderr)
+    return _told(as_dict(ran), 0 if ignore_retcode else ran.code)
 
 
 @acting
-def run_stdout(cmd: Command, **options: Any) -> str:
+def run_stdout(cmd: Command, ignore_retcode: bool = False, **options: Any) -> Any:
     """Run CMD: what it printed. Options as `cmd.run`."""
-    return execute(cmd, **_known(options)).out.rstrip("\n")
+    ran = execute(cmd, **_known(options))
+    return _told(ran.out.rstrip("\n"), 0 if ignore_retcode else ran.code)
 
 
 @acting
-def run_stderr(cmd: Command, **options: Any) -> str:
+def run_stderr(cmd: Command, ignore_retcode: bool = False, **options: Any) -> Any:
     """Run CMD: the errors that it printed. Options as `cmd.run`."""
-    return execute(cmd, **_known(options)).err.rstrip("\n")
+    ran = execute(cmd, **_known(options))
+    return _told(ran.err.rstrip("\n"), 0 if ignore_retcode else ran.code)
 
 
 @acting
-def retcode(cmd: Command, **options: Any) -> int:
+def retcode(cmd: Command, ignore_retcode: bool = False, **options: Any) -> Any:
     """Run CMD: the code that it ended with; below 0 the number of the signal that ended it. Options as `cmd.run`."""
-    return execute(cmd, **_known(options)).code
+    code = execute(cmd, **_known(options)).code
+    return _told(code, 0 if ignore_retcode else code)
 
 
 @acting
-def script(ctx: Context, source: str, args: Command = (), saltenv: str = "base", **options: Any) -> dict[str, Any]:
+def script(ctx: Context, source: str, args: Command = (), saltenv: str = "base", **options: Any) -> Any:
     """Run the script `salt://SOURCE` with ARGS from a private copy; result and options as `cmd.run_all`."""
     import shlex
 
@@ -99,7 +103,8 @@ def script(ctx: Context, source: str, args: Command = (), saltenv: str = "base",
 
     words = shlex.split(args) if isinstance(args, str) else [str(word) for word in args]
     with PrivateCopy(cp.cache_file(ctx, source, saltenv), options.get("runas")) as path:
-        return as_dict(execute([path, *words], **_known(options)))
+        ran = execute([path, *words], **_known(options))
+    return _told(as_dict(ran), ran.code)
 
 
 @reading
@@ -120,6 +125,15 @@ def has_exec(cmd: str) -> bool:
     return _which(cmd) is not None
 
 
+def _told(value: Any, code: int) -> Any:
+    """VALUE; with a CODE that is not 0 marked as a failure, so that the job's own code says so."""
+    if code == 0:
+        return value
+    from saltern.runner import Returned
+
+    return Returned(value, code)
+
+
 _OPTIONS = ("cwd", "stdin", "runas", "group", "shell", "python_shell", "env", "umask", "timeout")
 
 
@@ -128,6 +142,6 @@ def _known(options: Mapping[str, Any]) -> dict[str, Any]:
     from saltern.errors import nearest
 
     for name in options:
-        if name not in _OPTIONS and name != "ignore_retcode":
+        if name not in _OPTIONS:
             raise CommandError(f"cmd has no option {name!r}.{nearest(name, _OPTIONS)}")
-    return {name: value for name, value in options.items() if name in _OPTIONS}
+    return dict(options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from modules import file
@@ -21,12 +21,12 @@ SILENT = ("silent",)  # a word of Salt's about its output: taken, and without a 
 @dataclass(frozen=True, slots=True)
 class Directory:
     """A directory as it is, or as it should be. DIFFERING: what is not as it should be deeper down, in words by path
-    relative to it; nothing, in the wish."""
+    relative to it; nothing, in the wish. It is UNSET where nothing is managed there."""
 
     user: str | Unset = UNSET
     group: str | Unset = UNSET
     mode: str | Unset = UNSET
-    differing: Mapping[str, str] = field(default_factory=dict)
+    differing: Mapping[str, str] | Unset = UNSET
 
 
 class Recursion(NamedTuple):

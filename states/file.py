@@ -160,14 +160,17 @@ def directory(
     status = None if in_the_way else file.status(path)
     try:
         have = observed(status, wish)
-        below = _directory.scan(path, deep) if deep is not None and have is not None else _directory.Below({}, ())
+        below = _directory.scan(path, deep) if deep is not None and have is not None else None
     except NoSuchOwner as error:
         return unknown(str(error))
     if have is None and (reason := missing_parent(path, makedirs)):
         return unknown(reason)
-    current = None if have is None else _directory.Directory(have.user, have.group, have.mode, below.differing)
-    wanted = _directory.Directory(wish.user, wish.group, wish.mode)
-    steps = _directory.steps(path, current, wanted, below.changes, makedirs=makedirs, in_the_way=in_the_way)
+    current = None
+    if have is not None:
+        current = _directory.Directory(have.user, have.group, have.mode, UNSET if below is None else below.differing)
+    wanted = _directory.Directory(wish.user, wish.group, wish.mode, UNSET if below is None else {})
+    changes = () if below is None else below.changes
+    steps = _directory.steps(path, current, wanted, changes, makedirs=makedirs, in_the_way=in_the_way)
     return Plan(current, wanted, steps)
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from modules import _cmd, _run, cmd
 from modules._run import CommandError
 from saltern.marks import ActedWhilePlanning, permit_acting
+from saltern.runner import Returned
 
 
 @pytest.fixture(autouse=True)
@@ -29,11 +30,18 @@ def test_a_text_is_run_by_a_shell_as_its_user_means_it() -> None:
 
 def test_errors_are_among_the_output_of_run_and_apart_in_run_all() -> None:
     assert cmd.run("echo a; echo b >&2") == "a\nb"
-    told = cmd.run_all("echo a; echo b >&2; exit 3")
+    told = cmd.run_all("echo a; echo b >&2; exit 3", ignore_retcode=True)
     assert (told["retcode"], told["stdout"], told["stderr"]) == (3, "a", "b")
     assert cmd.run_stdout("echo a; echo b >&2") == "a"
     assert cmd.run_stderr("echo a; echo b >&2") == "b"
-    assert cmd.retcode("exit 7") == 7
+    assert cmd.retcode("exit 7", ignore_retcode=True) == 7
+
+
+@pytest.mark.parametrize("function", [cmd.run, cmd.run_stdout, cmd.retcode])
+def test_a_command_that_fails_fails_the_job_with_its_code(function: Any) -> None:
+    assert function("exit 7").retcode == 7
+    assert not isinstance(function("exit 7", ignore_retcode=True), Returned)
+    assert not isinstance(cmd.run("exit 7", success_retcodes=[7]), Returned)
 
 
 def test_a_list_meets_no_shell() -> None:

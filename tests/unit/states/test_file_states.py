@@ -12,7 +12,7 @@ from modules import file as module
 from modules._remove import MOUNTS, mount_below, mount_points
 from modules._safe import UnsafePath
 from saltern.context import Context
-from saltern.converge.plan import call
+from saltern.converge.plan import UNSET, Unset, call
 from saltern.errors import SalternError
 from states import file
 from states._file_directory import Directory, steps
@@ -36,7 +36,7 @@ def mode(path: Path) -> int:
         (Directory(mode="0700"), Directory(mode="0755"), [call(module.set_attributes, "/srv/x", mode="0755")]),
         (
             Directory(mode="0755", differing={"a": "mode 0600 instead of 0755"}),
-            Directory(mode="0755"),
+            Directory(mode="0755", differing={}),
             [call(module.set_tree, "/srv/x", (("a", {"mode": "0755"}),))],
         ),
         (Directory("root"), Directory("root"), []),
@@ -45,7 +45,8 @@ def mode(path: Path) -> int:
 def test_a_directorys_differences_have_their_steps(
     current: Directory | None, wish: Directory, expected: list[Any]
 ) -> None:
-    changes = tuple((path, {"mode": "0755"}) for path in (current.differing if current else ()))
+    differing = current.differing if current else UNSET
+    changes = () if isinstance(differing, Unset) else tuple((path, {"mode": "0755"}) for path in differing)
     assert [step.do for step in steps("/srv/x", current, wish, changes)] == expected
 
 
