@@ -26,7 +26,7 @@ class UnsafePath(PermanentError):
 
 def absolute(path: str) -> str:
     """PATH as an absolute one without `.`, doubled or closing slashes; `~` is a home. UnsafePath for anything else."""
-    if path.startswith("~"):
+    if path.startswith("~") and "\0" not in path:
         path = os.path.expanduser(path)
     if not path.startswith("/") or "\0" in path:
         raise UnsafePath(f"not an absolute path: {path!r}")

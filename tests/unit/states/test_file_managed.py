@@ -304,3 +304,13 @@ def test_a_relative_path_is_refused(ctx: Context) -> None:
     for path in ("etc/motd", "/etc/../x", "/a\0b", ""):
         with pytest.raises(UnsafePath):
             file.managed(ctx, path, contents="x")
+
+
+def test_a_template_is_rendered_by_jinja_and_its_errors_name_the_line(ctx: Context, tmp_path: Path) -> None:
+    (tmp_path / "tree/t").write_text("port {{ port }}\n{% if tls %}tls\n{% endif %}")
+    converge(
+        file.managed, ctx, str(tmp_path / "x"), source="salt://t", template="jinja", context={"port": 1, "tls": True}
+    )
+    assert (tmp_path / "x").read_text() == "port 1\ntls\n"
+    with pytest.raises(SalternError, match=r"t:2.*tls"):
+        file.managed(ctx, str(tmp_path / "x"), source="salt://t", template="jinja", context={"port": 1})
