@@ -1,0 +1,119 @@
+"""`saltern-run`: calls a runner, a function of the master itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from saltern.cli.options import COLOUR, HELP, LOG_LEVEL, ROOT, VERSION, Option, Parsed, help_text, parse
+from saltern.cli.terminal import guarded, wants_colour
+from saltern.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+FORMATS = ("nested", "highstate", "json", "yaml", "table", "txt", "pprint", "quiet")
+RUNNERS = (
+    ("jobs.list_jobs", "the latest jobs: function, arguments, target, user, start"),
+    ("jobs.lookup_jid", "one job and what each of its targets returned: jobs.lookup_jid JID"),
+    ("jobs.active", "the jobs that have not ended everywhere"),
+    ("jobs.prune", "forget the jobs that are older: jobs.prune HOURS"),
+    ("manage.up", "the minions that are connected"),
+    ("manage.down", "the accepted minions that are not connected"),
+    ("manage.status", "both, with address, round-trip time, and when they were last seen"),
+    ("doc.runner", "all runners of this master and what they do"),
+)
+OPTIONS = (
+    Option("--output --out", "the layout", metavar="FORMAT", choices=FORMATS, late=True),
+    LOG_LEVEL,
+    ROOT,
+    *COLOUR,
+    HELP,
+    VERSION,
+)
+USAGE = "saltern-run [options] FUNCTION [argument ...] [name=argument ...]"
+PURPOSE = "Calls a runner: a function of the master itself. Arguments are YAML."
+TAIL = (
+    "runners:\n"
+    + "".join(f"  {name:<17}  {what}\n" for name, what in RUNNERS)
+    + """
+examples:
+  saltern-run manage.status
+  saltern-run jobs.list_jobs limit=5
+  saltern-run jobs.lookup_jid 20261121050354123456 --out json
+
+exit codes:
+  0  all went well
+  1  it failed, or the master does not run
+  2  the command line is wrong
+  130  interrupted
+"""
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit codes are those of `TAIL`."""
+    return guarded("saltern-run", lambda: run(sys.argv[1:] if argv is None else argv))
+
+
+def run(argv: list[str]) -> int:
+    """Do what ARGV asks; SalternError where it can't be done."""
+    given = parse(OPTIONS, argv, words=1)
+    if given.flag("help"):
+        sys.stdout.write(help_text(USAGE, PURPOSE, (("options", OPTIONS),), TAIL))
+        return 0
+    if given.flag("version"):
+        from saltern import __version__
+
+        sys.stdout.write(f"saltern-run {__version__}\n")
+        return 0
+    from saltern.cli import client
+
+    well = True
+    for event in client.events(given.text("root", "/"), request(given)):
+        if event["event"] == "data":
+            colour = wants_colour(given.values.get("colour"), sys.stdout, os.environ)
+            out = given.values.get("out")
+            sys.stdout.write(shown(event.get("data"), out, str(event.get("out") or "nested"), colour))
+        elif event["event"] == "end":
+            well = event.get("ok") is not False
+    return 0 if well else 1
+
+
+def request(given: Parsed) -> dict[str, Any]:
+    """What to ask the master for. UsageError where FUNCTION is missing."""
+    from saltern.cli import arguments
+
+    if not given.words:
+        raise UsageError(f"FUNCTION is missing: {USAGE}")
+    args, kwargs = arguments.parse(given.rest)
+    return {"op": "runner", "function": given.words[0], "args": args, "kwargs": kwargs}
+
+
+def shown(data: Any, out: str | None, suits: str, colour: bool) -> str:
+    """The text for DATA in the layout OUT, or else in the one that SUITS it."""
+    from saltern.cli.output import render_data
+
+    layout = out or suits
+    if layout in ("job", "highstate") and isinstance(data, dict) and isinstance(data.get("Result"), dict):
+        return _job(data, colour)
+    return render_data(data, out=layout, colour=colour)
+
+
+def _job(data: dict[str, Any], colour: bool) -> str:
+    """A job of the store: what it is, then what each target returned, as `saltern` showed it."""
+    from saltern.cli.output import render, render_data, render_fleet
+
+    ends = {minion: end for minion, end in data["Result"].items() if isinstance(end, dict)}
+    returns = {minion: end.get("return") for minion, end in ends.items()}
+    outcomes = {minion: str(end.get("outcome")) for minion, end in ends.items()}
+    function = str(data.get("Function", ""))
+    head = render_data({key: value for key, value in data.items() if key != "Result"}, colour=colour)
+    fleet = render_fleet(returns, outcomes, function=function, colour=colour)
+    body = render(returns, function=function, outcomes=outcomes, colour=colour)
+    return "\n".join(part for part in (head, body, fleet) if part)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
