@@ -22,7 +22,6 @@ from master.presence import Minion, Presence
 from master.requests import Requests
 from master.router import open_router, umask_private
 from master.store import Store
-from master.trees import blob_store
 from saltern import __version__
 from saltern.cli.daemon import set_up_log
 from saltern.config import MasterConfig, load_master
@@ -93,9 +92,7 @@ async def start(config: MasterConfig) -> Master:
     zap = Zap(context, lambda domain, public: _admits(presence, domain, public))
     try:
         router = open_router(context, pair, config.interface, config.control_port, presence, store, config.files_port)
-        files = FilesPort(
-            context, pair, config, blob_store(config).open, lambda public: _admits(presence, "files", public)
-        )
+        files = FilesPort(context, pair, config, pool.blobs.open, lambda public: _admits(presence, "files", public))
     except OSError as error:
         raise SalternError(
             f"can't listen on {config.interface}, ports {config.control_port} and {config.files_port}: "

@@ -60,7 +60,7 @@ class FilesPort:
 
     def _on_message(self, frames: list[Any]) -> None:
         route, payload = frames[0].bytes, frames[-1]
-        public, descriptor, peer = sockets.sender(payload)
+        public, descriptor = sockets.sender(payload)
         try:
             if len(frames) != 2 or not self._admitted(public):
                 raise TransferError("this key may not fetch files")
@@ -73,7 +73,7 @@ class FilesPort:
         except (m.BadMessage, TransferError) as error:
             logger.warning("the files connection of %s is cut: %s", fingerprint(public), error)
             self._forget(route)
-            sockets.cut(descriptor, peer)
+            sockets.cut(descriptor, sockets.remote(descriptor))
             return
         self._ready[route] = None
         self._schedule()

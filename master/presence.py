@@ -14,15 +14,21 @@ from master.keys import ACCEPTED, Record
 
 @dataclass(slots=True)
 class Session:
-    """One authenticated connection. ROUTE is ZeroMQ's routing id; DESCRIPTOR and PEER lead to its TCP connection."""
+    """One authenticated connection. ROUTE is ZeroMQ's routing id; DESCRIPTOR and END (the other side's address and
+    port) name its TCP connection."""
 
     route: bytes
     descriptor: int
-    peer: str
+    end: tuple[str, int] | None
     boot: str
     since: float
     seen: float
     round_trip_ms: float | None = None
+
+    @property
+    def peer(self) -> str:
+        """The other side's address."""
+        return self.end[0].removeprefix("::ffff:") if self.end else ""
 
 
 @dataclass(slots=True)

@@ -114,7 +114,7 @@ class Router:
         if minion and minion.session:
             self._lost(minion, session)
         self.presence.strangers.pop(public, None)
-        self._loop.call_later(0.1, sockets.cut, session.descriptor, session.peer)
+        self._loop.call_later(0.1, sockets.cut, session.descriptor, session.end)
 
     def admit_stranger(self, record: keys.Record) -> None:
         """A key that waits, connected, was accepted: welcome it without making it come again."""
@@ -132,7 +132,7 @@ class Router:
 
     def _on_message(self, frames: list[Any]) -> None:
         route, payload = frames[0].bytes, frames[-1]
-        public, descriptor, peer = sockets.sender(payload)
+        public, descriptor = sockets.sender(payload)
         if len(frames) != 2:
             return self._drop(public, "it has more than one frame")
         try:
@@ -140,20 +140,24 @@ class Router:
         except m.BadMessage as error:
             return self._drop(public, str(error))
         minion = self.presence.minions.get(public)
-        now = time.time()
         if type(message) is m.Join:
-            self._loop.create_task(self._join(public, Session(route, descriptor, peer, "", now, now), message))
+            self._loop.create_task(self._join(public, self._session(route, descriptor, ""), message))
         elif minion is None:
             self._drop(public, f"this key is not accepted, and may not send {type(message).__name__}")
             self._endpoint.send((route, m.encode(m.Denied("this key is not accepted here", False))))
         elif type(message) is m.Hello:
-            self._hello(minion, Session(route, descriptor, peer, message.boot, now, now), message)
+            self._hello(minion, self._session(route, descriptor, message.boot), message)
         elif minion.session is None or minion.session.route != route:
             self._drop(public, "it came before hello")
         else:
-            minion.session.seen = now
+            minion.session.seen = time.time()
             self._handlers[type(message)](minion, message)
         return None
+
+    @staticmethod
+    def _session(route: bytes, descriptor: int, boot: str) -> Session:
+        now = time.time()
+        return Session(route, descriptor, sockets.remote(descriptor), boot, now, now)
 
     def _drop(self, public: bytes, why: str) -> None:
         self.dropped += 1
@@ -199,7 +203,7 @@ class Router:
             return
         old = minion.session
         if old and old.route != session.route:  # it came anew before the old connection was seen to be gone
-            sockets.cut(old.descriptor, old.peer)
+            sockets.cut(old.descriptor, old.end)
         minion.session = session
         minion.seen, minion.address = session.since, session.peer
         self._welcome(session.route, minion.record)
@@ -251,7 +255,7 @@ class Router:
         for minion in list(self.presence.connected()):
             session = minion.session
             if session and now - session.seen > SILENT_S:
-                sockets.cut(session.descriptor, session.peer)
+                sockets.cut(session.descriptor, session.end)
                 self._lost(minion, session)
             elif session:
                 self.send(minion, m.encode(m.Ping(_nonce())))

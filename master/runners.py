@@ -47,7 +47,7 @@ async def status(master: Dispatch) -> dict[str, Any]:
     here = {
         minion.id: {
             "since": iso(minion.session.since),
-            "address": minion.session.peer.removeprefix("::ffff:"),
+            "address": minion.session.peer,
             "round_trip_ms": None if minion.session.round_trip_ms is None else round(minion.session.round_trip_ms, 2),
         }
         for minion in sorted(master.presence.connected(), key=lambda minion: minion.id)

@@ -39,7 +39,7 @@ class Phase(Enum):
 class Connection:
     """Keeps one DEALER to the master of IDENTITY.
 
-    HELLO() gives the message to greet with; ON_READY is called after each welcome, ON_MESSAGE with all that follows.
+    HELLO() gives the message to greet with (None: only join); ON_READY is called after each welcome, ON_MESSAGE with all that follows.
     ON_DENIED(reason, final) is called when the master refuses.
     """
 
@@ -48,7 +48,7 @@ class Connection:
         context: Any,
         identity: Identity,
         *,
-        hello: Callable[[], m.Hello],
+        hello: Callable[[], m.Hello] | None,
         on_ready: Callable[[m.Welcome], None],
         on_message: Callable[[m.FromMaster], None],
         on_denied: Callable[[str, bool], None] = lambda reason, final: None,
@@ -124,8 +124,8 @@ class Connection:
     def _greet(self) -> None:
         self.phase = Phase.GREETING
         identity = self._identity
-        first: Any = self._hello()
-        if self._joining:
+        first: Any = self._hello() if self._hello else None
+        if self._joining or first is None:
             first = m.Join(m.PROTOCOL, __version__, identity.id, identity.secret, identity.seal.public)
         if self._endpoint:
             self._endpoint.send((m.encode(first),))
@@ -153,7 +153,7 @@ class Connection:
             self._on_message(message)
 
     def _welcomed(self, message: m.Welcome) -> None:
-        if self._joining or self.phase is Phase.PENDING:  # now this key may say hello
+        if self._hello is not None and (self._joining or self.phase is Phase.PENDING):  # now it may say hello
             self._joining = False
             self._greet()
             return

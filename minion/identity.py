@@ -6,11 +6,10 @@ All in `/var/lib/saltern/minion/keys` (0700): `wire.key` and `seal.key` are its 
 from __future__ import annotations
 
 import json
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from saltern import names
+from minion.grains import own_id
 from saltern.config import CONTROL_PORT, Config
 from saltern.errors import ConfigError
 from saltern.wire.keys import KeyPair, load_or_make, parse_public, write_private
@@ -35,11 +34,6 @@ def folder(config: Config) -> Path:
     return config.paths.var / "minion" / "keys"
 
 
-def own_id(config: Config) -> str:
-    """The configured id, else the host's name. InvalidName (a SalternError) where it may not be one."""
-    return names.minion_id(config.id or socket.gethostname())
-
-
 def load(config: Config) -> Identity:
     """The identity by configuration and keys (made at first). ConfigError says what is missing and how to get it."""
     place = folder(config)
@@ -60,7 +54,7 @@ def load(config: Config) -> Identity:
     except ValueError:
         raise ConfigError("master_key: expected 64 hex digits, as `saltern-key finger` on the master shows") from None
     return Identity(
-        id=config.id or joined.get("id") or own_id(config),
+        id=own_id(config),
         wire=load_or_make(place / "wire.key"),
         seal=load_or_make(place / "seal.key"),
         host=host,

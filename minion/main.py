@@ -16,6 +16,7 @@ from minion import identity as identities
 from minion.agent import Agent
 from minion.call_socket import CallSocket
 from minion.connection import Connection
+from minion.grains import own_id
 from minion.identity import Identity
 from saltern import __version__
 from saltern.cli.daemon import set_up_log
@@ -78,7 +79,7 @@ def show_fingerprint(root: Path, minion_id: str) -> int:
     """Print the id and the fingerprint of the key, which is made at first."""
     config = configured(root, minion_id)
     key = load_or_make(identities.folder(config) / "wire.key")
-    print(f"{identities.own_id(config)}  {key.fingerprint}")
+    print(f"{own_id(config)}  {key.fingerprint}")
     return 0
 
 
@@ -94,7 +95,7 @@ def join(root: Path, minion_id: str, text: str, log_level: str | None) -> int:
         raise UsageError(f"this join token is damaged: {error}") from None
     place = identities.folder(config)
     identity = Identity(
-        id=identities.own_id(config),
+        id=own_id(config),
         wire=load_or_make(place / "wire.key"),
         seal=load_or_make(place / "seal.key"),
         host=host,
@@ -126,7 +127,7 @@ async def _join(identity: Identity) -> str:
     connection = Connection(
         context,
         identity,
-        hello=lambda: m.Hello(m.PROTOCOL, __version__, os.urandom(8).hex(), [], {"id": identity.id}),
+        hello=None,
         on_ready=ready,
         on_message=lambda message: None,
         on_denied=denied,

@@ -76,25 +76,36 @@ def _limits(socket: zmq.Socket[bytes], max_bytes: int, high_water: int) -> None:
     socket.setsockopt(zmq.IPV6, 1)
 
 
-def sender(frame: zmq.Frame) -> tuple[bytes, int, str]:
-    """Who a received frame is from: (public key, file descriptor, peer address), as the transport knows it."""
-    return bytes.fromhex(str(frame.get("User-Id"))), int(frame.get(zmq.SRCFD)), str(frame.get("Peer-Address"))
+def sender(frame: zmq.Frame) -> tuple[bytes, int]:
+    """Who a received frame is from, as the transport knows it: the public key, and the connection's descriptor."""
+    return bytes.fromhex(str(frame.get("User-Id"))), int(frame.get(zmq.SRCFD))
 
 
-def cut(descriptor: int, peer: str) -> None:
-    """Cut the connection on DESCRIPTOR, if it still leads to PEER. ZeroMQ has no call for it; a shutdown(2) of its
-    descriptor is seen there as the peer's hanging up."""
+def remote(descriptor: int) -> tuple[str, int] | None:
+    """The address and port at the other end of DESCRIPTOR, or None where it is closed. Both together tell a connection
+    from a later one that got the same number."""
     try:
         copy = system_socket.socket(fileno=os.dup(descriptor))
     except OSError:
-        return
+        return None
     with copy:
         try:
-            host = str(copy.getpeername()[0])
-            if host.removeprefix("::ffff:") == peer.removeprefix("::ffff:"):
-                copy.shutdown(system_socket.SHUT_RDWR)
-        except (OSError, IndexError):
-            return
+            host, port = copy.getpeername()[:2]
+        except (OSError, ValueError):
+            return None
+    return str(host), int(port)
+
+
+def cut(descriptor: int, end: tuple[str, int] | None) -> None:
+    """Cut the connection on DESCRIPTOR, if END is still what `remote` says of it. ZeroMQ has no call for it; a
+    shutdown(2) of its descriptor is seen there as the peer's hanging up."""
+    if end is None or remote(descriptor) != end:
+        return
+    try:
+        with system_socket.socket(fileno=os.dup(descriptor)) as copy:
+            copy.shutdown(system_socket.SHUT_RDWR)
+    except OSError:
+        return
 
 
 def endpoint_address(host: str, port: int) -> str:
