@@ -6,7 +6,6 @@ below a root are served: a symbolic link is followed as long as what it names li
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,6 +49,8 @@ class LocalFiles:
                 status = os.fstat(file.fileno())
                 key = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
                 if key not in self._digests:
+                    import hashlib  # where nothing is compared, starting is quicker without it
+
                     digest = hashlib.sha256()
                     while chunk := file.read(_CHUNK):
                         digest.update(chunk)

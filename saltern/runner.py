@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -27,12 +27,13 @@ class FunctionResult(NamedTuple):
     misused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class Returned:
     """What a function may return instead of a bare VALUE, to say that something in it failed (RETCODE not 0)."""
 
-    value: Any
-    retcode: int
+    __slots__ = ("retcode", "value")  # no dataclass: making one costs each command a millisecond
+
+    def __init__(self, value: Any, retcode: int) -> None:
+        self.value, self.retcode = value, retcode
 
 
 class _Shape(NamedTuple):

@@ -100,6 +100,8 @@ def plain(value: Any, depth: int = 0) -> Any:
         return getattr(value, "_value_", value)  # an Enum may also be a text or a number
     if isinstance(value, Secret):
         return MASK
+    if value is UNSET:
+        return None
     if depth > DEPTH:
         return "…"
     if isinstance(value, Mapping):
