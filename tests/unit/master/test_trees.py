@@ -1,3 +1,4 @@
+import hashlib
 import io
 import os
 import time
@@ -216,7 +217,9 @@ def test_a_file_that_is_swapped_for_a_link_to_the_outside_is_not_read(
         return result
 
     monkeypatch.setattr(trees, "merged", then_swapped)
-    assert contents(config, Publisher(config).publish()["base"]) == {"top.sls": b"base: CANARY"}
+    publisher = Publisher(config)
+    assert contents(config, publisher.publish()["base"]) == {"top.sls": b"base: CANARY"}
+    assert hashlib.sha256(b"SECRET").hexdigest() not in publisher._index.held
 
 
 def test_a_large_file_is_published_without_being_held_in_memory(config: MasterConfig, base: Path) -> None:
