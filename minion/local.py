@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,10 +31,11 @@ def build_context(
     file_roots: Sequence[str] = (),
     pillar_roots: Sequence[str] = (),
     grains: Mapping[str, Any] | None = None,
-    test: bool = False,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> Context:
     """The context of a local job. DIRECTORY holds the file `minion` (default: ROOT/etc/saltern); the other arguments
-    win over what it says: FILE_ROOTS and PILLAR_ROOTS for the environment `base`, GRAINS one by one. ConfigError."""
+    win over what it says: FILE_ROOTS and PILLAR_ROOTS for the environment `base`, GRAINS one by one. PROGRESS is told
+    of each state that is about to run. ConfigError."""
     config = load_minion(root, directory)
     changed: dict[str, Any] = {}
     if id:
@@ -62,8 +63,8 @@ def build_context(
         pillar=LazyMapping(compile_pillar),
         files=LocalFiles(config.file_roots),
         saltenv=config.saltenv,
-        test=test,
         jid=_jid(),
+        progress=progress or (lambda step, total, state_id: None),
         extra={"compile_pillar": compile_pillar},
     )
 

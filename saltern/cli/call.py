@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from saltern.cli import arguments
 from saltern.cli.options import COLOUR, HELP, LOG_LEVEL, VERSION, Option, Parsed, help_text, parse
+from saltern.cli.output import FORMATS
 from saltern.errors import SalternError, UsageError
 
 TYPE_CHECKING = False
@@ -29,14 +30,13 @@ _WHAT = (
     Option("--grains", "grains that win over what is found, as JSON or in a FILE", metavar="JSON|@FILE", late=True),
 )
 _HOW = (
-    Option("--out --output", "how the return is shown: nested, highstate, json, yaml, txt, quiet, …", dest="out",
-           metavar="FORMAT", late=True),
+    Option("--out --output", "how the return is shown", dest="out", metavar="FORMAT", choices=FORMATS, late=True),
     *COLOUR,
-    LOG_LEVEL,
+    Option("-l --log-level", "log to standard error", metavar="LEVEL", choices=LOG_LEVEL.choices, late=True),
     Option("--retcode-passthrough", "taken for scripts made for Salt; it is always so", late=True),
     HELP,
     VERSION,
-)  # fmt: skip
+)
 _SECTIONS = (("where things lie", _WHERE), ("with --local", _WHAT), ("output", _HOW))
 _TABLE = (*_WHERE, *_WHAT, *_HOW)
 _USAGE = "saltern-call [options] FUNCTION [arguments] [name=argument ...]"
@@ -105,7 +105,13 @@ def _main(argv: Sequence[str]) -> int:
     import importlib
 
     entry = importlib.import_module("minion.local")  # late: this package may not import the minion
-    result = entry.run(function, args, kwargs, local=chosen.flag("local"), **_settings(chosen))
+    settings = _settings(chosen)
+    live = function.startswith("state.") and chosen.text("out") != "quiet" and sys.stderr.isatty()
+    if live:
+        settings["progress"] = _tell_progress
+    result = entry.run(function, args, kwargs, local=chosen.flag("local"), **settings)
+    if live:
+        sys.stderr.write("\r\x1b[K")
     if result.misused:
         raise UsageError(str(result.value))
     _print({"local": result.value}, function, chosen)
@@ -158,6 +164,7 @@ def _grains(given: str) -> Mapping[str, Any]:
 
 
 def _print(returned: Mapping[str, Any], function: str, chosen: Parsed) -> None:
+    """Show what was RETURNED as asked."""
     out = chosen.text("out")
     if out == "json":
         print(_json(returned))
@@ -169,8 +176,18 @@ def _print(returned: Mapping[str, Any], function: str, chosen: Parsed) -> None:
         import os
 
         colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    text = render(returned, function=function, out=out or None, colour=bool(colour))
-    sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+    if not isinstance(returned["local"], str | int | float | None):
+        from saltern.converge.compare import plain
+
+        returned = plain(returned)
+    sys.stdout.write(render(returned, function=function, out=out or None, colour=bool(colour)))
+
+
+def _tell_progress(step: int, total: int, state_id: str) -> None:
+    """The state that runs now, on one line of the terminal."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in state_id)[:60]
+    sys.stderr.write(f"\r\x1b[K{step}/{total} {shown}")
+    sys.stderr.flush()
 
 
 def _json(returned: Mapping[str, Any]) -> str:

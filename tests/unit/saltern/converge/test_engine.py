@@ -11,6 +11,7 @@ import pytest
 
 from saltern.converge.result import Verdict
 from saltern.errors import PermanentError
+from saltern.marks import permit_acting
 from saltern.secret import Secret
 from tests.unit.saltern.converge.node import Node, Thing, low, need
 
@@ -120,8 +121,9 @@ def test_steps_without_a_difference_are_a_bug_and_do_not_run(node: Node, test: b
 
 
 @pytest.mark.parametrize("test", [False, True])
-def test_a_state_that_acts_while_planning_is_stopped(node: Node, test: bool) -> None:
-    verdict = node.one(low("acts_while_planning", "a"), test=test)
+def test_a_state_that_acts_while_planning_is_stopped_even_if_the_caller_may_act(node: Node, test: bool) -> None:
+    with permit_acting():
+        verdict = node.one(low("acts_while_planning", "a"), test=test)
     assert verdict.result is False
     assert verdict.comment.startswith("web.sls:3: bug in states/probe.py")
     assert node.acts == []
