@@ -38,6 +38,7 @@ _HOW = (
     VERSION,
 )
 _SECTIONS = (("where things lie", _WHERE), ("with --local", _WHAT), ("output", _HOW))
+_LEVELS = LOG_LEVEL.choices
 _TABLE = (*_WHERE, *_WHAT, *_HOW)
 _USAGE = "saltern-call [options] FUNCTION [arguments] [name=argument ...]"
 _TAIL = """\
@@ -87,7 +88,7 @@ def _guarded(argv: Sequence[str]) -> int:
 
 
 def _main(argv: Sequence[str]) -> int:
-    chosen = parse(_TABLE, argv, 1)
+    chosen = parse(_TABLE, _with_long_level(argv), 1)
     if chosen.flag("help"):
         print(help_text(_USAGE, "Runs a function on this node.", _SECTIONS, _TAIL), end="")
         return 0
@@ -116,6 +117,12 @@ def _main(argv: Sequence[str]) -> int:
         raise UsageError(str(result.value))
     _print({"local": result.value}, function, chosen)
     return 0 if result.success and result.retcode == 0 else 1
+
+
+def _with_long_level(argv: Sequence[str]) -> list[str]:
+    """ARGV with `-l LEVEL` in its long form, which is taken behind the function too: `state.apply -l debug`."""
+    pairs = zip(argv, [*argv[1:], ""], strict=True)
+    return ["--log-level" if word == "-l" and level in _LEVELS else word for word, level in pairs]
 
 
 def _settings(chosen: Parsed) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from saltern.converge.result import RunResult, StateResult, Verdict
 from saltern.converge.state import is_state, reaction_of
 from saltern.errors import SalternError
 from saltern.marks import forbid_acting
+from saltern.runner import Caller, with_calls
 from saltern.sls.low import Low
 
 _CONDITIONS = frozenset({"unless", "onlyif", "creates"})
@@ -217,7 +218,8 @@ class _Run:
     def _context(self, saltenv: str) -> Context:
         if saltenv == self._ctx.saltenv and self._test == self._ctx.test:
             return self._ctx
-        return replace(self._ctx, saltenv=saltenv, test=self._test)
+        ctx = replace(self._ctx, saltenv=saltenv, test=self._test)
+        return with_calls(ctx) if isinstance(ctx.call, Caller) else ctx
 
     def _note(self, low: Low, watchers: Sequence[tuple[int, str]]) -> None:
         """Note on disk, before LOW's first step, who will have to react to it."""

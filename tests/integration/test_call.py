@@ -86,6 +86,11 @@ def test_arguments_are_yaml(call: Call) -> None:
     }
 
 
+def test_the_log_level_may_stand_behind_the_function_as_salts_users_write_it(call: Call) -> None:
+    ended = call.run("test.arg", "-5", "-l", "debug")
+    assert json.loads(ended.stdout)["local"]["args"] == [-5]
+
+
 def test_grains_come_from_json_a_file_or_the_configuration_and_win(call: Call) -> None:
     assert call.value("--grains", '{"role": "filer", "os": "Plan 9"}', "grains.item", "role", "os", "kernel") == {
         "role": "filer",
@@ -138,7 +143,7 @@ def test_a_failed_state_and_a_mistake_in_the_tree_end_with_1(call: Call) -> None
         (["ping"], "'ping' is not the name of a function"),
         (["test.echo"], "test.echo wants text: test.echo TEXT"),
         (["test.echo", "a", "txt=b"], "test.echo has no argument 'txt'. Did you mean 'text'?"),
-        (["--grians", "{}", "test.ping"], "there is no option --grians. Did you mean --grains?"),
+        (["--grians", "{}", "test.ping"], "there is no option --grians. Did you mean '--grains'?"),
         (["--grains", "{role: x}", "test.ping"], "--grains:1:2: "),
         (["--grains", "[1]", "test.ping"], "--grains: grains are a mapping"),
         (["--grains", "@/nosuch", "test.ping"], "--grains: /nosuch: No such file or directory"),
