@@ -36,9 +36,10 @@ class Asked(_Message, frozen=True):
 
 
 class Start(_Message, tag="start", frozen=True):
-    """Master to worker, first and once: the master's settings."""
+    """Master to worker, first and once: the master's settings, and how many seconds one minion's pillar may take."""
 
     config: dict[str, Any]
+    render_s: float
 
 
 class BundleRequest(_Message, tag="bundles", frozen=True):

@@ -31,8 +31,7 @@ from saltern.wire.bundle import encode
 
 logger = logging.getLogger("saltern.master.bundles")
 
-PUBLISH_S = 600  # a first publication encrypts everything
-RENDER_S = 30
+PUBLISH_S = 600.0  # a first publication encrypts everything
 
 
 def main(handle: int) -> None:
@@ -46,22 +45,27 @@ def main(handle: int) -> None:
             return
         config = config_of(start.config)
         logging.getLogger().setLevel(config.log_level.upper())
-        _serve(connection, config)
+        _serve(connection, config, start.render_s)
 
 
-def _serve(connection: socket.socket, config: MasterConfig) -> None:
+def _serve(connection: socket.socket, config: MasterConfig, render_s: float) -> None:
     maker = BundleMaker(config)
     failure = ""
     while isinstance(request := _receive(connection), BundleRequest):
         if request.refresh:
-            signal.alarm(PUBLISH_S)
+            _alarm(PUBLISH_S)
             failure = _refresh(maker)
-            signal.alarm(0)
+            _alarm(0)
         for asked in request.minions:
-            signal.alarm(RENDER_S)
+            _alarm(render_s)
             answer = Answer(error=failure) if failure else _answer(maker, asked)
-            signal.alarm(0)
+            _alarm(0)
             connection.sendall(_framed(answer, asked.id))
+
+
+def _alarm(seconds: float) -> None:
+    """Let the kernel end this process after SECONDS; 0 takes that back."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _refresh(maker: BundleMaker) -> str:

@@ -38,6 +38,7 @@ from saltern.wire.keys import fingerprint
 logger = logging.getLogger(__name__)
 
 IDLE_S = 30.0
+RENDER_S = 30.0  # what one minion's pillar may take
 MAX_WAITING = 20_000  # minions whose bundles are being waited for
 _BATCH = 64  # minions to a message, so that encoding their grains takes the loop a millisecond or two
 _CRASHES = 3  # then the fault is not one minion's
@@ -62,8 +63,8 @@ class _Worker:
 class BundlePool:
     """Bundles by the settings CONFIG, for an event loop. Requests are served one after the other."""
 
-    def __init__(self, config: MasterConfig, *, idle_s: float = IDLE_S) -> None:
-        self._config, self._idle_s = config, idle_s
+    def __init__(self, config: MasterConfig, *, idle_s: float = IDLE_S, render_s: float = RENDER_S) -> None:
+        self._config, self._idle_s, self._render_s = config, idle_s, render_s
         self._lock = asyncio.Lock()
         self._worker: _Worker | None = None
         self._waiting = 0
@@ -167,7 +168,7 @@ class BundlePool:
                 ours.close()
                 raise _WorkerEnded(f"its process can't be started: {error.strerror}") from None
         reader, writer = await asyncio.open_connection(sock=ours)
-        writer.write(framed(Start(settings_of(self._config))))
+        writer.write(framed(Start(settings_of(self._config), self._render_s)))
         return _Worker(process, reader, writer)
 
     async def _discard(self, error: Exception | None) -> str:
@@ -175,7 +176,10 @@ class BundlePool:
         worker, self._worker = self._worker, None
         if worker is None:
             return str(error)
-        code = await _end(worker, kill=not isinstance(error, asyncio.IncompleteReadError))
+        broken = isinstance(
+            error, ConnectionError | asyncio.IncompleteReadError
+        )  # then it ends, or has ended, by itself
+        code = await _end(worker, kill=not broken)
         if code == -signal.SIGALRM:
             return "it took too long. Does a template loop?"
         if code < 0:
