@@ -111,7 +111,7 @@ def _decoded(line: bytes) -> dict[str, Any] | None:
     """The event in LINE; None where Python can't hold it, so that one return can't hide the others."""
     try:
         event = json.loads(line)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, UnicodeDecodeError):
         event = None
     except (RecursionError, ValueError):  # ValueError: a number of more digits than Python converts
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 
-from saltern.cli.options import HELP, LOG_LEVEL, ROOT, VERSION, Option, Parsed, help_text, parse
+from saltern.cli.options import HELP, ROOT, VERSION, Option, Parsed, help_text, parse
 from saltern.cli.terminal import guarded
 from saltern.errors import SalternError, UsageError, nearest
 
@@ -68,7 +68,6 @@ TOKENS = (
 )
 COMMON = (
     Option("--output --out", "the layout", metavar="FORMAT", choices=("nested", "json", "yaml", "quiet")),
-    LOG_LEVEL,
     ROOT,
     HELP,
     VERSION,

@@ -70,8 +70,10 @@ def run(argv: list[str]) -> int:
         return 0
     from saltern.cli import client
 
-    well = True
+    well, debug = True, given.text("log_level") in ("debug", "trace", "all")
     for event in client.events(given.text("root", "/"), request(given)):
+        if debug:
+            sys.stderr.write(f"{event!a}\n")
         if event["event"] == "data":
             colour = wants_colour(given.values.get("colour"), sys.stdout, os.environ)
             out = given.values.get("out")

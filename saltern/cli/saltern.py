@@ -170,7 +170,7 @@ class Job:
         try:
             for event in client.events(self._root, self._request):
                 if self._debug:
-                    _tell(repr(event))
+                    _tell(ascii(event))
                 self._take(event)
                 if self._request["async"] and self._jid:
                     return 0

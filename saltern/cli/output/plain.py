@@ -18,7 +18,7 @@ def as_json(data: Any) -> str:
 
     try:
         return json.dumps(data, indent=4)
-    except RecursionError:
+    except (RecursionError, TypeError):
         return json.dumps(bounded(data), indent=4)
 
 
@@ -81,6 +81,8 @@ def _state_rows(returns: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if not rows:
+        return
     columns = list(dict.fromkeys(key for row in rows for key in row))
     cells = [[_cell(row[column]) if column in row else "" for column in columns] for row in rows]
     widths = [max(len(column), *(len(line[i]) for line in cells)) for i, column in enumerate(columns)]

@@ -57,13 +57,15 @@ def clean(value: Any, depth: int = 0) -> Any:
 
 
 def bounded(value: Any, depth: int = 0) -> Any:
-    """VALUE as it is, but for what lies below MAX_DEPTH levels."""
-    if not isinstance(value, Mapping | list | tuple):
+    """VALUE with JSON's types only (any other as its text), without what lies below MAX_DEPTH levels."""
+    if value is None or isinstance(value, str | int | float):
         return value
+    if not isinstance(value, Mapping | list | tuple):
+        return str(value)
     if depth >= MAX_DEPTH:
         return f"(left out: nested more than {MAX_DEPTH} levels deep)"
     if isinstance(value, Mapping):
-        return {key: bounded(inner, depth + 1) for key, inner in value.items()}
+        return {_text(key): bounded(inner, depth + 1) for key, inner in value.items()}
     return [bounded(inner, depth + 1) for inner in value]
 
 

@@ -1,0 +1,516 @@
+"""The commands against a master's control socket: what they ask, what they print, how they exit."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from saltern.cli import client, key, run, saltern
+from tests.integration.fake_master import fake_master
+
+JID = "20261121100000000001"
+MARK = ":".join(["a1"] * 32)
+MARK_2 = ":".join(["b2"] * 32)
+END = {"event": "end", "ok": True}
+
+
+def job(**targets: str) -> dict[str, Any]:
+    return {"event": "job", "jid": JID, "function": "test.ping", "targets": {k.replace("_", "-"): v for k, v in targets.items()}}  # noqa: E501  # fmt: skip
+
+
+def returned(minion: str, value: Any = True, outcome: str = "done", **more: Any) -> dict[str, Any]:
+    base = {"event": "return", "minion": minion, "outcome": outcome, "success": outcome == "done"}
+    return {**base, "retcode": int(outcome != "done"), "return": value, "duration_ms": 1.0, **more}
+
+
+def step(minion: str, number: int, state_id: str) -> dict[str, Any]:
+    return {"event": "progress", "minion": minion, "step": number, "total": 12, "id": state_id}
+
+
+def states(result: bool | None = True, changes: dict[str, Any] | None = None) -> dict[str, Any]:
+    one = {"result": result, "changes": changes or {}, "comment": "c", "__run_num__": 0, "duration": 1.0}
+    return {"test_|-c_|-c_|-nop": {**one, "start_time": "10:00:00"}}
+
+
+PINGS = [job(on_node1="sent", on_node2="sent"), returned("on-node2"), returned("on-node1"), END]
+
+
+def command(root: Path, *argv: str) -> list[str]:
+    return [sys.executable, "-m", "saltern.cli.saltern", "--root", str(root), *argv]
+
+
+# --- saltern -----------------------------------------------------------------------------------------------------
+
+
+def test_each_return_is_printed_and_the_exit_code_is_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with fake_master(tmp_path, PINGS) as master:
+        assert saltern.main(["--root", str(tmp_path), "*", "test.ping"]) == 0
+    assert capsys.readouterr() == ("on-node2:\n    True\non-node1:\n    True\n", "")
+    assert master.requests[0]["function"] == "test.ping"
+
+
+def test_static_prints_all_at_the_end_sorted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with fake_master(tmp_path, PINGS):
+        assert saltern.main(["--root", str(tmp_path), "-s", "*", "test.ping"]) == 0
+    assert capsys.readouterr().out == "on-node1:\n    True\non-node2:\n    True\n"
+
+
+def test_a_return_is_printed_when_it_arrives_and_not_later(tmp_path: Path) -> None:
+    may_go_on = threading.Event()
+
+    def answer(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield from PINGS[:2]
+        assert may_go_on.wait(20)
+        yield from PINGS[2:]
+
+    with fake_master(tmp_path, answer):
+        process = subprocess.Popen(command(tmp_path, "*", "test.ping"), stdout=subprocess.PIPE)
+        assert process.stdout
+        assert os.read(process.stdout.fileno(), 4096) == b"on-node2:\n    True\n"
+        may_go_on.set()
+        assert process.communicate(timeout=20)[0] == b"on-node1:\n    True\n"
+        assert process.returncode == 0
+
+
+@pytest.mark.parametrize("out", ["json", "yaml"])
+def test_machine_output_is_one_document(tmp_path: Path, out: str, capsys: pytest.CaptureFixture[str]) -> None:
+    import yaml
+
+    with fake_master(tmp_path, PINGS):
+        assert saltern.main(["--root", str(tmp_path), "*", "test.ping", "--out", out]) == 0
+    text = capsys.readouterr().out
+    assert yaml.safe_load(text) == {"on-node1": True, "on-node2": True}
+    assert out != "json" or json.loads(text) == {"on-node1": True, "on-node2": True}
+
+
+@pytest.mark.parametrize(
+    ("last", "code"),
+    [
+        (returned("on-node1"), 0),
+        (returned("on-node1", "Minion is offline (last seen 10:00)", "offline"), 1),
+        (returned("on-node1", "error", "failed"), 1),
+        (returned("on-node1", "no such function", "refused"), 1),
+        (returned("on-node1", None, "timed out"), 1),
+        (returned("on-node1", None, "lost contact"), 1),
+        (returned("on-node1", None, "expired"), 1),
+        (returned("on-node1", None, "killed"), 1),
+        (returned("on-node1", "out", "done", retcode=3), 1),
+        (returned("on-node1", False, "done", success=False), 1),
+    ],
+)
+def test_the_exit_code_is_1_where_a_minion_did_not_do_well(
+    tmp_path: Path, last: dict[str, Any], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with fake_master(tmp_path, [job(on_node1="sent"), last, END]):
+        assert saltern.main(["--root", str(tmp_path), "*", "test.ping"]) == code
+    error = "ERROR: Minions returned with non-zero exit code\n" if code else ""
+    assert capsys.readouterr().err == error
+
+
+def test_quiet_only_exits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with fake_master(tmp_path, [job(a="sent"), returned("a", "x", "failed"), END]):
+        assert saltern.main(["--root", str(tmp_path), "*", "test.ping", "--out", "quiet"]) == 1
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_target_that_nothing_is_said_of_counts_as_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with fake_master(tmp_path, [job(a="sent", b="offline", c="refused"), returned("a"), END]):
+        assert saltern.main(["--root", str(tmp_path), "*", "test.ping"]) == 1
+    assert capsys.readouterr().out == "a:\n    True\nb:\n    Minion is offline\nc:\n    The job was refused\n"
+
+
+def test_an_error_of_the_master_is_shown_with_its_caret_and_its_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = "a target ends too early:\n  G@os:Debian and\n                 ^"
+    with fake_master(tmp_path, [{"event": "error", "kind": "target", "message": message, "exit": 2}]):
+        assert saltern.main(["--root", str(tmp_path), "-C", "G@os:Debian and", "test.ping"]) == 2
+    assert capsys.readouterr() == ("", f"saltern: {message}\n")
+
+
+def test_a_state_run_on_several_minions_ends_with_a_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events = [
+        job(on_node1="sent", on_node2="sent", on_node3="offline"),
+        returned("on-node3", "Minion is offline (last seen 10:00)", "offline"),
+        returned("on-node1", states()),
+        returned("on-node2", states(False), "failed"),
+        END,
+    ]
+    with fake_master(tmp_path, events):
+        assert saltern.main(["--root", str(tmp_path), "*", "state.apply"]) == 1
+    out = capsys.readouterr().out
+    assert "\n\nSummary for 3 minions\n" in out
+    assert "on-node1:   Succeeded: 1   Changed: 0   Failed: 0   Time: 1.000 ms\n" in out
+    assert out.endswith("3 minions: 1 converged, 1 failed, 1 offline; 0 states changed\n")
+
+
+def test_async_prints_the_job_id_and_does_not_wait(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with fake_master(tmp_path, [job(a="sent", b="offline"), END]) as master:
+        assert saltern.main(["--root", str(tmp_path), "--async", "*", "test.ping"]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"Executed command with job ID: {JID}\n"
+    assert said.err == "offline, so not yet sent: b\n"
+    assert master.requests[0]["async"] is True
+
+
+def test_without_a_master_one_message_names_the_socket_and_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert saltern.main(["--root", str(tmp_path), "*", "test.ping"]) == 1
+    path = tmp_path / "run/saltern/master.sock"
+    wanted = f"saltern: the master is not running: nobody listens on {path}\nStart it with: "
+    assert capsys.readouterr() == ("", f"{wanted}saltern-master --root {tmp_path}\n")
+
+
+def test_the_socket_that_a_dead_master_left_is_no_master(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with fake_master(tmp_path, []):
+        pass
+    assert saltern.main(["--root", str(tmp_path), "*", "test.ping"]) == 1
+    assert "the master is not running" in capsys.readouterr().err
+
+
+def test_a_master_that_goes_away_leaves_the_job_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with fake_master(tmp_path, [job(a="sent")]):
+        assert saltern.main(["--root", str(tmp_path), "*", "test.ping"]) == 1
+    error = capsys.readouterr().err
+    assert "the master ended the connection before the request was done" in error
+    assert f"saltern-run --root {tmp_path} jobs.lookup_jid {JID}" in error
+
+
+@pytest.mark.parametrize("line", [b"\xff\xfe\n", b"[]\n", b"{}\n", b"{\n", b'{"event": 5}\n'])
+def test_what_is_no_event_is_told_and_not_a_traceback(
+    tmp_path: Path, line: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with fake_master(tmp_path, [line]):
+        assert saltern.main(["--root", str(tmp_path), "*", "test.ping"]) == 1
+    assert "something that is no event" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", [b"[" * 50_000 + b"]" * 50_000, b"1" * 10_000])
+def test_a_return_that_python_can_not_hold_hides_no_other(
+    tmp_path: Path, value: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = json.dumps(returned("a", None)).encode().replace(b'"return": null', b'"return": ' + value) + b"\n"
+    with fake_master(tmp_path, [job(a="sent", b="sent"), bad, returned("b"), END]):
+        assert saltern.main(["--root", str(tmp_path), "*", "test.ping"]) == 1
+    assert capsys.readouterr().out.startswith("b:\n    True\na:\n")
+
+
+def test_a_socket_path_longer_than_the_kernels_limit_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / ("d" * 120)
+    short = tmp_path / "s"
+    with fake_master(short, PINGS):
+        (root / "run").mkdir(parents=True)
+        (short / "run/saltern").rename(root / "run/saltern")
+        assert [event["event"] for event in client.events(str(root), {})][-1] == "end"
+
+
+def test_escape_sequences_of_a_minion_never_reach_the_terminal(tmp_path: Path) -> None:
+    evil = "\x1b]0;owned\x07\x9b2J"
+    run_ = {f"cmd_|-{evil}_|-{evil}_|-run": {"result": True, "changes": {evil: evil}, "comment": evil}}
+    events = [job(a="sent"), step("a", 1, evil), returned("a", run_), returned("b", evil), END]
+    with fake_master(tmp_path, events):
+        argv = command(tmp_path, "--progress", "*", "state.apply")
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=20)
+    assert "\\x1b]0;owned\\x07\\x9b2J" in done.stdout
+    assert not set(done.stdout + done.stderr) & set("\x1b\x07\x9b")
+
+
+def test_ctrl_c_says_that_the_job_goes_on_and_where_its_returns_are(tmp_path: Path) -> None:
+    release = threading.Event()
+
+    def answer(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield from PINGS[:2]
+        release.wait(20)
+
+    with fake_master(tmp_path, answer):
+        process = subprocess.Popen(command(tmp_path, "*", "test.ping"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout
+        assert b"True" in os.read(process.stdout.fileno(), 4096)
+        process.send_signal(signal.SIGINT)
+        error = process.communicate(timeout=20)[1].decode()
+        release.set()
+    assert process.returncode == 130
+    wanted = f"Interrupted. Job {JID} goes on; its returns: saltern-run --root {tmp_path} jobs.lookup_jid {JID}\n"
+    assert error == wanted
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    many = [returned(f"m{number}", "x" * 1000) for number in range(300)]
+    with fake_master(tmp_path, [job(m0="sent"), *many, END]):
+        process = subprocess.Popen(command(tmp_path, "*", "test.ping"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr
+        assert process.stderr.read() == b""
+        assert process.wait(20) == 1
+        process.stderr.close()
+
+
+# --- on a terminal -----------------------------------------------------------------------------------------------
+
+
+def on_terminal(argv: list[str], **environ: str) -> str:
+    """What a command writes, both streams, on a terminal of its own."""
+    leader, follower = pty.openpty()
+    env = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+    process = subprocess.Popen(
+        argv, stdin=follower, stdout=follower, stderr=follower, env={**env, "TERM": "xterm", **environ}
+    )
+    os.close(follower)
+    text = b""
+    while select.select([leader], [], [], 20)[0]:
+        try:
+            data = os.read(leader, 65536)
+        except OSError:  # EIO: the last one has closed it (pty(7))
+            break
+        text += data
+    os.close(leader)
+    process.wait(20)
+    return text.decode().replace("\r\n", "\n")
+
+
+RUN = [job(on_node1="sent"), step("on-node1", 3, "br43"), returned("on-node1", states()), END]
+
+
+def test_a_terminal_shows_progress_and_clears_it_and_has_colours(tmp_path: Path) -> None:
+    with fake_master(tmp_path, RUN):
+        text = on_terminal(command(tmp_path, "*", "state.apply"))
+    before, cleared, after = text.partition("\x1b[1A\x1b[J")
+    assert (before, bool(cleared)) == ("on-node1  [3/12] br43\n", True)
+    assert "\x1b[0;32m" in after
+    assert "br43" not in after
+
+
+@pytest.mark.parametrize(("option", "environ"), [("--no-colour", {}), ("--progress", {"NO_COLOR": "1"})])
+def test_colours_can_be_refused(tmp_path: Path, option: str, environ: dict[str, str]) -> None:
+    with fake_master(tmp_path, RUN):
+        assert "\x1b[0;3" not in on_terminal(command(tmp_path, option, "*", "state.apply"), **environ)
+
+
+def test_no_progress_shows_none(tmp_path: Path) -> None:
+    with fake_master(tmp_path, RUN):
+        assert "br43" not in on_terminal(command(tmp_path, "--no-progress", "*", "state.apply"))
+
+
+def test_where_there_is_no_terminal_there_is_no_progress_and_no_colour(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with fake_master(tmp_path, RUN):
+        assert saltern.main(["--root", str(tmp_path), "*", "state.apply"]) == 0
+    said = capsys.readouterr()
+    assert ("br43" in said.err, "\x1b" in said.out) == (False, False)
+
+
+# --- saltern-key -------------------------------------------------------------------------------------------------
+
+
+def key_store(request: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """A key store that never changes."""
+    pending = [{"id": "on-node1", "fingerprint": MARK, "since": "x"}, {"id": "on-node2", "fingerprint": MARK_2}]
+    data: dict[str, Any] = {
+        "changed": [{"id": request.get("match"), "fingerprint": request.get("fingerprint") or MARK}]
+    }
+    if request["action"] == "list":
+        data = {"accepted": [], "pending": pending, "rejected": []}
+    elif request["action"] == "finger":
+        data = {"master": MARK, "master_key": "0" * 64, "minions": {"on-node1": MARK_2}}
+    elif request["action"] == "token":
+        data = {"token": "saltern-token", "minion": request["minion"], "expires": "2026-11-21T11:00:00+00:00"}
+    return [{"event": "data", "data": data}, END]
+
+
+def test_a_token_is_all_that_stands_on_standard_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with fake_master(tmp_path, key_store) as master:
+        assert key.main(["--root", str(tmp_path), "token", "--minion", "on-*", "--ttl", "2h", "--uses", "3"]) == 0
+    said = capsys.readouterr()
+    assert said.out == "saltern-token\n"
+    assert said.err == (
+        "For a minion on-*, 3 times, until 2026-11-21T11:00:00+00:00. On the minion: saltern-minion join TOKEN\n"
+    )
+    assert master.requests == [{"op": "key", "action": "token", "minion": "on-*", "ttl_s": 7200, "uses": 3}]
+
+
+def test_keys_are_listed_by_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with fake_master(tmp_path, key_store):
+        assert key.main(["--root", str(tmp_path), "list"]) == 0
+        assert key.main(["--root", str(tmp_path), "list", "pending", "--out", "json"]) == 0
+    out = capsys.readouterr().out
+    text = f"Accepted Keys:\nUnaccepted Keys:\non-node1  {MARK}\non-node2  {MARK_2}\nRejected Keys:\n"
+    assert out.startswith(text)
+    assert [one["id"] for one in json.loads(out[len(text) :])["pending"]] == ["on-node1", "on-node2"]
+
+
+def test_the_masters_fingerprint_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with fake_master(tmp_path, key_store):
+        assert key.main(["--root", str(tmp_path), "finger"]) == 0
+    wanted = f"Master:\nfingerprint:  {MARK}\nmaster_key:   {'0' * 64}\nMinions:\non-node1:     {MARK_2}\n"
+    assert capsys.readouterr().out == wanted
+
+
+def test_a_key_named_by_its_id_is_changed_by_its_fingerprint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", open(os.devnull))  # noqa: SIM115 - closed with the test's patch
+    with fake_master(tmp_path, key_store) as master, sys.stdin:
+        assert key.main(["--root", str(tmp_path), "accept", "on-node1"]) == 0
+    assert capsys.readouterr().out == f"Key for minion on-node1 accepted. ({MARK})\n"
+    assert master.requests[1]["fingerprint"] == MARK
+    assert master.requests[1]["include"] == ["pending"]
+
+
+def test_a_glob_needs_a_yes_where_nobody_can_be_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", open(os.devnull))  # noqa: SIM115 - closed with the test's patch
+    with fake_master(tmp_path, key_store) as master, sys.stdin:
+        assert key.main(["--root", str(tmp_path), "accept", "on-*"]) == 2
+        assert "add --yes" in capsys.readouterr().err
+        assert [request["action"] for request in master.requests] == ["list"]
+        assert key.main(["--root", str(tmp_path), "accept", "on-*", "--yes"]) == 0
+        assert master.requests[-1]["match"] == "on-*"
+
+
+def test_two_keys_that_ask_for_one_id_are_only_accepted_by_fingerprint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twice = [{"id": "on-node1", "fingerprint": mark} for mark in (MARK, MARK_2)]
+    data = {"accepted": [], "pending": twice, "rejected": []}
+    with fake_master(tmp_path, [{"event": "data", "data": data}, END]) as master:
+        assert key.main(["--root", str(tmp_path), "accept", "on-node1"]) == 2
+    assert len(master.requests) == 1
+    error = capsys.readouterr().err
+    assert MARK in error
+    assert MARK_2 in error
+
+
+def test_no_key_that_matches_is_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with fake_master(tmp_path, key_store):
+        assert key.main(["--root", str(tmp_path), "delete", "nobody"]) == 2
+    assert "no accepted or pending or rejected key matches 'nobody'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0), ("", 0), ("maybe", 1)])
+def test_on_a_terminal_the_change_is_shown_and_asked_for(tmp_path: Path, answer: str, code: int) -> None:
+    leader, follower = pty.openpty()
+    argv = [sys.executable, "-m", "saltern.cli.key", "--root", str(tmp_path), "accept", "on-*"]
+    with fake_master(tmp_path, key_store) as master:
+        process = subprocess.Popen(argv, stdin=follower, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        os.write(leader, f"{answer}\n".encode())
+        out, error = process.communicate(timeout=20)
+    os.close(leader)
+    os.close(follower)
+    assert process.returncode == code
+    assert f"  on-node2  {MARK_2}\nProceed? [n/Y] " in error
+    assert len(master.requests) == (1 if code else 3)
+    assert out.count("accepted") == (0 if code else 2)
+
+
+def test_without_a_master_the_key_store_itself_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import types
+
+    asked: list[tuple[Path, dict[str, Any]]] = []
+
+    def handle(root: Path, request: dict[str, Any]) -> list[dict[str, Any]]:
+        asked.append((root, request))
+        return list(key_store(request))
+
+    offline = types.ModuleType("master.keys_offline")
+    offline.handle = handle  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "master.keys_offline", offline)
+    assert key.main(["--root", str(tmp_path), "list"]) == 0
+    assert asked == [(tmp_path, {"op": "key", "action": "list"})]
+    assert "on-node1" in capsys.readouterr().out
+
+
+# --- saltern-run -------------------------------------------------------------------------------------------------
+
+
+def test_a_runner_is_called_with_its_arguments_and_its_data_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with fake_master(tmp_path, [{"event": "data", "data": ["a", "b"], "out": "nested"}, END]) as master:
+        assert run.main(["--root", str(tmp_path), "manage.up", "5", "limit=[1]"]) == 0
+        assert run.main(["--root", str(tmp_path), "manage.up", "--out", "json"]) == 0
+    assert master.requests[0] == {"op": "runner", "function": "manage.up", "args": [5], "kwargs": {"limit": [1]}}
+    shown = capsys.readouterr().out
+    assert shown.startswith("- a\n- b\n")
+    assert json.loads(shown.removeprefix("- a\n- b\n")) == ["a", "b"]
+
+
+def test_a_looked_up_job_shows_what_each_target_returned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ends = {
+        "a": {"outcome": "done", "success": True, "retcode": 0, "return": states(), "duration_ms": 1.0},
+        "b": {"outcome": "received", "success": None, "retcode": None, "return": None, "duration_ms": None},
+    }
+    data = {"Function": "state.apply", "Arguments": [], "Result": ends}
+    with fake_master(tmp_path, [{"event": "data", "data": data, "out": "job"}, END]):
+        assert run.main(["--root", str(tmp_path), "jobs.lookup_jid", JID]) == 0
+        assert run.main(["--root", str(tmp_path), "jobs.lookup_jid", JID, "--out", "json"]) == 0
+    out = capsys.readouterr().out
+    assert "Function:\n    state.apply\n" in out
+    assert "Summary for a\n" in out
+    assert "b:\n    The job is on the minion, which has not returned yet\n" in out
+    assert json.loads(out[out.index("\n{\n") :]) == data
+
+
+def test_an_unknown_runner_is_the_masters_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = "there is no runner 'jobs.lst'. Did you mean 'jobs.list_jobs'?"
+    with fake_master(tmp_path, [{"event": "error", "kind": "usage", "message": message, "exit": 2}]):
+        assert run.main(["--root", str(tmp_path), "jobs.lst"]) == 2
+    assert capsys.readouterr().err == f"saltern-run: {message}\n"
+
+
+# --- all ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", ["saltern", "key", "run"])
+def test_help_and_version_need_no_master(module: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main = {"saltern": saltern.main, "key": key.main, "run": run.main}[module]
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: saltern")
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("saltern")
+
+
+def test_a_ping_loads_nothing_heavy(tmp_path: Path) -> None:
+    heavy = {"argparse", "asyncio", "dataclasses", "inspect", "jinja2", "logging", "msgspec", "subprocess", "typing", "yaml", "zmq"}  # noqa: E501  # fmt: skip
+    program = (
+        "import sys; before = set(sys.modules); from saltern.cli.saltern import main; "
+        "code = main(sys.argv[1:]); print(*sorted(set(sys.modules) - before), file=sys.stderr); sys.exit(code)"
+    )
+    with fake_master(tmp_path, PINGS):
+        argv = [sys.executable, "-c", program, "--root", str(tmp_path), "*", "test.ping"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True)
+    loaded = set(done.stderr.split())
+    assert "json" in loaded
+    assert loaded & heavy == set()
+    assert "saltern.config" not in loaded
+
+
+def test_a_ping_starts_within_six_times_what_python_needs(tmp_path: Path) -> None:
+    def best(argv: list[str]) -> float:
+        times = []
+        for _ in range(7):
+            start = time.perf_counter()
+            subprocess.run(argv, stdout=subprocess.DEVNULL, timeout=20, check=True)
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    with fake_master(tmp_path, PINGS):
+        assert best(command(tmp_path, "*", "test.ping")) < 6 * best([sys.executable, "-c", "pass"])
