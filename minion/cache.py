@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import stat
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from saltern.config import Config
@@ -166,8 +164,8 @@ class _Folder:
     """A private folder for what is on its way, removed with all that is in it."""
 
     def __init__(self, above: Path) -> None:
-        self._folder = TemporaryDirectory(dir=above, ignore_cleanup_errors=True)
-        self.path = Path(self._folder.name)
+        self.path = above / os.urandom(16).hex()
+        os.mkdir(self.path, 0o700)
 
     def __enter__(self) -> Path:
         return self.path
@@ -176,7 +174,7 @@ class _Folder:
         self.close()
 
     def close(self) -> None:
-        self._folder.cleanup()
+        _remove(self.path)
 
 
 class _Store:
@@ -201,7 +199,7 @@ class _Store:
         with os.scandir(place) as entries:
             for entry in entries:
                 if entry.stat(follow_symlinks=False).st_mtime < time.time() - _LEFT_OVER_S:
-                    shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
+                    _remove(Path(entry.path))
         return place
 
     def has(self, entry: Entry) -> bool:
@@ -227,6 +225,16 @@ class _Store:
         finally:
             with suppress(FileNotFoundError):
                 temporary.unlink()
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder and what is in it."""
+    if path.is_dir() and not path.is_symlink():
+        import shutil  # only where something was fetched
+
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _decrypted(sealed: Path, tree: TreeKey) -> bytes:
