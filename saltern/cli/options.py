@@ -52,7 +52,7 @@ class Option:
 
 HELP = Option("-h --help", "show this help")
 VERSION = Option("--version", "show the version")
-ROOT = Option("--root", "the master whose files lie below DIR (default: /)", metavar="DIR")
+ROOT = Option("--root", "the master whose files lie below DIR (default: /)", metavar="DIR", late=True)
 COMPLETION = Option(
     "--completion", "print the completion script for SHELL", metavar="SHELL", choices=("bash", "zsh", "fish")
 )

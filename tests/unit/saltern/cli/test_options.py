@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from saltern.cli import key, run, saltern
@@ -65,8 +67,8 @@ def test_options_stand_before_or_behind_the_target(argv: list[str]) -> None:
 
 
 def test_what_follows_the_function_is_the_functions_even_where_it_begins_with_a_dash() -> None:
-    given = parse(saltern.OPTIONS, ["*", "cmd.run_bin", "ls", "-l", "-G", "--all", "-", "-1", "--root=/x"], words=2)
-    assert given.rest == ["ls", "-l", "-G", "--all", "-", "-1", "--root=/x"]
+    given = parse(saltern.OPTIONS, ["*", "cmd.run_bin", "ls", "-l", "-G", "--all", "-", "-1", "--x=/x"], words=2)
+    assert given.rest == ["ls", "-l", "-G", "--all", "-", "-1", "--x=/x"]
     assert given.values == {}
 
 
@@ -74,6 +76,12 @@ def test_what_follows_the_function_is_the_functions_even_where_it_begins_with_a_
 def test_long_output_options_are_taken_behind_the_function_too(behind: list[str]) -> None:
     given = parse(saltern.OPTIONS, ["*", "grains.item", "os", *behind, "id"], words=2)
     assert (given.values["out"], given.rest) == ("json", ["os", "id"])
+
+
+def test_the_root_behind_a_function_never_means_another_master() -> None:
+    for table, words in ((saltern.OPTIONS, ["*", "state.apply"]), (run.OPTIONS, ["manage.up"])):
+        given = parse(table, [*words, "--root", "/x"], words=len(words))
+        assert (given.text("root"), given.rest) == ("/x", [])
 
 
 def test_two_dashes_end_the_options_everywhere() -> None:
@@ -133,3 +141,10 @@ def test_the_formats_offered_are_those_that_exist() -> None:
 
     assert saltern.FORMATS == run.FORMATS == output.FORMATS
     assert sorted(saltern.STATE_OUTPUTS) == sorted(highstate.STATE_OUTPUTS)
+
+
+@pytest.mark.parametrize("table", [saltern.OPTIONS, key.OPTIONS, run.OPTIONS])
+def test_the_reference_names_every_long_option(table: tuple[Option, ...]) -> None:
+    text = (Path(__file__).parents[4] / "docs/commands.md").read_text()
+    for option in table:
+        assert any(name in text for name in option.names if name.startswith("--")), option.names
