@@ -117,7 +117,8 @@ class Agent:
         elif isinstance(message, m.BundleReply):
             waiting = self._requests.pop(message.request, None)
             if waiting:
-                waiting(BundleIs(message.bundle, message.error, f"request/{message.request}".encode()))
+                context = f"request/{message.request}".encode()
+                waiting(BundleIs(message.bundle, message.error, context, self.files_port))
 
     def _settle(self, jid: str) -> None:
         try:
@@ -155,9 +156,7 @@ class Agent:
     # --- returns -------------------------------------------------------------------------------------------------
 
     def _return(self, jid: str, done: Done, *, sync: bool) -> None:
-        if len(done.value) > m.MAX_RETURN_BYTES:
-            text = f"The function ended ({done.outcome}), but its return of {len(done.value)} bytes is too large"
-            done = Done("failed", False, 1, _json(f"{text} (at most {m.MAX_RETURN_BYTES})."), done.duration_ms)
+        done = _bounded(done)
         message = m.encode(m.Return(jid, done.outcome, done.success, done.retcode, done.value, done.duration_ms))
         self._owe(jid, message, sync=sync)
 
@@ -203,8 +202,12 @@ class Agent:
         job = self.running.pop(jid, None)
         if job:
             self._return(jid, done, sync=True)
-            if job.function.startswith(("state.", "grains.", "pkg.", "network.")):  # the node may be another now
-                self.refresh_grains()
+            self._changed(job.function)
+
+    def _changed(self, function: str) -> None:
+        """Have the grains looked at anew after a FUNCTION that may have made the node another."""
+        if function.startswith(("state.", "grains.", "pkg.", "network.")):
+            self.refresh_grains()
 
     def refresh_grains(self) -> bool:
         """Have the grains looked at anew, in a worker."""
@@ -237,9 +240,9 @@ class Agent:
 
     # --- from saltern-call ---------------------------------------------------------------------------------------
 
-    def mine(self, mine: Mine) -> None:
-        """Something was run here by hand: the master gets to know."""
-        done = mine.done
+    def mine(self, mine: Mine) -> str:
+        """Something was run here by hand: the master gets to know. '' or why it does not."""
+        done = _bounded(mine.done)
         message = m.Called(
             mine.jid,
             mine.function,
@@ -250,7 +253,20 @@ class Agent:
             done.value,
             done.duration_ms,
         )
-        self._owe(mine.jid, m.encode(message), sync=True)
+        data = m.encode(message)
+        if len(data) > m.MAX_CONTROL_BYTES:
+            return f"the master is not told of this run: its arguments of {len(mine.args)} bytes are too large"
+        self._owe(mine.jid, data, sync=True)
+        self._changed(mine.function)
+        return ""
+
+
+def _bounded(done: Done) -> Done:
+    """DONE, or a failure in its place where its value is more than the master takes."""
+    if len(done.value) <= m.MAX_RETURN_BYTES:
+        return done
+    text = f"The function ended ({done.outcome}), but its return of {len(done.value)} bytes is too large"
+    return Done("failed", False, 1, _json(f"{text} (at most {m.MAX_RETURN_BYTES})."), done.duration_ms)
 
 
 def _run_inline(function: Callable[..., Any], job: m.Job) -> Done:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from minion.agent import Agent
-from minion.pipe import Evented, Mine, NeedBundle
+from minion.pipe import Evented, Mine, NeedBundle, Noted
 from saltern.errors import SalternError
 
 
@@ -63,4 +63,4 @@ class CallSocket:
         if isinstance(message, NeedBundle):
             self._agent.need_bundle("", pipe.send)
         elif isinstance(message, Mine):
-            self._agent.mine(message)
+            pipe.send(Noted(self._agent.mine(message)))

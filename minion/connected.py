@@ -13,7 +13,7 @@ from minion.identity import Identity
 from minion.pipe import BundleIs
 from saltern.config import Config
 from saltern.context import Context
-from saltern.errors import TemporaryError
+from saltern.errors import PermanentError, TemporaryError
 from saltern.lazy import LazyMapping
 
 if TYPE_CHECKING:
@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+class NoBundle(PermanentError):
+    """The master answered that it has no trees and pillar for this minion; the text says why."""
+
+
 class Bundled:
     """One job's bundle: RAW as the job brought it, else from ASK, else the last one that was kept on this node.
 
-    FILES_PORT is where blobs are fetched from; 0 means that the master is not there.
+    FILES_PORT is where blobs are fetched from; 0 means that the master is not there. The answer of ASK has its own.
     """
 
     def __init__(
@@ -43,14 +47,15 @@ class Bundled:
 
     @cached_property
     def opened(self) -> Opened:
-        """The opened bundle. TemporaryError where there is none: no master, and none was kept."""
+        """The opened bundle. TemporaryError where there is none: no master, and none was kept. A master that is there
+        and gives none (since the pillar has a mistake) is not passed over: NoBundle."""
         from minion import cache
         from saltern.wire import bundle as bundles
 
         raw, context, why = self._raw, self._context, ""
         if not raw:
             answer = self._ask()
-            raw, context, why = answer.bundle, answer.context, answer.error
+            raw, context, why, self._files_port = answer.bundle, answer.context, answer.error, answer.files_port
         if raw:
             found = bundles.decode(raw)
             if found.context != context:
@@ -58,6 +63,8 @@ class Bundled:
             opened = self._open(found)
             cache.save_bundle(self._config, raw)
             return opened
+        if self._files_port:
+            raise NoBundle(why)
         kept = cache.load_bundle(self._config)
         if kept is None:
             raise TemporaryError(f"there are no states and no pillar here yet, and the master gives none: {why}")
@@ -70,11 +77,11 @@ class Bundled:
         from minion import cache
         from saltern.wire.fetch import Fetcher
 
-        identity = self._identity
+        identity, trees = self._identity, self.opened.trees
         fetcher = None
         if self._files_port:
             fetcher = Fetcher(identity.wire, identity.master_key, identity.host, self._files_port)
-        return cache.CachedTree(cache.folder(self._config), self.opened.trees, fetcher)
+        return cache.CachedTree(cache.folder(self._config), trees, fetcher)
 
     def _open(self, bundle: object) -> Opened:
         from saltern.wire import bundle as bundles

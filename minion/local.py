@@ -1,4 +1,4 @@
-"""The surroundings of a job that runs on this node without an agent: what `saltern-call --local` works with.
+"""Where `saltern-call` comes in, and the surroundings of a job that runs on this node without an agent (`--local`).
 
 Grains, pillar and files are looked at when they are first asked for, so a function that needs none of them is quick.
 """
@@ -17,10 +17,12 @@ from typing import Any
 from minion.grains import LazyGrains, own_id
 from saltern.config import Config, load_minion
 from saltern.context import Context
-from saltern.errors import ConfigError
+from saltern.errors import UsageError
 from saltern.files import LocalFiles
 from saltern.lazy import LazyMapping
 from saltern.runner import FunctionResult, run_function
+
+_ONLY_LOCAL = {"file_roots": "--file-root", "pillar_roots": "--pillar-root", "grains": "--grains"}
 
 
 def build_context(
@@ -73,19 +75,17 @@ def run(
     function: str, args: Sequence[Any], kwargs: Mapping[str, Any], *, local: bool, **settings: Any
 ) -> FunctionResult:
     """Run FUNCTION here: without an agent where LOCAL or the configuration (`file_client: local`) says so, else with
-    the trees and the pillar that the running agent has from its master. SETTINGS as `build_context`. ConfigError."""
+    the trees and the pillar that the running agent has from its master. SETTINGS as `build_context`. ConfigError,
+    UsageError, and as `minion.by_agent.run`."""
     ctx = build_context(**settings)
     if local or ctx.config.file_client == "local":
         return run_function(function, args, kwargs, ctx)
-    return _with_agent(function, args, kwargs, ctx)
+    for setting, option in _ONLY_LOCAL.items():
+        if settings.get(setting):
+            raise UsageError(f"{option} goes with --local: without it, the master says what holds here")
+    from minion import by_agent  # late: a local call is quick without it
 
-
-def _with_agent(function: str, args: Sequence[Any], kwargs: Mapping[str, Any], ctx: Context) -> FunctionResult:
-    """Run FUNCTION with what the agent on this node gives, and have it tell the master."""
-    raise ConfigError(
-        f"no agent answers on {ctx.config.paths.run / 'minion.sock'}: start saltern-minion, or give --local to use "
-        "only what is on this node"
-    )
+    return by_agent.run(function, args, kwargs, ctx)
 
 
 def _pillar(config: Config, grains: Mapping[str, Any], override: Mapping[str, Any] | None = None) -> Mapping[str, Any]:

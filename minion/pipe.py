@@ -32,11 +32,13 @@ class Run(_Message, tag="run", frozen=True):
 
 
 class BundleIs(_Message, tag="bundle-is", frozen=True):
-    """Agent to worker: the bundle that it asked for, or why there is none. CONTEXT is the request that it answers."""
+    """Agent to worker: the bundle that it asked for, or why there is none. CONTEXT is the request that it answers.
+    FILES_PORT: the master's, 0 where the master is away."""
 
     bundle: bytes
     error: str
     context: bytes = b""
+    files_port: int = 0
 
 
 class NeedBundle(_Message, tag="need-bundle", frozen=True):
@@ -70,13 +72,19 @@ class Mine(_Message, tag="mine", frozen=True):
     done: Done
 
 
+class Noted(_Message, tag="noted", frozen=True):
+    """Agent to `saltern-call`: what it ran is in the journal, or the PROBLEM with that."""
+
+    problem: str = ""
+
+
 class GrainsAre(_Message, tag="grains-are", frozen=True):
     """Worker to agent: what the node's grains are, as a JSON document."""
 
     grains: bytes
 
 
-Any_ = Run | BundleIs | NeedBundle | Step | Done | Mine | GrainsAre
+Any_ = Run | BundleIs | NeedBundle | Step | Done | Mine | Noted | GrainsAre
 _decode = msgspec.msgpack.Decoder(Any_).decode
 _encode = msgspec.msgpack.Encoder().encode
 
