@@ -73,8 +73,8 @@ def _collection(text: str) -> Any:
 
     import yaml
 
-    loader = _loader()(text)
     try:
+        loader = _loader()(text)
         node = loader.get_single_node()
         if node is None or node.end_mark.column < len(text.rstrip()):  # a comment behind it would be lost
             return text
@@ -82,8 +82,6 @@ def _collection(text: str) -> Any:
         json.dumps(found, allow_nan=False)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError):
         return text
-    finally:
-        loader.dispose()
     return found if isinstance(found, str if text[0] in "'\"" else list | dict) else text
 
 

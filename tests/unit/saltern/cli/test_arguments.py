@@ -117,6 +117,8 @@ def test_a_value_is_read_as_yaml(text: str, meant: object) -> None:
         "n",
         "٣",
         "5\n",
+        "[\x0c",
+        "[\x00]",
         "[" * 5000,
         "1" * 5000,
         "1" * 400 + ".5",
