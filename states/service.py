@@ -118,7 +118,7 @@ def _unknown(found: Unit) -> Plan:
 
 
 def _plan(found: Unit, wish: Service) -> Plan:
-    if found.load in ("bad-setting", "error"):
+    if found.load in ("bad-setting", "error") and not found.needs_reload:  # else its file is a new one, read by a step
         raise ServiceError(f"systemd can't read the unit {found.name}: {found.load_error or found.load}")
     current = as_seen(found, wish)
     return Plan(current, wish, steps(found.name, current, wish), settle_s=SETTLE_S)

@@ -103,27 +103,38 @@ class Cluster:
                 raise LabError(f"not connected: {', '.join(sorted(missing))}\n{self.log_tail()}\n{journals}")
             time.sleep(0.1)
 
-    def command(self, argv: Sequence[str], *, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
-        """Run one of Saltern's commands on the machine, with this master as the one that it talks to."""
+    def command(
+        self, argv: Sequence[str], *, timeout_s: float = 120.0, live: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one of Saltern's commands on the machine, with this master as the one that it talks to.
+
+        LIVE: its standard error, with the progress of a job, goes where this process's does.
+        """
         return subprocess.run(
             [str(BIN / argv[0]), "--root", str(self.root), *argv[1:]],
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=None if live else subprocess.PIPE,
             text=True,
             timeout=timeout_s,
             check=False,
             env={**os.environ, "NO_COLOR": "1"},
         )
 
-    def returns(self, argv: Sequence[str], *, timeout_s: float = 120.0) -> Mapping[str, Any]:
-        """What the minions returned to `saltern ARGV`, by id. LabError where there is no such thing to read."""
-        done = self.command([argv[0], "--out", "json", "--static", *argv[1:]], timeout_s=timeout_s)
+    def returns(self, argv: Sequence[str], *, timeout_s: float = 120.0, live: bool = False) -> Mapping[str, Any]:
+        """What the minions returned to ARGV, by id; see `command`. LabError where there is no such thing to read."""
+        done = self.command([argv[0], "--out", "json", "--static", *argv[1:]], timeout_s=timeout_s, live=live)
         try:
             read = json.loads(done.stdout)
         except ValueError:
             read = None
         if not isinstance(read, dict):
-            raise LabError(f"`{' '.join(argv)}` ended with {done.returncode}:\n{done.stderr}\n{done.stdout}")
+            raise LabError(f"`{' '.join(argv)}` ended with {done.returncode}:\n{done.stderr or ''}\n{done.stdout}")
         return read
+
+    def write_sls(self, name: str, text: str) -> None:
+        """Write the SLS file NAME into the state tree."""
+        (self.root / "srv/saltern/states" / f"{name}.sls").write_text(text)
 
     def log_tail(self, lines: int = 25) -> str:
         """The last LINES of what the master logged."""

@@ -16,7 +16,7 @@ from tests.lab.channel import LabError
 from tests.lab.cluster import Cluster, journal
 from tests.lab.host import Host
 from tests.lab.lab import HOSTS, Lab
-from tests.lab.report import changed, exports, failures, links, mounts, runs, summary, table
+from tests.lab.report import changed, exports, failures, links, mounts, paragraph, runs, steps, summary, table
 
 # What the demo breaks by hand, and the states that have to notice: no more and no fewer.
 DRIFT = (
@@ -29,6 +29,8 @@ NOTICED = {
     ("on-node1", "bridge.present", "br46"),
     ("on-node1", "mount.mounted", "/var/lib/one/datastores/102"),
 }
+
+WIDTH = 98
 
 
 class Wrong(Exception):
@@ -102,7 +104,10 @@ def play(show: Show, lab: Lab, cluster: Cluster) -> int:
     show.lines([", ".join(sorted(cluster.up()))])
 
     show.headline("Converge the platform from bare")
-    apply(show, lab, cluster)
+    done = steps(apply(show, lab, cluster))
+    show.lines(["", "what was done"])
+    for name, sentences in done.items():
+        show.lines(paragraph(name, sentences, indent=12, width=WIDTH - 3))
     picture(show, lab)
 
     show.headline("Again: there is nothing to do")
@@ -133,7 +138,7 @@ def apply(show: Show, lab: Lab, cluster: Cluster) -> Mapping[str, Any]:
     """`saltern '*' state.apply`, shown and checked: all hosts returned and no state failed."""
     argv = ["saltern", "*", "state.apply"]
     show.command(argv)
-    returns = cluster.returns(argv, timeout_s=150)
+    returns = cluster.returns(argv, timeout_s=150, live=sys.stderr.isatty())
     show.lines(summary(runs(returns)))
     if missing := set(HOSTS) - set(returns):
         raise Wrong(f"no return of {', '.join(sorted(missing))}\n{cluster.log_tail()}")
@@ -156,13 +161,10 @@ def drift(show: Show, cluster: Cluster) -> None:
     show.command(argv)
     returns = cluster.returns(argv)
     found = changed(returns)
-    rows = [
-        (minion, f"{result['name']}", " ".join(str(result["comment"]).split()))
-        for minion, value in sorted(returns.items())
-        for result in (value.values() if isinstance(value, dict) else ())
-        if (minion, result["name"]) in {(where, name) for where, _, name in found} and result["result"] is None
-    ]
-    show.lines(table([("host", "what", "would"), *rows]))
+    show.lines(summary(runs(returns)))
+    show.lines(["", "what would be done"])
+    for name, sentences in steps(returns).items():
+        show.lines(paragraph(name, sentences or ["nothing"], indent=12, width=WIDTH - 3))
     if found != NOTICED:
         raise Wrong(f"expected exactly {sorted(NOTICED)}, found {sorted(found)}\n" + "\n".join(failures(returns)))
     show.good("exactly the three")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +50,34 @@ def changed(returns: Mapping[str, Any]) -> set[tuple[str, str, str]]:
                 kind, _, _, verb = tag.split("_|-")
                 found.add((minion, f"{kind}.{verb}", str(result["name"])))
     return found
+
+
+def steps(returns: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The steps that were done, or in test mode would be done, in their order: minion → sentences."""
+    found: dict[str, list[str]] = {}
+    for minion, value in sorted(returns.items()):
+        results = value.values() if isinstance(value, dict) else ()
+        ordered = sorted(results, key=lambda result: int(result["__run_num__"]))
+        found[minion] = [
+            line.removeprefix("- ")
+            for result in ordered
+            for line in str(result["comment"]).splitlines()
+            if line.startswith("- ")
+        ]
+    return found
+
+
+def paragraph(head: str, sentences: Sequence[str], *, indent: int, width: int) -> list[str]:
+    """HEAD, and beside it SENTENCES one after the other, wrapped at WIDTH columns."""
+    begin = f"{head:<{indent}}"
+    return textwrap.wrap(
+        "; ".join(sentences),
+        width,
+        initial_indent=begin,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [begin.rstrip()]
 
 
 def failures(returns: Mapping[str, Any]) -> list[str]:

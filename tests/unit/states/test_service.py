@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,18 @@ from tests.plans import context, converge
 )
 def test_each_difference_has_its_step(current: Service, wish: Service, expected: list[Any]) -> None:
     assert [step.do for step in steps("x.service", current, wish)] == expected
+
+
+@pytest.mark.parametrize("load", ["bad-setting", "error"])
+def test_a_unit_that_systemd_could_not_read_is_an_error_until_its_file_changed(
+    load: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = module.Unit(name="x.service", load=load, active="inactive", sub="dead", file="", load_error="no ExecStart")
+    monkeypatch.setattr(module, "unit", lambda name: broken)
+    with pytest.raises(SalternError, match="no ExecStart"):
+        service.running(context(tmp_path), "x")
+    monkeypatch.setattr(module, "unit", lambda name: replace(broken, needs_reload=True))
+    assert [step.do for step in service.running(context(tmp_path), "x").steps] == [call(module.start, "x.service")]
 
 
 SYSTEMCTL = """#!/bin/sh

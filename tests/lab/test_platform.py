@@ -1,0 +1,165 @@
+"""The example platform: converged from bare by one command, left alone by the next, and mended after each drift."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.lab.cluster import Cluster
+from tests.lab.conftest import Platform
+from tests.lab.lab import HOSTS
+from tests.lab.report import changed, exports, failures, links, mounts, steps
+from tests.lab.test_lab import reaches
+
+STORE = "/var/lib/one/datastores"
+UNIT = "var-lib-one-datastores-102.mount"
+
+
+def apply(cluster: Cluster, target: str = "*", *words: str) -> tuple[set[tuple[str, str, str]], dict[str, list[str]]]:
+    """What `saltern TARGET state.apply WORDS` changed or would change, and by which steps. No state may fail."""
+    found = cluster.returns(["saltern", target, "state.apply", *words], timeout_s=120)
+    assert failures(found) == []
+    return changed(found), {minion: done for minion, done in steps(found).items() if done}
+
+
+def test_one_command_converges_all_hosts_from_bare(platform: Platform) -> None:
+    assert set(platform.first) == set(HOSTS)
+    assert failures(platform.first) == []
+    lab = platform.cluster.lab
+    seen = {name: links(host.run(["ip", "-json", "-details", "address"]).stdout) for name, host in lab.hosts.items()}
+    assert seen == {
+        "on-filer1": [("eno1.43", "VLAN 43 of eno1", "192.168.43.252/24")],
+        "on-master1": [
+            ("br43", "bridge of eno1.43", "192.168.43.253/24"),
+            ("eno1.43", "VLAN 43 of eno1", "-"),
+        ],
+        "on-node1": [
+            ("br43", "bridge of eno1.43", "192.168.43.1/24"),
+            ("br46", "bridge of eno1.46", "-"),
+            ("eno1.43", "VLAN 43 of eno1", "-"),
+            ("eno1.46", "VLAN 46 of eno1", "-"),
+        ],
+    }
+    assert mounts(lab["on-master1"].read("/proc/self/mountinfo")) == [
+        (f"{STORE}/100", "on-filer1:/images", "NFS 4.2"),
+    ]
+    assert mounts(lab["on-node1"].read("/proc/self/mountinfo")) == [
+        (f"{STORE}/100", "on-filer1:/images", "NFS 4.2"),
+        (f"{STORE}/101", "on-filer1:/system", "NFS 4.2"),
+        (f"{STORE}/102", "on-filer1:/files", "NFS 4.2"),
+    ]
+    client = "exported to 192.168.43.0/24"
+    assert exports(lab["on-filer1"].run(["exportfs", "-s"]).stdout) == [
+        ("/store/one", client, "sync,fsid=0,rw"),
+        ("/store/one/files", client, "sync,rw"),
+        ("/store/one/images", client, "sync,rw"),
+        ("/store/one/system", client, "sync,rw"),
+    ]
+
+
+def test_what_one_host_writes_as_oneadmin_another_reads(platform: Platform) -> None:
+    lab = platform.cluster.lab
+    lab["on-node1"].run(["runuser", "-u", "oneadmin", "--", "cp", "/etc/hostname", f"{STORE}/100/from"])
+    assert lab["on-master1"].read(f"{STORE}/100/from") == "on-node1\n"
+    lab["on-node1"].run(["rm", f"{STORE}/100/from"], check=False)
+    lab["on-filer1"].run(["rm", "-f", "/store/one/images/from"])
+    assert reaches(lab["on-node1"], "192.168.43.253")
+
+
+def test_a_second_run_changes_nothing(platform: Platform) -> None:
+    assert apply(platform.cluster) == (set(), {})
+
+
+DRIFTS = [
+    pytest.param(
+        "on-master1",
+        ["ip", "address", "delete", "192.168.43.253/24", "dev", "br43"],
+        {("bridge.present", "br43")},
+        "add address 192.168.43.253/24 to br43",
+        id="address removed",
+    ),
+    pytest.param(
+        "on-node1",
+        ["ip", "link", "delete", "br46"],
+        {("bridge.present", "br46")},
+        "add bridge br46",
+        id="bridge deleted",
+    ),
+    pytest.param(
+        "on-node1",
+        ["ip", "link", "set", "eno1.46", "down"],
+        {("vlan.present", "eno1.46")},
+        "bring up eno1.46",
+        id="VLAN down",
+    ),
+    pytest.param(
+        "on-node1",
+        ["umount", f"{STORE}/102"],
+        {("mount.mounted", f"{STORE}/102")},
+        f"{STORE}/102",
+        id="datastore unmounted",
+    ),
+    pytest.param(
+        "on-node1",
+        ["systemctl", "disable", UNIT],
+        {("mount.mounted", f"{STORE}/102")},
+        f"{STORE}/102",
+        id="mount not at boot",
+    ),
+    pytest.param(
+        "on-filer1",
+        ["exportfs", "-u", "192.168.43.0/24:/store/one/files"],
+        {("nfs_export.present", "/store/one/files")},
+        "/store/one/files",
+        id="export withdrawn",
+    ),
+    pytest.param(
+        "on-filer1",
+        ["chmod", "700", "/store/one/images"],
+        {("file.directory", "/store/one/images")},
+        "/store/one/images",
+        id="directory closed",
+    ),
+    pytest.param(
+        "on-filer1",
+        ["systemctl", "disable", "nfs-server"],
+        {("service.running", "nfs-server")},
+        "enable nfs-server.service",
+        id="server not at boot",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "argv", "states", "step"), DRIFTS)
+def test_a_drift_is_shown_and_then_mended_by_the_steps_that_were_shown(
+    platform: Platform, name: str, argv: Sequence[str], states: set[tuple[str, str]], step: str
+) -> None:
+    cluster = platform.cluster
+    noticed = {(name, function, thing) for function, thing in states}
+    cluster.lab[name].run(argv)
+    try:
+        shown, planned = apply(cluster, name, "test=True")
+        again, _ = apply(cluster, name, "test=True")
+        assert again == shown  # looking changed nothing
+        assert shown == noticed
+        assert any(step in sentence for sentence in planned[name])
+    finally:
+        mended, done = apply(cluster, name)
+    assert mended == noticed
+    assert done == planned
+    assert apply(cluster, name) == (set(), {})
+
+
+def test_vlan_filtering_is_set_and_seen_on_a_kernel_that_has_it(platform: Platform) -> None:
+    node = platform.cluster.lab["on-node1"]
+    single = ["saltern", "on-node1", "state.single", "bridge.present", "br9", "vlan_filtering=True"]
+    try:
+        assert changed(platform.cluster.returns(single)) == {("on-node1", "bridge.present", "br9")}
+        assert node.read("/sys/class/net/br9/bridge/vlan_filtering") == "1\n"
+        assert changed(platform.cluster.returns(single)) == set()
+        node.write("/sys/class/net/br9/bridge/vlan_filtering", "0")
+        assert changed(platform.cluster.returns(single)) == {("on-node1", "bridge.present", "br9")}
+        assert node.read("/sys/class/net/br9/bridge/vlan_filtering") == "1\n"
+    finally:
+        node.run(["ip", "link", "delete", "br9"], check=False)

@@ -1,0 +1,43 @@
+"""What is known and said of a host whose power is cut, and how the others live with it."""
+
+from __future__ import annotations
+
+import time
+
+from tests.lab.conftest import Platform
+from tests.lab.report import changed, failures, runs
+
+NOTICED_WITHIN_S = 45.0  # three heartbeats of 10 s, and as much again as half of that for a busy machine
+AT_ONCE_S = 3.0
+
+
+def test_a_host_without_power_is_offline_and_the_others_neither_hang_nor_change(platform: Platform) -> None:
+    """The host is the filer: the other two have its datastores mounted, and must not wait for them."""
+    cluster, filer = platform.cluster, platform.cluster.lab["on-filer1"]
+    start = time.monotonic()
+    filer.kill()
+    sent = cluster.command(["saltern", "*", "test.ping"], timeout_s=NOTICED_WITHIN_S + 5)  # before anyone knows
+    assert time.monotonic() < start + NOTICED_WITHIN_S
+    assert sent.returncode == 1
+    assert "lost contact" in sent.stdout.lower()
+    assert cluster.up() == {"on-master1", "on-node1"}
+
+    start = time.monotonic()
+    told = cluster.command(["saltern", "*", "test.ping"])
+    assert told.returncode == 1
+    assert "Minion is offline" in told.stdout
+    assert time.monotonic() < start + AT_ONCE_S
+
+    start = time.monotonic()
+    found = cluster.returns(["saltern", "on-master1,on-node1", "-L", "state.apply", "test=True"])
+    assert (changed(found), failures(found)) == (set(), [])
+    assert time.monotonic() < start + 4 * AT_ONCE_S
+
+    filer.start()
+    filer.wait_booted()
+    cluster.wait_up("on-filer1")
+    found = cluster.returns(["saltern", "*", "state.apply"])
+    assert [run.failed for run in runs(found)] == [0, 0, 0], failures(found)
+    assert {minion for minion, _, _ in changed(found)} == {"on-filer1"}  # its links are gone with its power
+    node = cluster.lab["on-node1"]
+    assert node.run(["stat", "--format=%u", "/var/lib/one/datastores/100"], timeout_s=60).stdout == "9869\n"
