@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ def main(words: list[str]) -> int:
     if wrong:
         print(f"no such benchmark: {', '.join(wrong)} (there are {', '.join(ALL)})", file=sys.stderr)
         return 2
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its bytecode beside it
     kept = True
     for name in words or ALL:
         done = subprocess.run(

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from multiprocessing.synchronize import Event as EventType
 
 import zmq
 
@@ -35,7 +34,7 @@ def _raise_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _agents(place: Place, names: list[str], stop: EventType) -> None:
+def _agents(place: Place, names: list[str]) -> None:
     _raise_limit()
 
     async def run() -> None:
@@ -56,11 +55,7 @@ def _agents(place: Place, names: list[str], stop: EventType) -> None:
             agent.start()
             agents.append(agent)
             await asyncio.sleep(0)
-        while not stop.is_set():
-            await asyncio.sleep(0.1)
-        for agent in agents:
-            agent.close()
-        context.destroy(linger=0)
+        await asyncio.Event().wait()  # until it is terminated
 
     asyncio.run(run())
 
@@ -68,11 +63,10 @@ def _agents(place: Place, names: list[str], stop: EventType) -> None:
 def ping_ms(count: int) -> float:
     """The median time of `test.ping` to COUNT minions, from the request to the last return."""
     context = multiprocessing.get_context("fork")
-    stop = context.Event()
     with master(count) as place:
         names = list(place.minions)
         workers = [
-            context.Process(target=_agents, args=(replace(place, process=None), names[part::PROCESSES], stop))
+            context.Process(target=_agents, args=(replace(place, process=None), names[part::PROCESSES]))
             for part in range(PROCESSES)
         ]
         for worker in workers:
@@ -89,12 +83,11 @@ def ping_ms(count: int) -> float:
                     raise RuntimeError(f"{good} of {count} minions answered")
             return statistics.median(times[1:])
         finally:
-            stop.set()
             for worker in workers:
-                worker.join(20)
+                worker.terminate()
 
 
-def _echoes(port: int, server: bytes, keys: list[KeyPair], stop: EventType) -> None:
+def _echoes(port: int, server: bytes, keys: list[KeyPair]) -> None:
     _raise_limit()
     context = sockets.new_context()
     poller = zmq.Poller()
@@ -103,21 +96,19 @@ def _echoes(port: int, server: bytes, keys: list[KeyPair], stop: EventType) -> N
         dealer.connect(f"tcp://127.0.0.1:{port}")
         dealer.send(b"here")
         poller.register(dealer, zmq.POLLIN)
-    while not stop.is_set():
-        for dealer, _ in poller.poll(100):
+    while True:  # until it is terminated
+        for dealer, _ in poller.poll():
             dealer.send(dealer.recv())
-    context.destroy(linger=0)
 
 
 def echo_ms(count: int) -> float:
     """The median time of one message to each of COUNT peers and its echo."""
     _raise_limit()
     fork = multiprocessing.get_context("fork")
-    stop = fork.Event()
     pair, port = new_pair(), free_port()
     keys = [new_pair() for _ in range(count)]
     workers = [
-        fork.Process(target=_echoes, args=(port, pair.public, keys[part::PROCESSES], stop)) for part in range(PROCESSES)
+        fork.Process(target=_echoes, args=(port, pair.public, keys[part::PROCESSES])) for part in range(PROCESSES)
     ]
     for worker in workers:
         worker.start()
@@ -138,9 +129,8 @@ def echo_ms(count: int) -> float:
             times.append((time.perf_counter() - began) * 1000)
         return statistics.median(times[1:])
     finally:
-        stop.set()
         for worker in workers:
-            worker.join(20)
+            worker.terminate()
         context.destroy(linger=0)
 
 

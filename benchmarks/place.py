@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from saltern.cli.client import ask
-
 from master import keys, store
+from saltern.cli.client import events
 from saltern.wire.keys import KeyPair, load_or_make, new_pair
 
 
@@ -34,15 +33,17 @@ class Place:
     def publish(self, function: str, *args: object, target: str = "*") -> list[dict[str, object]]:
         """Publish a job and take all events until its end."""
         return list(
-            ask(str(self.root), {"op": "publish", "target": target, "form": "glob", "function": function, "args": args})
+            events(
+                str(self.root), {"op": "publish", "target": target, "form": "glob", "function": function, "args": args}
+            )
         )
 
     def wait_up(self, count: int, timeout_s: float = 120) -> None:
         """Wait until COUNT minions are connected."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            events = list(ask(str(self.root), {"op": "runner", "function": "manage.up", "args": [], "kwargs": {}}))
-            if len(events[0]["data"]) >= count:
+            found = list(events(str(self.root), {"op": "runner", "function": "manage.up", "args": [], "kwargs": {}}))
+            if len(found[0]["data"]) >= count:
                 return
             time.sleep(0.2)
         raise RuntimeError(f"not all of {count} minions came")
