@@ -30,7 +30,7 @@ NOTICED = {
     ("on-node1", "mount.mounted", "/var/lib/one/datastores/102"),
 }
 
-WIDTH = 98
+WIDTH = 95  # columns of what is shown, beside the margin
 
 
 class Wrong(Exception):
@@ -57,8 +57,14 @@ class Show:
     def lines(self, lines: Iterable[str]) -> None:
         """Lines of output."""
         for line in lines:
-            print(f"   {line}")
+            print(f"   {line}".rstrip())
         sys.stdout.flush()
+
+    def steps(self, title: str, found: Mapping[str, list[str]]) -> None:
+        """The steps of each host."""
+        self.lines(["", title])
+        for name, sentences in found.items():
+            self.lines(paragraph(name, sentences or ["nothing"], indent=12, width=WIDTH))
 
     def good(self, text: str) -> None:
         """Something is as it should be."""
@@ -104,10 +110,7 @@ def play(show: Show, lab: Lab, cluster: Cluster) -> int:
     show.lines([", ".join(sorted(cluster.up()))])
 
     show.headline("Converge the platform from bare")
-    done = steps(apply(show, lab, cluster))
-    show.lines(["", "what was done"])
-    for name, sentences in done.items():
-        show.lines(paragraph(name, sentences, indent=12, width=WIDTH - 3))
+    show.steps("what was done", steps(apply(show, lab, cluster)))
     picture(show, lab)
 
     show.headline("Again: there is nothing to do")
@@ -117,11 +120,13 @@ def play(show: Show, lab: Lab, cluster: Cluster) -> int:
     for name, argv in DRIFT:
         show.command(argv, name)
         lab[name].run(argv)
-    drift(show, cluster)
+    planned = drift(show, cluster)
 
     show.headline("Repair them")
-    if (repaired := changed(apply(show, lab, cluster))) != NOTICED:
-        raise Wrong(f"not what differed was changed: {sorted(repaired)}")
+    returns = apply(show, lab, cluster)
+    if changed(returns) != NOTICED or steps(returns) != planned:
+        raise Wrong(f"not what was shown was done: {sorted(changed(returns))}, {steps(returns)}")
+    show.good("by the steps that were shown")
     unchanged(show, lab, cluster)
 
     show.headline("Done")
@@ -155,19 +160,18 @@ def unchanged(show: Show, lab: Lab, cluster: Cluster) -> None:
     show.good("Changed: 0 on each")
 
 
-def drift(show: Show, cluster: Cluster) -> None:
-    """`state.apply test=True` shows exactly what was broken."""
+def drift(show: Show, cluster: Cluster) -> Mapping[str, list[str]]:
+    """`state.apply test=True` shows exactly what was broken; the steps that would mend it."""
     argv = ["saltern", "*", "state.apply", "test=True"]
     show.command(argv)
     returns = cluster.returns(argv)
     found = changed(returns)
-    show.lines(summary(runs(returns)))
-    show.lines(["", "what would be done"])
-    for name, sentences in steps(returns).items():
-        show.lines(paragraph(name, sentences or ["nothing"], indent=12, width=WIDTH - 3))
+    show.lines(summary(runs(returns), test=True))
+    show.steps("what would be done", steps(returns))
     if found != NOTICED:
         raise Wrong(f"expected exactly {sorted(NOTICED)}, found {sorted(found)}\n" + "\n".join(failures(returns)))
-    show.good("exactly the three")
+    show.good("what was broken, and nothing else")
+    return steps(returns)
 
 
 def picture(show: Show, lab: Lab) -> None:

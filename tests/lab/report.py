@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,16 +67,13 @@ def steps(returns: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def paragraph(head: str, sentences: Sequence[str], *, indent: int, width: int) -> list[str]:
-    """HEAD, and beside it SENTENCES one after the other, wrapped at WIDTH columns."""
-    begin = f"{head:<{indent}}"
-    return textwrap.wrap(
-        "; ".join(sentences),
-        width,
-        initial_indent=begin,
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    ) or [begin.rstrip()]
+    """HEAD, and beside it SENTENCES one after the other, on lines of WIDTH columns that part between sentences."""
+    lines = [f"{head:<{indent}}"]
+    for sentence in (*(f"{sentence};" for sentence in sentences[:-1]), *sentences[-1:]):
+        if len(lines[-1]) > indent and len(lines[-1]) + len(sentence) > width:
+            lines.append(" " * indent)
+        lines[-1] += f"{sentence} "
+    return [line.rstrip() for line in lines]
 
 
 def failures(returns: Mapping[str, Any]) -> list[str]:
@@ -107,10 +103,10 @@ def table(rows: Sequence[Sequence[object]]) -> list[str]:
     ]
 
 
-def summary(found: Iterable[Run]) -> list[str]:
-    """The runs as a table."""
-    rows = [(run.minion, run.states, run.changed, run.failed, f"{run.duration_s:.1f} s") for run in found]
-    return table([("host", "states", "changed", "failed", "time"), *rows])
+def summary(found: Iterable[Run], *, test: bool = False) -> list[str]:
+    """The runs as a table. TEST: they only showed what they would change."""
+    rows = [(run.minion, run.states, run.changed, run.failed, f"{run.duration_s:.2f} s") for run in found]
+    return table([("host", "states", "would change" if test else "changed", "failed", "time"), *rows])
 
 
 def links(addresses: str, kinds: Sequence[str] = ("bridge", "vlan")) -> list[tuple[str, str, str]]:

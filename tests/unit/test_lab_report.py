@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.lab.report import Run, changed, exports, failures, links, mounts, runs, summary, table
+from tests.lab.report import Run, changed, exports, failures, links, mounts, paragraph, runs, steps, summary, table
 
 MOUNTINFO = """\
 22 1 0:20 / / rw,relatime shared:1 - overlay overlay rw,lowerdir=/
@@ -56,7 +56,24 @@ def test_columns_are_aligned_and_numbers_stand_right() -> None:
     assert table([("host", "states"), ("a", 7)]) == ["host  states", "a          7"]
     assert summary(runs(RETURNS)) == [
         "host      states  changed  failed  time",
-        "on-node1       4        2       1  1.0 s",
+        "on-node1       4        2       1  1.00 s",
+    ]
+    assert "would change" in summary(runs(RETURNS), test=True)[0]
+
+
+def test_steps_are_the_bullets_of_the_comments_in_the_order_of_the_run() -> None:
+    first = {**result("a", True), "comment": "Done:\n- add a", "__run_num__": 0}
+    last = {**result("b", None), "comment": "Would be done:\n- add b\n- bring up b", "__run_num__": 1}
+    assert steps({"m": {"x_|-b_|-b_|-present": last, "x_|-a_|-a_|-present": first}, "n": ["error"]}) == {
+        "m": ["add a", "add b", "bring up b"],
+        "n": [],
+    }
+
+
+def test_a_paragraph_parts_between_sentences() -> None:
+    assert paragraph("m", ["add a", "add b", "a sentence that is too long"], indent=3, width=16) == [
+        "m  add a; add b;",
+        "   a sentence that is too long",
     ]
 
 
