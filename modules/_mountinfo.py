@@ -1,0 +1,92 @@
+"""/proc/self/mountinfo and the names of systemd's mount units: pure reading of text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A mount as the kernel has it (proc_pid_mountinfo(5)). ROOT is the part of the file system that is mounted, NUMBER
+    its device number ("0:42"); OPTIONS are those of the mount and of the file system."""
+
+    target: str
+    device: str
+    fstype: str
+    options: frozenset[str]
+    root: str = "/"
+    number: str = ""
+
+
+def parse(text: str) -> list[Live]:
+    """All mounts in the order of the kernel: a later one at the same target lies on top."""
+    return [found for line in text.splitlines() if (found := _parsed(line)) is not None]
+
+
+def _parsed(line: str) -> Live | None:
+    words = line.split(" ")
+    try:
+        dash = words.index("-", 6)
+        fstype, device, above = words[dash + 1], words[dash + 2], words[dash + 3]
+    except (ValueError, IndexError):
+        return None
+    options = frozenset(filter(None, map(unescaped, words[5].split(",") + above.split(","))))
+    if "ro" in words[5].split(",") or "ro" in above.split(","):
+        options -= {"rw"}  # the mount or the file system: one of them is enough
+    return Live(unescaped(words[4]), unescaped(device), fstype, options, unescaped(words[3]), words[2])
+
+
+def unescaped(word: str) -> str:
+    """WORD with `\\040` and the like as the characters that they stand for."""
+    if "\\" not in word:
+        return word
+    raw = _OCTAL.sub(lambda found: chr(int(found[1], 8)), word)
+    return raw.encode("latin-1", "ignore").decode("utf-8", "surrogateescape") if not word.isascii() else raw
+
+
+def escaped(word: str) -> str:
+    """WORD as a field of fstab(5) or exports(5): blanks, `#` and the backslash in octal."""
+    return "".join(f"\\{ord(char):03o}" if char in ' \t\n\\#"' else char for char in word)
+
+
+def on_top(mounts: Iterable[Live], target: str) -> Live | None:
+    """The mount that one sees at TARGET, or None."""
+    found = None
+    for mount in mounts:
+        if mount.target == target:
+            found = mount
+    return found
+
+
+def bound(mounts: Sequence[Live], source: str) -> tuple[str, str]:
+    """What a bind mount of the path SOURCE would be: (device number, root), by the mount that holds SOURCE."""
+    holder = Live("/", "", "", frozenset())
+    for mount in mounts:
+        inside = source == mount.target or source.startswith(mount.target.rstrip("/") + "/")
+        if inside and len(mount.target) >= len(holder.target):
+            holder = mount
+    rest = source[len(holder.target) :].strip("/") if holder.target != "/" else source.strip("/")
+    root = "/".join(part for part in (holder.root.rstrip("/"), rest) if part)
+    return holder.number, root if root.startswith("/") else "/" + root
+
+
+def unit_name(path: str, suffix: str = "mount") -> str:
+    """The unit of a mount point: systemd-escape(1) --path --suffix. `/var/lib/x-y` is `var-lib-x\\x2dy.mount`."""
+    parts = [part for part in path.split("/") if part]
+    if not parts:
+        return f"-.{suffix}"
+    text = "/".join(parts).encode("utf-8", "surrogateescape")
+    made = "".join(_unit_char(byte, first=index == 0) for index, byte in enumerate(text))
+    return f"{made}.{suffix}"
+
+
+def _unit_char(byte: int, *, first: bool) -> str:
+    char = chr(byte)
+    if char == "/":
+        return "-"
+    plain = byte < 128 and (char.isalnum() or char in ":_" or (char == "." and not first))
+    return char if plain else f"\\x{byte:02x}"
