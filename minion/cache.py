@@ -12,6 +12,7 @@ import os
 import stat
 import time
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -120,23 +121,35 @@ class CachedTree:
 
     def _manifests(self) -> None:
         """Open the manifests, bringing those that lack in one batch."""
-        lacking = {tree.manifest for tree in self._keys.values() if not self._store.manifest(tree.manifest).exists()}
-        if lacking:
-            wanted = [WantedBlob(blob, MAX_MANIFEST_BYTES, exact=False) for blob in sorted(lacking)]
-            with self._brought(wanted) as into:
-                for tree in self._keys.values():
-                    if tree.manifest in lacking:
-                        _decrypted(into / tree.manifest, tree)  # opens before it is kept
-                for blob in lacking:
-                    os.rename(into / blob, self._store.manifest(blob))
+        self._bring_manifests(
+            {tree.manifest for tree in self._keys.values() if not self._store.manifest(tree.manifest).exists()}
+        )
         for env in self._order:
-            tree = self._keys[env]
-            try:
-                entries = manifest.decode(_decrypted(self._store.manifest(tree.manifest), tree), env).entries
-            except DamagedTree:
-                self._store.manifest(tree.manifest).unlink(missing_ok=True)  # the next run brings it anew
-                raise
+            entries = manifest.decode(self._opened(self._keys[env]), env).entries
             self._trees[env] = {entry.path: entry for entry in entries}
+
+    def _bring_manifests(self, blobs: AbstractSet[str]) -> None:
+        if not blobs:
+            return
+        wanted = [WantedBlob(blob, MAX_MANIFEST_BYTES, exact=False) for blob in sorted(blobs)]
+        with self._brought(wanted) as into:
+            for tree in self._keys.values():
+                if tree.manifest in blobs:
+                    _decrypted(into / tree.manifest, tree)  # opens before it is kept
+            for blob in blobs:
+                os.rename(into / blob, self._store.manifest(blob))
+
+    def _opened(self, tree: TreeKey) -> bytes:
+        """The manifest of TREE. One that a power cut damaged here is brought anew, where there is a master."""
+        place = self._store.manifest(tree.manifest)
+        try:
+            return _decrypted(place, tree)
+        except DamagedTree:
+            place.unlink(missing_ok=True)
+            if self._fetcher is None:
+                raise
+        self._bring_manifests({tree.manifest})
+        return _decrypted(place, tree)
 
     def _bring(self, entries: Sequence[Entry]) -> None:
         wanted = [WantedBlob(entry.blob, sealed_size(entry.size)) for entry in entries]

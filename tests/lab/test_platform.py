@@ -88,10 +88,17 @@ DRIFTS = [
     ),
     pytest.param(
         "on-node1",
-        ["ip", "link", "set", "eno1.46", "down"],
-        {("vlan.present", "eno1.46")},
-        "bring up eno1.46",
-        id="VLAN down",
+        ["ip", "link", "set", "eno1.46", "nomaster"],
+        {("bridge.present", "br46")},
+        "add port eno1.46 to br46",
+        id="port taken out",
+    ),
+    pytest.param(
+        "on-node1",
+        ["ip", "link", "set", "br43", "type", "bridge", "forward_delay", "1500"],
+        {("bridge.present", "br43")},
+        "set the forward delay of br43 to 0 s",
+        id="forward delay",
     ),
     pytest.param(
         "on-node1",
@@ -158,7 +165,7 @@ def test_vlan_filtering_is_set_and_seen_on_a_kernel_that_has_it(platform: Platfo
         assert changed(platform.cluster.returns(single)) == {("on-node1", "bridge.present", "br9")}
         assert node.read("/sys/class/net/br9/bridge/vlan_filtering") == "1\n"
         assert changed(platform.cluster.returns(single)) == set()
-        node.write("/sys/class/net/br9/bridge/vlan_filtering", "0")
+        node.run(["ip", "link", "set", "br9", "type", "bridge", "vlan_filtering", "0"])
         assert changed(platform.cluster.returns(single)) == {("on-node1", "bridge.present", "br9")}
         assert node.read("/sys/class/net/br9/bridge/vlan_filtering") == "1\n"
     finally:

@@ -178,10 +178,14 @@ def test_the_manifest_of_another_environment_is_refused(site: Fixture) -> None:
     assert base.manifest != dev.manifest
 
 
-def test_a_damaged_cached_manifest_is_brought_anew_by_the_next_run(site: Fixture) -> None:
-    key = site.keys()[0]
+@pytest.mark.parametrize("left", [b"", b"damaged"])
+def test_a_manifest_that_a_power_cut_damaged_is_brought_anew(site: Fixture, left: bytes) -> None:
+    kept = site.place / "manifests" / site.keys()[0].manifest
     site.tree()
-    (site.place / "manifests" / key.manifest).write_bytes(b"damaged")
+    kept.write_bytes(left)
+    assert site.tree().list() == ("net/init.sls", "top.sls")
+    assert len(site.carrier.batches) == 2
+    kept.write_bytes(left)
     with pytest.raises(DamagedTree):
         site.tree(away=True)
     assert site.tree().list() == ("net/init.sls", "top.sls")
