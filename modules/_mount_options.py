@@ -11,10 +11,20 @@ from collections.abc import Iterable, Sequence
 from modules._mountinfo import Live
 from saltern.errors import PermanentError
 
+# mount(8), nfs(5): read by programs, ignored by the kernel or not shown again
 _FOR_PROGRAMS = frozenset(
-    ("defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser", "users", "owner", "group", "bg", "fg")
-    + ("intr", "nointr", "silent", "loud", "bind", "rbind", "remount", "fsc", "nofsc")
-)  # mount(8), nfs(5): read by programs, ignored by the kernel or not shown again
+    ["defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser", "users", "owner", "group", "bg", "fg"]
+) | {
+    "intr",
+    "nointr",
+    "silent",
+    "loud",
+    "bind",
+    "rbind",
+    "remount",
+    "fsc",
+    "nofsc",
+}
 _PROGRAM_KEYS = (
     "x-",
     "comment",
