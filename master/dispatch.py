@@ -336,7 +336,7 @@ def _line(**fields: Any) -> bytes:
 
 def _offline(minion: Minion) -> bytes:
     if minion.seen is None:
-        return b'"Minion is offline (never seen since the master started)"'
+        return b'"Minion is offline (it was never connected)"'
     seen = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(minion.seen))
     return json.dumps(f"Minion is offline (last seen {seen})").encode()
 

@@ -208,6 +208,7 @@ class Router:
         minion.seen, minion.address = session.since, session.peer
         self._welcome(session.route, minion.record)
         self._grains(minion, message.grains)
+        self._endpoint.send((session.route, m.encode(m.Ping(_nonce()))))
         self._work.arrived(minion, message.held)
 
     def _grains(self, minion: Minion, grains: dict[str, Any]) -> None:

@@ -7,7 +7,10 @@ import sys
 
 from saltern.cli.options import COLOUR, COMPLETION, HELP, LOG_LEVEL, ROOT, VERSION, Option, Parsed, help_text, parse
 from saltern.cli.terminal import INTERRUPTED, guarded, wants_colour
+
 from saltern.errors import SalternError, UsageError
+
+SOME = 5  # minions that one line names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,6 +165,7 @@ class Job:
         self._returns: dict[str, Any] = {}
         self._outcomes: dict[str, str] = {}
         self._is_well = True
+        self._unwell: list[str] = []  # minions with what became of them, where it is not good
 
     def run(self) -> int:
         """Follow the job to its end and return the exit code."""
@@ -220,6 +224,10 @@ class Job:
         self._returns[minion], self._outcomes[minion] = event.get("return"), outcome
         if outcome != "done" or not event.get("success", True) or event.get("retcode", 0):
             self._is_well = False
+            code = event.get("retcode", 0)
+            self._unwell.append(
+                f"{minion} {outcome}" + (f" ({code})" if outcome in ("done", "failed") and code else "")
+            )
         if self._progress:
             self._progress.done(minion)
         if not self._static:
@@ -241,7 +249,7 @@ class Job:
         if self._out in (None, "highstate"):
             self._print_fleet()
             if not self._is_well:
-                _tell("ERROR: Minions returned with non-zero exit code")
+                _tell(f"ERROR: Minions returned with non-zero exit code: {_some(sorted(self._unwell))}")
         return 0 if self._is_well else 1
 
     def _print(self, minions: list[str]) -> None:
@@ -270,6 +278,12 @@ class Job:
             return text
         root = "" if self._root == "/" else f" --root {self._root}"
         return f"{text} Job {self._jid} goes on; its returns: saltern-run{root} jobs.lookup_jid {self._jid}".strip()
+
+
+def _some(words: list[str]) -> str:
+    """The first few of WORDS and how many more there are."""
+    more = len(words) - SOME
+    return ", ".join(words[:SOME]) + (f" and {more} more" if more > 0 else "")
 
 
 def _tell(text: str) -> None:

@@ -26,7 +26,7 @@ MESSAGES = {
     "queued": "The job was not sent yet",
     "sent": "The job was sent; the minion has not confirmed it yet",
     "received": "The job is on the minion, which has not returned yet",
-    "failed": "The job failed and gave no reason",
+    "failed": "The job failed without output",
 }
 
 
