@@ -16,6 +16,7 @@ from typing import Any
 
 from saltern import names
 from saltern.errors import SalternError, UsageError
+from saltern.targeting import compile_target
 from saltern.wire.keys import fingerprint
 
 ACCEPTED, PENDING, REJECTED = "accepted", "pending", "rejected"
@@ -98,6 +99,7 @@ def new_token(connection: sqlite3.Connection, minion: str, ttl_s: float, uses: i
         raise UsageError("a token can be used 1 to 10000 times")
     if not minion or len(minion) > 254:
         raise UsageError("a token names the minions that it is for: an id or a glob")
+    compile_target(minion, "glob")  # TargetError where no id could ever match it
     secret = os.urandom(32)
     expires = now + ttl_s
     connection.execute(

@@ -7,6 +7,8 @@ are about the agent itself (is it there, what does it run, end that job) are ans
 from __future__ import annotations
 
 import asyncio
+import fnmatch
+import inspect
 import json
 import logging
 import os
@@ -77,10 +79,11 @@ class Agent:
             "test.ping": lambda: True,
             "saltutil.refresh_grains": self.refresh_grains,
             "saltutil.running": lambda: [job.described() for job in self.running.values()],
-            "saltutil.find_job": lambda jid: self.running[jid].described() if jid in self.running else {},
+            "saltutil.is_running": self._running_now,
+            "saltutil.find_job": lambda jid: self.running[str(jid)].described() if str(jid) in self.running else {},
             "saltutil.kill_job": lambda jid: self._signal(jid, signal.SIGKILL),
             "saltutil.term_job": lambda jid: self._signal(jid, signal.SIGTERM),
-            "saltutil.signal_job": lambda jid, sig: self._signal(jid, signal.Signals(sig)),
+            "saltutil.signal_job": lambda jid, sig: self._signal(jid, _signal_of(sig)),
         }
         self._bury_the_lost()
         self._resend = self._loop.call_later(_RESEND_S, self._resend_owed)
@@ -147,7 +150,11 @@ class Agent:
         self.connection.send(m.Received(job.jid))
         self.workers.submit(Run(job.jid, job.function, job.args, job.kwargs, job.bundle, self.files_port))
 
-    def _signal(self, jid: str, number: signal.Signals) -> str:
+    def _running_now(self, fun: str) -> list[dict[str, Any]]:
+        return [job.described() for job in self.running.values() if fnmatch.fnmatchcase(job.function, str(fun))]
+
+    def _signal(self, jid: str | int, number: signal.Signals) -> str:
+        jid = str(jid)  # a command line reads one as a number
         if jid not in self.running:
             raise UsageError(f"job {jid} does not run here (saltutil.running shows those that do)")
         pid = self.workers.end_job(jid, number)
@@ -273,6 +280,7 @@ def _run_inline(function: Callable[..., Any], job: m.Job) -> Done:
     began = time.perf_counter()
     try:
         args, kwargs = json.loads(job.args), json.loads(job.kwargs)
+        _check(job.function, function, args, kwargs)
         value, outcome = function(*args, **kwargs), "done"
     except SalternError as error:
         value, outcome = str(error), "failed"
@@ -280,6 +288,23 @@ def _run_inline(function: Callable[..., Any], job: m.Job) -> Done:
         value, outcome = f"{job.function}: {error}", "failed"
     good = outcome == "done"
     return Done(outcome, good, 0 if good else 1, _json(value), (time.perf_counter() - began) * 1000)
+
+
+def _check(name: str, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> None:
+    """UsageError where the arguments are not what the function takes."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError:
+        from saltern.runner import check_arguments  # late: it is never needed where calls are right
+
+        check_arguments(name, function, args, kwargs)
+
+
+def _signal_of(sig: Any) -> signal.Signals:
+    try:
+        return signal.Signals(sig)
+    except ValueError:
+        raise UsageError(f"a signal is a number that kill(1) knows, like 15, not {sig!r}") from None
 
 
 def _json(value: Any) -> bytes:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 
-from saltern.errors import SalternError
+from saltern.errors import UsageError
 
 _MINION_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9])?")
 _SALTENV = re.compile(r"[a-z0-9_-]{1,64}")
 _JID = re.compile(r"[0-9]{20}")
 
 
-class InvalidName(SalternError, ValueError):
+class InvalidName(UsageError, ValueError):
     """A name has a form that is not allowed."""
 
 

@@ -196,9 +196,9 @@ class System:
 
 
 @contextmanager
-def system(folder: Path) -> Iterator[System]:
+def system(folder: Path, **ports: int) -> Iterator[System]:
     """A started master without minions."""
-    made = System(folder)
+    made = System(folder, **ports)
     try:
         made.start()
         yield made

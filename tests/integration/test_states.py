@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration import commands
-from tests.integration.system import System, system
+from tests.integration.system import System, system, wait_for
 
 TREE = {
     "states/top.sls": "base:\n  '*':\n    - site\n  'role:filer':\n    - match: grain\n    - filer\n",
@@ -200,6 +200,19 @@ def test_files_of_the_tree_come_as_they_are(master: System, made: Path) -> None:
     wrong = saltern(master, "cp.get_file", "salt://data/deep/fil.bin", str(target), code=1)
     assert "Did you mean 'data/deep/file.bin'?" in wrong
     assert "site/motd.sls" in saltern(master, "cp.list_master")
+
+
+def test_a_job_that_runs_is_shown_and_ended_by_its_id(master: System) -> None:
+    started = commands.run("saltern", master.master.root, "n1", "cmd.run", "sleep 60", "--async")
+    jid = started.out.split()[-1]
+    wait_for("it runs", lambda: saltern(master, "saltutil.is_running", "cmd.*"))
+    assert [job["jid"] for job in saltern(master, "saltutil.running")] == [jid]
+    assert saltern(master, "saltutil.is_running", "state.*") == []
+    assert saltern(master, "saltutil.find_job", jid)["fun"] == "cmd.run"
+    assert jid in saltern(master, "saltutil.kill_job", jid)
+    wait_for("it ended", lambda: saltern(master, "saltutil.running") == [])
+    found = commands.run("saltern-run", master.master.root, "jobs.lookup_jid", jid, "--out", "json").returns
+    assert found["Result"]["n1"]["outcome"] == "killed"
 
 
 def test_a_job_is_found_again_with_what_it_returned(master: System) -> None:
