@@ -7,7 +7,6 @@ import sys
 
 from saltern.cli.options import COLOUR, COMPLETION, HELP, LOG_LEVEL, ROOT, VERSION, Option, Parsed, help_text, parse
 from saltern.cli.terminal import INTERRUPTED, guarded, wants_colour
-
 from saltern.errors import SalternError, UsageError
 
 SOME = 5  # minions that one line names
