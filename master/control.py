@@ -72,7 +72,10 @@ class Control:
         if await self._answers():
             raise SalternError(f"another master runs already: it answers on {self._file}")
         self._file.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._serve, str(self._file), limit=MAX_REQUEST_BYTES)
+        try:
+            self._server = await asyncio.start_unix_server(self._serve, str(self._file), limit=MAX_REQUEST_BYTES)
+        except OSError as error:  # a path of more than 107 bytes (unix(7)), a folder that can't be written
+            raise SalternError(f"{self._file}: the control socket can't be made: {error.strerror or error}") from None
         self._file.chmod(0o666 if self._allowed - {0, os.geteuid()} else 0o600)
 
     async def close(self) -> None:

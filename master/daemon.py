@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import resource
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -38,10 +39,17 @@ _HOUSEKEEPING_S = 3600.0
 def run(root: Path, log_level: str | None) -> int:
     """Run the master until SIGTERM or SIGINT."""
     umask_private()
+    _allow_many_connections()
     config = load_master(root)
     set_up_log(log_level or config.log_level)
     asyncio.run(_run(config))
     return 0
+
+
+def _allow_many_connections() -> None:
+    """Each minion takes a descriptor; the soft limit is often 1,024, the hard one far above (getrlimit(2))."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _run(config: MasterConfig) -> None:

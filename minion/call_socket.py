@@ -36,7 +36,10 @@ class CallSocket:
                 raise SalternError(f"another agent runs already: it answers on {self._file}")
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.setblocking(False)
-        self._listener.bind(str(self._file))  # the umask of the agent gives it mode 0600
+        try:
+            self._listener.bind(str(self._file))  # the umask of the agent gives it mode 0600
+        except OSError as error:
+            raise SalternError(f"{self._file}: the agent's socket can't be made: {error.strerror or error}") from None
         self._file.chmod(0o600)
         self._listener.listen(16)
         asyncio.get_running_loop().add_reader(self._listener, self._accept)
