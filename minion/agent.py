@@ -66,6 +66,7 @@ class Agent:
         self._loop = asyncio.get_running_loop()
         self.workers = Workers(config.root, identity.id, config.worker_idle_s, self)
         self.grains_file: Path | None = None  # where the grains are kept for the next start
+        self.known = asyncio.Event()  # set when the node's grains were looked at
         self.connection = Connection(
             context,
             identity,
@@ -244,6 +245,7 @@ class Agent:
             self.connection.send(m.Grains(read))
             if self.grains_file:
                 write_private(self.grains_file, grains)
+        self.known.set()
 
     # --- from saltern-call ---------------------------------------------------------------------------------------
 

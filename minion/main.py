@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from saltern.wire.keys import fingerprint, load_or_make
 logger = logging.getLogger(__name__)
 
 _JOIN_S = 30.0
+_FIRST_GRAINS_S = 20.0  # a node whose grains hang joins without them
 
 
 def configured(root: Path, minion_id: str) -> Config:
@@ -58,12 +59,24 @@ async def _run(config: Config, identity: Identity) -> None:
     door = CallSocket(config.paths.run / "minion.sock", agent)
     await door.start()
     agent.refresh_grains()
+    if agent.grains_now.keys() <= {
+        "id"
+    }:  # the first start: by the first hello the master has to know what this node is
+        await _first([agent.known.wait(), stop.wait()], _FIRST_GRAINS_S)
     agent.start()
     logger.info("%s %s runs, key %s", identity.id, __version__, identity.wire.fingerprint)
     await stop.wait()
     await door.close()
     agent.close()
     context.destroy(linger=0)
+
+
+async def _first(waits: Sequence[Coroutine[Any, Any, Any]], timeout_s: float) -> None:
+    """Wait until one of WAITS is over, or TIMEOUT_S seconds."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
 
 
 def _cached_grains(file: Path, minion_id: str) -> Mapping[str, Any]:
