@@ -6,7 +6,7 @@ STAMPS := .stamps
 LAB_PACKAGES := user-mode-linux uml-utilities systemd dbus util-linux e2fsprogs iproute2 iputils-ping nfs-kernel-server nfs-common kmod tcpdump
 PACKAGES := python3-venv python3-dev gcc $(LAB_PACKAGES)
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench docs clean
 help:  ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
 
@@ -35,6 +35,9 @@ lint: $(STAMPS)/venv  ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+docs: $(STAMPS)/venv  ## Write the reference from the docstrings
+	@$(BIN)/python docs/reference.py
 
 bench: $(STAMPS)/venv  ## The figures of the README, each as a ratio within one run
 	@$(BIN)/python -m benchmarks
