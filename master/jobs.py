@@ -155,8 +155,9 @@ def open_for(connection: sqlite3.Connection, public: bytes, held: Sequence[str])
 
 
 def last_jid(connection: sqlite3.Connection) -> str:
-    """The greatest job id so far, or ''."""
-    return str(connection.execute("SELECT max(jid) FROM jobs").fetchone()[0] or "")
+    """The greatest job id that the master made so far, or ''. A minion makes those of its own calls, by its clock."""
+    query = "SELECT max(jid) FROM jobs WHERE user NOT LIKE 'minion/%'"  # no name of a user has a slash
+    return str(connection.execute(query).fetchone()[0] or "")
 
 
 def prune(connection: sqlite3.Connection, older_than: float) -> int:
@@ -168,7 +169,8 @@ def prune(connection: sqlite3.Connection, older_than: float) -> int:
 def listing(connection: sqlite3.Connection, limit: int = 50) -> dict[str, dict[str, Any]]:
     """The latest jobs by job id, as `jobs.list_jobs` shows them."""
     rows = connection.execute(
-        "SELECT jid, function, args, kwargs, target, form, user, started FROM jobs ORDER BY jid DESC LIMIT ?", (limit,)
+        "SELECT jid, function, args, kwargs, target, form, user, started FROM jobs ORDER BY started DESC LIMIT ?",
+        (limit,),
     ).fetchall()
     return {row[0]: _described(row) for row in reversed(rows)}
 
