@@ -17,10 +17,11 @@ from benchmarks.place import free_port, master
 from benchmarks.report import report
 from saltern.wire import sockets
 from saltern.wire.keys import KeyPair, new_pair
-from saltern.wire.messages import CHUNK_BYTES
+from saltern.wire.messages import CHUNK_BYTES, MAX_FILES_BYTES
+from saltern.wire.transfer import WINDOW_BYTES
 
 SIZE = 100 * 1000 * 1000
-WINDOW = 16
+WINDOW = WINDOW_BYTES // CHUNK_BYTES + 1  # a sender stops after the chunk that uses up its credit
 
 
 def file_mb_s() -> float:
@@ -41,7 +42,7 @@ def file_mb_s() -> float:
 
 def _receive(port: int, server: bytes, key: KeyPair, done: EventType) -> None:
     context = sockets.new_context()
-    dealer = sockets.client(context, key, server, max_bytes=1 << 20, high_water=1000)
+    dealer = sockets.client(context, key, server, max_bytes=MAX_FILES_BYTES, high_water=1000)
     dealer.connect(f"tcp://127.0.0.1:{port}")
     dealer.send(b"start")
     got = 0

@@ -1,4 +1,4 @@
-"""The files port: blobs for accepted keys, as many chunks at a time as each receiver has room for.
+"""The files port: blobs for accepted keys, as many bytes at a time as each receiver has room for.
 
 It is a port of its own so that a file never delays a job. Only ciphertext goes through it; a blob is asked for by its
 name, so there is no path to leave and no listing to read.
@@ -16,11 +16,11 @@ from saltern.wire import messages as m
 from saltern.wire import monitor, sockets
 from saltern.wire.endpoint import Endpoint
 from saltern.wire.keys import KeyPair, fingerprint
-from saltern.wire.transfer import BlobSender, TransferError
+from saltern.wire.transfer import BlobSender, TransferError, cost
 
 logger = logging.getLogger(__name__)
 
-_TURN = 8  # chunks for one receiver before the others have their turn
+_TURN_BYTES = 2 * 1024 * 1024  # for one receiver before the others have their turn
 
 
 class FilesPort:
@@ -69,7 +69,7 @@ class FilesPort:
             if isinstance(message, m.Want):
                 sender.want(message.blobs, message.credit)
             else:
-                sender.grant(message.chunks)
+                sender.grant(message.size)
         except (m.BadMessage, TransferError) as error:
             logger.warning("the files connection of %s is cut: %s", fingerprint(public), error)
             self._forget(route)
@@ -93,11 +93,13 @@ class FilesPort:
     def _turn(self, route: bytes) -> None:
         found = self._senders.get(route)
         if found:
-            for count, message in enumerate(found[0].next_chunks(), 1):
-                if not self._endpoint.send((route, m.encode(message))):
+            sent = 0
+            for piece in found[0].next_pieces():
+                if not self._endpoint.send((route, *piece.frames())):
                     self._forget(route)
                     return
-                if count == _TURN:
+                sent += cost(piece.data)
+                if sent >= _TURN_BYTES:
                     return
         self._ready.pop(route, None)
 

@@ -13,7 +13,6 @@ import stat
 import time
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -24,17 +23,20 @@ from saltern.wire import manifest, private
 from saltern.wire.blob import DamagedBlob, decrypt_stream, sealed_size
 from saltern.wire.bundle import Bundle, TreeKey
 from saltern.wire.manifest import Entry
-from saltern.wire.transfer import WantedBlob
+from saltern.wire.transfer import WantedBlob, WrongBlob
 
 MAX_MANIFEST_BYTES = 256 << 20
 _LEFT_OVER_S = 24 * 3600.0
 
 
 class Fetcher(Protocol):
-    """Brings blobs from wherever they are; none of them needs to be trusted."""
+    """Brings blobs from wherever they are, which needs not be trusted: a `BlobReceiver` takes them in."""
 
     def fetch(self, blobs: Sequence[WantedBlob], into: Path) -> None:
-        """Put each of BLOBS into the private folder INTO under its name. SalternError where one can't be had."""
+        """Put each of BLOBS into the private folder INTO under its name, opened where it has a key, and verified.
+
+        WrongBlob where one is not what it should be, another SalternError where one can't be had.
+        """
         ...
 
 
@@ -132,12 +134,16 @@ class CachedTree:
         if not blobs:
             return
         wanted = [WantedBlob(blob, MAX_MANIFEST_BYTES, exact=False) for blob in sorted(blobs)]
-        with self._brought(wanted) as into:
-            for tree in self._keys.values():
-                if tree.manifest in blobs:
-                    _decrypted(into / tree.manifest, tree)  # opens before it is kept
-            for blob in blobs:
-                os.rename(into / blob, self._store.manifest(blob))
+        try:
+            with self._brought(wanted) as into:
+                for tree in self._keys.values():
+                    if tree.manifest in blobs:
+                        _decrypted(into / tree.manifest, tree)  # opens before it is kept
+                for blob in blobs:
+                    os.rename(into / blob, self._store.manifest(blob))
+        except WrongBlob as error:
+            env = next(tree.saltenv for tree in self._keys.values() if tree.manifest == error.blob)
+            raise DamagedTree(f"the manifest of environment {env!r} is damaged: {error.problem}") from None
 
     def _opened(self, tree: TreeKey) -> bytes:
         """The manifest of TREE. One that a power cut damaged here is brought anew, where there is a master."""
@@ -152,11 +158,16 @@ class CachedTree:
         return _decrypted(place, tree)
 
     def _bring(self, entries: Sequence[Entry]) -> None:
-        wanted = [WantedBlob(entry.blob, sealed_size(entry.size)) for entry in entries]
-        with self._brought(wanted) as into:
-            for entry in entries:
-                self._store.add(entry, into / entry.blob)
-                (into / entry.blob).unlink()
+        wanted = [
+            WantedBlob(entry.blob, sealed_size(entry.size), key=entry.key, digest=entry.digest) for entry in entries
+        ]
+        try:
+            with self._brought(wanted) as into:
+                for entry in entries:
+                    self._store.add(entry, into / entry.blob)
+        except WrongBlob as error:
+            path = next(entry.path for entry in entries if entry.blob == error.blob)
+            raise DamagedTree(f"{path}: the file that was brought is damaged: {error.problem}") from None
 
     def _brought(self, wanted: Sequence[WantedBlob]) -> _Folder:
         if self._fetcher is None:
@@ -223,21 +234,10 @@ class _Store:
             return False
         return stat.S_ISREG(status.st_mode) and status.st_size == entry.size
 
-    def add(self, entry: Entry, sealed: Path) -> None:
-        """Decrypt the blob SEALED into its place. DamagedTree where it is not the file that ENTRY names."""
-        handle, temporary = private.new_file(self.incoming())
-        try:
-            with os.fdopen(handle, "wb", buffering=0) as sink, open(sealed, "rb", buffering=0) as source:
-                written = decrypt_stream(source, sink, entry.key)
-            if (written.digest, written.blob, written.size) != (entry.digest, entry.blob, entry.size):
-                raise DamagedBlob("its contents are not those that were published")
-            private.make_folder(self.path(entry.digest).parent)
-            os.rename(temporary, self.path(entry.digest))
-        except DamagedBlob as error:
-            raise DamagedTree(f"{entry.path}: the file that was brought is damaged: {error}") from None
-        finally:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
+    def add(self, entry: Entry, brought: Path) -> None:
+        """Put the verified file BROUGHT into its place."""
+        private.make_folder(self.path(entry.digest).parent)
+        os.rename(brought, self.path(entry.digest))
 
 
 def _remove(path: Path) -> None:

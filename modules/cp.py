@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from modules import _safe
-from modules._contents import Contents
 from saltern.context import Context, split_uri
 from saltern.errors import PermanentError, nearest
 from saltern.marks import acting, reading
@@ -67,13 +66,12 @@ def get_file_str(ctx: Context, path: str, saltenv: str = "base") -> str:
 @acting
 def get_file(ctx: Context, path: str, dest: str, saltenv: str = "base", makedirs: bool = False) -> str:
     """Copy the file `salt://PATH` to DEST on the node; MAKEDIRS makes the directories above it. DEST."""
-    name, env = _parts(path, saltenv)
     local = cache_file(ctx, path, saltenv)
     target = _safe.absolute(dest)
     try:
         if makedirs:
             _safe.make_folders(target.rpartition("/")[0] or "/")
-        _safe.write(target, Contents(path=local, digest=ctx.files.digest(name, env)).chunks())
+        _safe.copy(target, local)
     except OSError as error:
         raise PermanentError(f"can't write {dest}: {error.strerror}") from None
     return target

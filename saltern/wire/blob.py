@@ -20,9 +20,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from saltern.errors import PermanentError
+from saltern.wire import messages
 
-CHUNK_BYTES = 256 * 1024
-TAG_BYTES = 16
+CHUNK_BYTES = messages.PLAIN_CHUNK_BYTES
+TAG_BYTES = messages.CHUNK_BYTES - CHUNK_BYTES
 KEY_BYTES = 32
 
 
@@ -80,23 +81,48 @@ def encrypt_stream(source: Source, sink: Sink, key: bytes) -> Written:
     return Written(plain_hash.hexdigest(), blob_hash.hexdigest(), size)
 
 
+class Opener:
+    """Opens one blob's chunks, in their order, under its KEY."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+        self._index, self._ended = 0, False
+        self._out = memoryview(bytearray())
+
+    def open(self, sealed: bytes | memoryview, last: bool) -> memoryview:
+        """The plain text of the next chunk, valid until the one after is opened. LAST: it is said to be the end.
+
+        DamagedBlob where it is not that chunk, or not the last one, or one came after the last.
+        """
+        size = len(sealed) - TAG_BYTES
+        if (
+            self._ended
+            or not 0 <= size <= CHUNK_BYTES
+            or not (last or size == CHUNK_BYTES)
+            or (not size and self._index)
+        ):
+            raise DamagedBlob(f"a blob is cut off in chunk {self._index}")  # an empty chunk is the only one of its blob
+        if size > len(self._out):
+            self._out = memoryview(bytearray(size))  # the first chunk is the longest
+        plain = self._out[:size]
+        try:
+            self._cipher.decrypt_into(_nonce(self._index, last), sealed, None, plain)
+        except InvalidTag:
+            raise DamagedBlob(f"a blob does not open with its key at chunk {self._index}: changed or cut off") from None
+        self._index, self._ended = self._index + 1, last
+        return plain
+
+
 def decrypt_stream(source: Source, sink: Sink, key: bytes) -> Written:
     """Decrypt the blob SOURCE into SINK. DamagedBlob where it does not open or does not end where it should.
 
     What was written before that is genuine but may be short, so the caller uses SINK only after this returned and the
     digests are those of the manifest.
     """
-    cipher = AESGCM(key)
-    out = memoryview(bytearray(CHUNK_BYTES))
+    opener = Opener(key)
     plain_hash, blob_hash, size = hashlib.sha256(), hashlib.sha256(), 0
-    for index, sealed, last in _chunks(source, CHUNK_BYTES + TAG_BYTES):
-        if len(sealed) < TAG_BYTES or (len(sealed) == TAG_BYTES and index):
-            raise DamagedBlob(f"a blob is cut off in chunk {index}")  # an empty chunk is only ever the first and last
-        plain = out[: len(sealed) - TAG_BYTES]
-        try:
-            cipher.decrypt_into(_nonce(index, last), sealed, None, plain)
-        except InvalidTag:
-            raise DamagedBlob(f"a blob does not open with its key at chunk {index}: changed or cut off") from None
+    for _, sealed, last in _chunks(source, CHUNK_BYTES + TAG_BYTES):
+        plain = opener.open(sealed, last)
         plain_hash.update(plain)
         blob_hash.update(sealed)
         _write_all(sink, plain)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import zmq
 
 _TURN = 256  # messages handled before other work on the loop gets its turn
+_COPIED = 64 * 1024  # a frame below that is copied, since lending it to ZeroMQ costs more
 
 
 class Endpoint:
@@ -32,7 +33,7 @@ class Endpoint:
     def send(self, frames: Sequence[bytes]) -> bool:
         """Send a message now. False where the peer is gone, or so slow that its queue is full."""
         try:
-            self.socket.send_multipart(frames, zmq.NOBLOCK, copy=True)
+            self.socket.send_multipart(frames, zmq.NOBLOCK, copy=max(map(len, frames)) < _COPIED)
         except zmq.Again:
             return False
         except zmq.ZMQError as error:

@@ -10,7 +10,7 @@ from saltern.errors import TemporaryError
 from saltern.wire import messages as m
 from saltern.wire import sockets
 from saltern.wire.keys import KeyPair
-from saltern.wire.transfer import BlobReceiver, WantedBlob
+from saltern.wire.transfer import BlobReceiver, WantedBlob, received
 
 _SILENT_S = 30.0
 _ATTEMPTS = 3
@@ -51,13 +51,9 @@ class Fetcher:
             while not receiver.done:
                 if not dealer.poll(int(_SILENT_S * 1000)):
                     raise TemporaryError(f"the master's files port {self._address} does not answer")
-                message = m.files_from_master(dealer.recv(copy=False).buffer)
-                if isinstance(message, m.Missing):
-                    receiver.missing(message.blob)
-                else:
-                    grant = receiver.feed(message.blob, message.offset, message.data, message.last)
-                    if grant:
-                        dealer.send(m.encode(m.Credit(grant)))
+                frames = [frame.buffer for frame in dealer.recv_multipart(copy=False)]
+                if grant := receiver.feed(*received(frames)):
+                    dealer.send(m.encode(m.Credit(grant)))
         finally:
             receiver.abandon()
             context.destroy(linger=0)

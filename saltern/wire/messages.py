@@ -13,8 +13,9 @@ import msgspec
 PROTOCOL = 1  # raised when an older peer could misunderstand; there is no negotiation to an older one
 MAX_CONTROL_BYTES = 16 * 1024 * 1024  # one message of the control port
 MAX_RETURN_BYTES = 12 * 1024 * 1024  # the value of one return, so that its message fits the limit above
-CHUNK_BYTES = 256 * 1024  # one chunk of the files port
-MAX_FILES_BYTES = 1024 * 1024  # one message of the files port
+PLAIN_CHUNK_BYTES = 1024 * 1024  # what one sealed chunk of a blob holds
+CHUNK_BYTES = PLAIN_CHUNK_BYTES + 16  # one chunk of the files port: a sealed one with its tag, so it opens on arrival
+MAX_FILES_BYTES = 2 * 1024 * 1024  # one frame of the files port
 
 Jid = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{20}$")]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=254)]
@@ -183,27 +184,27 @@ FromMaster: TypeAlias = Welcome | Pending | Denied | Job | Stored | BundleReply 
 
 
 class Want(_Message, tag="want", frozen=True):
-    """Send these blobs, in this order. CREDIT: how many chunks may be under way."""
+    """Send these blobs, in this order. CREDIT: how many bytes may be under way (see `saltern.wire.transfer.cost`)."""
 
     blobs: Annotated[list[BlobId], msgspec.Meta(max_length=10000)]
     credit: int
 
 
 class Credit(_Message, tag="credit", frozen=True):
-    """So many chunks more."""
+    """So many bytes more."""
 
-    chunks: int
+    size: int
 
 
 FilesFromMinion: TypeAlias = Want | Credit
 
 
 class Chunk(_Message, tag="chunk", frozen=True):
-    """Bytes of a blob from OFFSET on."""
+    """Bytes of a blob from OFFSET on: they are the message's second frame, so that they are never copied into a
+    first one. No other message has two."""
 
     blob: BlobId
     offset: int
-    data: bytes
     last: bool
 
 

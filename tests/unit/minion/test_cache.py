@@ -10,6 +10,7 @@ from minion import cache
 from minion.cache import CachedTree, DamagedTree, NotHere
 from saltern.config import Config, MasterConfig
 from saltern.wire import bundle as bundles
+from saltern.wire import messages as m
 from saltern.wire import private, seal
 from saltern.wire.bundle import TreeKey
 from saltern.wire.manifest import BadManifest
@@ -28,8 +29,8 @@ class Carrier:
         sender, receiver = BlobSender(self.store.open), BlobReceiver(blobs, into)
         sender.want(receiver.remaining(), receiver.window)
         while not receiver.done:
-            for message in sender.next_chunks():
-                sender.grant(receiver.feed(message.blob, message.offset, message.data, message.last))  # type: ignore[union-attr]
+            for piece in sender.next_pieces():
+                sender.grant(receiver.feed(*piece))
 
 
 class Fixture:
@@ -138,14 +139,15 @@ def test_a_file_that_a_crash_cut_short_is_fetched_again(site: Fixture) -> None:
 
 
 class Liar:
-    """A Fetcher of a cache that is not trusted: it gives SUBSTITUTE for everything."""
+    """A Fetcher from a cache that is not trusted: it gives SUBSTITUTE for everything."""
 
     def __init__(self, substitute: bytes) -> None:
         self.substitute = substitute
 
     def fetch(self, blobs: Sequence[WantedBlob], into: Path) -> None:
+        receiver = BlobReceiver(blobs, into)
         for wanted in blobs:
-            (into / wanted.blob).write_bytes(self.substitute)
+            receiver.feed(m.Chunk(wanted.blob, 0, True), self.substitute)
 
 
 def test_a_substituted_file_is_refused_and_not_kept(site: Fixture) -> None:
