@@ -59,9 +59,7 @@ async def _run(config: Config, identity: Identity) -> None:
     door = CallSocket(config.paths.run / "minion.sock", agent)
     await door.start()
     agent.refresh_grains()
-    if agent.grains_now.keys() <= {
-        "id"
-    }:  # the first start: by the first hello the master has to know what this node is
+    if agent.grains_now.keys() <= {"id"}:  # the first start; the first hello has to say what this node is
         await _first([agent.known.wait(), stop.wait()], _FIRST_GRAINS_S)
     agent.start()
     logger.info("%s %s runs, key %s", identity.id, __version__, identity.wire.fingerprint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -156,6 +157,21 @@ def test_a_drift_is_shown_and_then_mended_by_the_steps_that_were_shown(
     assert mended == noticed
     assert done == planned
     assert apply(cluster, name) == (set(), {})
+
+
+def test_a_mount_waits_for_a_server_that_is_not_there_yet(platform: Platform) -> None:
+    """As on bare hosts, which all converge at once."""
+    cluster, node = platform.cluster, platform.cluster.lab["on-node1"]
+    node.run(["umount", f"{STORE}/102"])
+    cluster.lab["on-filer1"].run(["ip", "link", "set", "eno1.43", "down"])
+    server = threading.Timer(8, cluster.lab["on-filer1"].run, [["ip", "link", "set", "eno1.43", "up"]])
+    server.start()
+    try:
+        assert apply(cluster, "on-node1")[0] == {("on-node1", "mount.mounted", f"{STORE}/102")}
+    finally:
+        server.join()
+    assert (f"{STORE}/102", "on-filer1:/files", "NFS 4.2") in mounts(node.read("/proc/self/mountinfo"))
+    apply(cluster)  # the filer's default route went with its link
 
 
 def test_vlan_filtering_is_set_and_seen_on_a_kernel_that_has_it(platform: Platform) -> None:
