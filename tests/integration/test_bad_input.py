@@ -288,6 +288,19 @@ def test_joining_a_master_that_is_not_there_ends_soon(master: System, tmp_path: 
     is_one_message(ran)
 
 
+def test_an_agent_without_a_master_says_so_once_and_waits(tmp_path: Path) -> None:
+    with system(tmp_path) as made:
+        daemon = made.prepare("n1")
+        made.master.stop()
+        daemon.start()
+        wait_for("it says so", lambda: f"no master answers at 127.0.0.1:{made.control_port}" in daemon.log)
+        wait_for("it tries on", lambda: commands.run("saltern-call", daemon.root, "pillar.items").code == 1)
+        assert daemon.log.count("no master answers") == 1
+        made.start()
+        made.wait_up("n1")
+        assert "Traceback" not in daemon.log
+
+
 def test_another_master_at_the_address_gets_nothing_and_is_told_apart(tmp_path: Path) -> None:
     with system(tmp_path / "right") as right:
         daemon = right.minion("n1")
