@@ -1,54 +1,89 @@
 """Whether the options that a user names hold for a mount that the kernel shows. Pure.
 
-The kernel adds options of its own (`relatime`, `addr=…`) and leaves out what is the default or was meant for mount(8)
-alone (`defaults`, `_netdev`, `x-systemd.*`). So what is compared are the options that were named.
+The kernel adds options of its own (`relatime`, `vers=4.2`, `addr=…`) and leaves out what is the default or was meant
+for mount(8) alone (`defaults`, `_netdev`, `x-systemd.*`). So the flags that every file system knows are compared as a
+whole (what is not named is the default, mount(8)), and of a file system's own options those that are named.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from modules._mountinfo import Live
 from saltern.errors import PermanentError
 
-# mount(8), nfs(5): read by programs, ignored by the kernel or not shown again
-_FOR_PROGRAMS = frozenset(
-    ["defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser", "users", "owner", "group", "bg", "fg"]
-) | {
-    "intr",
-    "nointr",
-    "silent",
-    "loud",
-    "bind",
-    "rbind",
-    "remount",
-    "fsc",
-    "nofsc",
-}
-_PROGRAM_KEYS = (
-    "x-",
-    "comment",
-    "retry",
-    "uhelper",
-    "helper",
-    "loop",
-    "offset",
-    "sizelimit",
-    "mountproto",
-    "mountport",
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+# mount(8), nfs(5): read by programs, and not shown again by the kernel
+_FOR_PROGRAMS = _set(
+    "defaults auto noauto nofail _netdev bg fg intr nointr silent loud bind rbind remount nouser nousers "
+    "noowner nogroup rw suid dev exec async relatime diratime symfollow nolazytime nomand norelatime "
+    "nostrictatime"
 )
-_OPPOSITES = {
-    "suid": "nosuid",
-    "dev": "nodev",
-    "exec": "noexec",
-    "async": "sync",
-    "atime": "noatime",
-    "diratime": "nodiratime",
-    "nolock": "lock",
+_PROGRAM_KEYS = re.compile(
+    r"(x-[^=]*|X-[^=]*|comment|retry|u?helper|loop|offset|sizelimit|mountproto|mountport|mounthost|mountaddr|mountvers)"
+    r"(=.*)?"
+)
+_MEANT = {  # what one option stands for, mount(8)
+    "user": ("noexec", "nosuid", "nodev"),
+    "users": ("noexec", "nosuid", "nodev"),
+    "owner": ("nosuid", "nodev"),
+    "group": ("nosuid", "nodev"),
 }
-_SAME = {"nfsvers": "vers", "tcp": "proto=tcp", "udp": "proto=udp", "tcp6": "proto=tcp6"}
-_UNSHOWN_DEFAULTS = {"uid": "0", "gid": "0", "mode": "1777"}  # tmpfs(5)
-_SIZES = {"k": 1, "m": 1024, "g": 1024**2}
+_UNDONE = {  # a later word that takes an earlier one back
+    "rw": ("ro",),
+    "suid": ("nosuid",),
+    "dev": ("nodev",),
+    "exec": ("noexec",),
+    "async": ("sync",),
+    "diratime": ("nodiratime",),
+    "symfollow": ("nosymfollow",),
+    "nolazytime": ("lazytime",),
+    "relatime": ("noatime", "strictatime"),
+    "atime": ("noatime",),
+    "noatime": ("strictatime",),
+    "strictatime": ("noatime",),
+    "defaults": ("ro", "nosuid", "nodev", "noexec", "sync"),
+}
+# of every file system; the kernel shows one exactly where it is on
+FLAGS = _set("ro nosuid nodev noexec sync dirsync noatime nodiratime nosymfollow lazytime mand")
+_FLAG_DEFAULTS = {
+    "ro": "rw",
+    "nosuid": "suid",
+    "nodev": "dev",
+    "noexec": "exec",
+    "sync": "async",
+    "nodiratime": "diratime",
+    "nosymfollow": "symfollow",
+    "lazytime": "nolazytime",
+}
+_NFS_FLAGS = _set("soft softerr softreval noac nocto noacl nosharecache noresvport nordirplus")
+_SAME = {
+    "nfsvers": "vers",
+    "tcp": "proto=tcp",
+    "udp": "proto=udp",
+    "tcp6": "proto=tcp6",
+    "udp6": "proto=udp6",
+    "rdma": "proto=rdma",
+    "lookupcache=positive": "lookupcache=pos",
+}
+_ACTIMEO = ("acregmin", "acregmax", "acdirmin", "acdirmax")
+_UNSHOWN = {  # what the kernel does not show where it is so: the defaults of nfs(5), tmpfs(5), ext4(5), xfs(5)
+    "nfs": _set(
+        "lock ac cto acl sharecache resvport rdirplus nosoftreval acregmin=3 acregmax=60 acdirmin=30 "
+        "acdirmax=60 lookupcache=all port=2049 nomigration nofsc"
+    ),
+    "tmpfs": _set("mode=1777 uid=0 gid=0 huge=never swap"),
+    "ext4": _set("acl user_xattr barrier barrier=1 delalloc data=ordered auto_da_alloc nodiscard"),
+    "xfs": frozenset(["barrier", "nodiscard", "ikeep", "noikeep"]),
+}
+_NETWORK = ("nfs", "cifs", "smb", "9p", "ceph", "fuse")
+_AT_MOST = ("rsize", "wsize")  # asked for; the server may grant less, nfs(5)
+_SIZES = {"k": 1, "m": 1024, "g": 1024**2, "t": 1024**3}
 
 
 class MountOptionError(PermanentError, ValueError):
@@ -60,74 +95,116 @@ def listed(opts: str | Iterable[str]) -> tuple[str, ...]:
     words = opts.split(",") if isinstance(opts, str) else list(opts)
     found = tuple(word for word in (str(word).strip(" ") for word in words) if word)
     for word in found:
-        if any(char in word for char in ", \t\n\0\\") or not word.isprintable():
-            raise MountOptionError(f"not a mount option: {word!r} (no comma, blank or backslash may be in one)")
+        if any(char in word for char in ", \\\"'") or not word.isprintable():
+            raise MountOptionError(f"not a mount option: {word!r} (no comma, blank, quote or backslash may be in one)")
     return found
 
 
-def compared(opts: Sequence[str]) -> frozenset[str]:
-    """Those of OPTS that a mount can be compared with; `rw` is one of them unless `ro` is."""
-    kept = {_plain(word) for word in opts if word not in _FOR_PROGRAMS and not word.startswith(_PROGRAM_KEYS)}
+def compared(opts: Sequence[str], fstype: str = "") -> frozenset[str]:
+    """What OPTS ask for, as far as it can be compared: in their order, a later one taking an earlier one back; `rw`
+    unless `ro`, and NFS's `hard` unless `soft`."""
+    kept: dict[str, None] = {}
+    for word in opts:
+        for gone in _UNDONE.get(word, ()):
+            kept.pop(gone, None)
+        for meant in _meant(word):
+            _drop_key(kept, meant)
+            kept[meant] = None
+    if fstype.startswith("nfs") and not {"soft", "softerr"} & kept.keys():
+        kept["hard"] = None
     if "ro" not in kept:
-        kept.add("rw")
+        kept["rw"] = None
     return frozenset(kept)
 
 
+def _meant(word: str) -> tuple[str, ...]:
+    if word in _FOR_PROGRAMS or _PROGRAM_KEYS.fullmatch(word) or word == "atime":
+        return ()
+    if word in _MEANT:
+        return _MEANT[word]
+    word = _SAME.get(word, word)
+    key, equals, value = word.partition("=")
+    if key == "actimeo" and equals:
+        return tuple(f"{name}={value}" for name in _ACTIMEO)
+    return (f"{_SAME.get(key, key)}={value}",) if equals else (word,)
+
+
+def _drop_key(kept: dict[str, None], word: str) -> None:
+    """The last of two values for one key counts."""
+    key, equals, _ = word.partition("=")
+    if equals:
+        for other in [other for other in kept if other.partition("=")[0] == key]:
+            del kept[other]
+
+
 def holding(wish: frozenset[str], live: Live) -> frozenset[str]:
-    """The options of WISH that hold for LIVE, and for a `key=value` that does not, what LIVE has instead."""
+    """LIVE's options in the words of WISH: those of WISH that hold, what LIVE has instead of one that does not, and
+    flags that LIVE has and WISH does not."""
     shown = {word.partition("=")[0]: word for word in live.options}
-    found = set()
+    found = set(live.options & (FLAGS | {"rw"} | (_NFS_FLAGS if live.fstype.startswith("nfs") else frozenset())))
     for word in wish:
         key, equals, _ = word.partition("=")
-        if _holds(word, live.options):
+        if _holds(word, live):
             found.add(word)
         elif equals and key in shown:
             found.add(shown[key])
-    if "rw" in wish and "ro" in live.options:
-        found.add("ro")
-    if "ro" in wish and "rw" in live.options:
-        found.add("rw")
     return frozenset(found)
 
 
 def can_remount(was: frozenset[str], wish: frozenset[str], fstype: str) -> bool:
-    """Whether the difference can be applied to the mount as it stands: flags can, a protocol or version cannot."""
+    """Whether the difference can be applied to the mount as it stands: flags can; for NFS and other network file
+    systems nothing else (nfs(5), "The remount option")."""
     changed = was ^ wish
-    return all("=" not in word or fstype == "tmpfs" for word in changed) and not (
-        fstype.startswith("nfs") and "=" in str(changed)
+    return changed <= FLAGS | {"rw", "strictatime"} or not fstype.startswith(
+        ("nfs", "cifs", "smb", "9p", "ceph", "fuse")
     )
 
 
-def _plain(word: str) -> str:
-    key, equals, value = word.partition("=")
-    if equals:
-        return f"{_SAME.get(key, key)}={value}"
-    return _SAME.get(word, word)
+def for_remount(opts: Sequence[str], was: frozenset[str], fstype: str = "") -> tuple[str, ...]:
+    """OPTS with the default said aloud for each flag of WAS that goes: a remount may keep what it is not told."""
+    asked = compared(opts, fstype)
+    said = [default for flag, default in _FLAG_DEFAULTS.items() if flag in was - asked]
+    if not asked & {"noatime", "strictatime"}:
+        said.append("relatime")
+    return (*said, *(word for word in opts if word not in said and word != "defaults"))
 
 
-def _holds(word: str, live: frozenset[str]) -> bool:
-    if word in live:
+def _holds(word: str, live: Live) -> bool:
+    """Whether WORD of a wish is so for LIVE."""
+    if word in live.options:
         return True
-    if word in _OPPOSITES:
-        return _OPPOSITES[word] not in live
+    kind = "nfs" if live.fstype.startswith("nfs") else live.fstype
     if word == "strictatime":
-        return not {"noatime", "relatime"} & live
+        return not {"noatime", "relatime"} & live.options
     key, equals, value = word.partition("=")
+    shown = {w.partition("=")[0]: w.partition("=")[2] for w in live.options if "=" in w}
     if not equals:
-        return word == "hard" and not {"soft", "softerr"} & live and any(w.startswith("vers=") for w in live)
-    shown = {w.partition("=")[0]: w.partition("=")[2] for w in live if "=" in w}
+        if word == "nolock" and live.fstype == "nfs4":
+            return True  # NFS 4 locks by itself
+        return word in _UNSHOWN.get(kind, ()) and not {f"no{word}", word.removeprefix("no")} & live.options
+    if key == "minorversion":
+        return shown.get("vers", "").partition(".")[2] == value
     if key not in shown:
-        return _UNSHOWN_DEFAULTS.get(key, "-").lstrip("0") == value.lstrip("0")
-    have = shown[key]
+        return word in _UNSHOWN.get(kind, ()) or (kind == "tmpfs" and key == "mode" and value.lstrip("0") == "1777")
+    return _same_value(key, value, shown[key])
+
+
+def _same_value(key: str, value: str, have: str) -> bool:
     if key == "vers":
-        return have == value or have.startswith(value + ".") or value == have + ".0"
+        return have.startswith(value + ".") or value == have + ".0"
     if key == "mode":
         return have.lstrip("0") == value.lstrip("0")
-    return key in ("size", "nr_blocks") and _kib(have) == _kib(value)
+    if key in _AT_MOST:
+        return value.isdigit() and have.isdigit() and int(have) <= int(value)
+    if key in ("size", "nr_inodes", "nr_blocks"):
+        return value.endswith("%") or (_amount(value) is not None and _amount(have) == _amount(value))
+    return False
 
 
-def _kib(text: str) -> int | None:
-    number, unit = (text[:-1], text[-1].lower()) if text and text[-1].lower() in _SIZES else (text, "")
-    if not number.isdigit():
+def _amount(text: str) -> int | None:
+    """A number with one of tmpfs's suffixes, in bytes."""
+    unit = text[-1:].lower()
+    number = text[:-1] if unit in _SIZES else text
+    if not number.isascii() or not number.isdigit():
         return None
-    return int(number) * _SIZES[unit] if unit else int(number) // 1024
+    return int(number) * _SIZES[unit] * 1024 if unit in _SIZES else int(number)

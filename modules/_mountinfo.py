@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_OCTAL = re.compile(r"\\([0-7]{3})")
+_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Live:
 
 def parse(text: str) -> list[Live]:
     """All mounts in the order of the kernel: a later one at the same target lies on top."""
-    return [found for line in text.splitlines() if (found := _parsed(line)) is not None]
+    return [found for line in text.split("\n") if (found := _parsed(line)) is not None]
 
 
 def _parsed(line: str) -> Live | None:
@@ -44,13 +44,13 @@ def unescaped(word: str) -> str:
     """WORD with `\\040` and the like as the characters that they stand for."""
     if "\\" not in word:
         return word
-    raw = _OCTAL.sub(lambda found: chr(int(found[1], 8)), word)
-    return raw.encode("latin-1", "ignore").decode("utf-8", "surrogateescape") if not word.isascii() else raw
+    raw = _OCTAL.sub(lambda found: bytes([int(found[1], 8)]), word.encode("utf-8", "surrogateescape"))
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def escaped(word: str) -> str:
-    """WORD as a field of fstab(5) or exports(5): blanks, `#` and the backslash in octal."""
-    return "".join(f"\\{ord(char):03o}" if char in ' \t\n\\#"' else char for char in word)
+    """WORD as a field of fstab(5) or exports(5): blanks, `#`, quotes and the backslash in octal."""
+    return "".join(f"\\{ord(char):03o}" if char in ' \t\n\r\v\f\\#"' else char for char in word)
 
 
 def on_top(mounts: Iterable[Live], target: str) -> Live | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _fstab, _mount_options, _mountinfo, _safe
+from modules import _fstab, _holders, _mount_options, _mountinfo, _safe
 from modules._fstab import Line
+from modules._mount_options import MountOptionError
 from modules._mountinfo import Live
 from modules._run import CommandError, checked, run
 from saltern.converge.plan import UNSET, Unset
@@ -20,6 +23,8 @@ UNITS = "/etc/systemd/system"
 WANTS = "multi-user.target.wants"
 ATTEMPT_S = 30.0  # one attempt to mount
 PATIENCE_S = 60.0  # how long an NFS server that does not answer, or does not export yet, is asked again
+SEEN_S = 10.0  # how long systemd may take to notice what was mounted or unmounted beside it
+LAYERS = 64  # of mounts over each other at one point
 _PAUSE_S = 1.0
 _NOT_YET = ("no such file", "access denied", "refused", "timed out", "unreachable", "no route", "not permitted")
 
@@ -39,12 +44,41 @@ class Unit:
 @dataclass(frozen=True, slots=True)
 class Mount:
     """A mount point as it is, or as it should be. DEVICE None: nothing is mounted there. OPTIONS are those that the
-    state compares. PERSISTENT: the unit or the line of /etc/fstab that mounts it at boot, or None."""
+    state compares. UNIT and LINE: the systemd mount unit and the entry of /etc/fstab that mount it at boot."""
 
     device: str | None
     fstype: str | Unset | None = UNSET
     options: frozenset[str] | Unset = UNSET
-    persistent: Unit | Line | Unset | None = UNSET
+    unit: Unit | Unset | None = UNSET
+    line: Line | Unset | None = UNSET
+
+
+def point(name: str) -> str:
+    """NAME as a mount point: absolute, no `..`, nothing that a line of fstab or a unit can't hold."""
+    target = _safe.absolute(name)
+    if not target.isprintable() or any(char in target for char in "\\\"'") or target.endswith(" "):
+        raise MountOptionError(f"not a mount point: {name!r} (no quote, backslash or line break may be in it)")
+    if len(_mountinfo.unit_name(target)) > 255:
+        raise MountOptionError(f"not a mount point: {name!r} is too long for the name of a systemd unit")
+    return target
+
+
+def device_word(device: str) -> str:
+    """DEVICE as mount(8), fstab and a unit take it: not empty, no option of mount(8), no comma, blank, quote."""
+    if not device or device.startswith("-") or not device.isprintable() or any(c in device for c in ", \\\"'"):
+        raise MountOptionError(f"not a device to mount: {device!r} (no comma, blank, quote or backslash may be in it)")
+    return device
+
+
+def fstype_word(fstype: str) -> str:
+    """FSTYPE as mount(8) takes it: `nfs4`, `ext4`, `fuse.sshfs`."""
+    if (
+        not fstype.isascii()
+        or not fstype.replace(".", "").replace("_", "").replace("-", "").isalnum()
+        or fstype[0] == "-"
+    ):
+        raise MountOptionError(f"not a file system type: {fstype!r}")
+    return fstype
 
 
 @reading
@@ -70,14 +104,17 @@ def is_mounted(name: str) -> bool:
 
 @reading
 def fstab() -> dict[str, dict[str, Any]]:
-    """The entries of /etc/fstab by mount point."""
-    found = {}
-    for line in _read(FSTAB).splitlines():
-        words = line.split()
-        if len(words) >= 4 and not words[0].startswith("#"):
-            target = _mountinfo.unescaped(words[1])
-            found[target] = {"device": _mountinfo.unescaped(words[0]), "fstype": words[2], "opts": words[3].split(",")}
-    return found
+    """The entries of /etc/fstab by mount point: device, fstype, opts, dump, pass."""
+    return {
+        target: {
+            "device": entry.device,
+            "fstype": entry.fstype,
+            "opts": entry.options.split(","),
+            "dump": str(entry.dump),
+            "pass": str(entry.check),
+        }
+        for target, entry in _fstab.entries(_read(FSTAB))
+    }
 
 
 @reading
@@ -98,6 +135,11 @@ def unit_of(target: str) -> Unit | None:
 def line_of(target: str) -> Line | None:
     """The entry of /etc/fstab for TARGET, or None."""
     return _fstab.find(_read(FSTAB), target)
+
+
+def loop_file(device: str) -> str:
+    """The file behind the loop device DEVICE ("/dev/loop0"), or ""."""
+    return _read(f"/sys/block/{os.path.basename(device)}/loop/backing_file").strip()
 
 
 @acting
@@ -123,10 +165,11 @@ def enable_unit(target: str) -> None:
 def remove_unit(target: str) -> None:
     """Have the unit of TARGET no longer started at boot, and remove it."""
     name = _mountinfo.unit_name(target)
-    checked(["systemctl", "disable", "--quiet", "--", name])
-    if os.path.exists(f"{UNITS}/{name}"):
-        os.unlink(f"{UNITS}/{name}")
-    checked(["systemctl", "daemon-reload"])
+    for path in (f"{UNITS}/{WANTS}/{name}", f"{UNITS}/{name}"):
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+    if under_systemd():
+        checked(["systemctl", "daemon-reload"])
 
 
 @acting
@@ -136,15 +179,43 @@ def write_line(target: str, entry: Line | None) -> None:
 
 
 @acting
+def set_fstab(name: str, device: str, fstype: str, opts: str = "defaults", dump: int = 0, pass_num: int = 0) -> str:
+    """Have /etc/fstab mount DEVICE at NAME: "new", "change" or "present"."""
+    target = point(name)
+    words = ",".join(_mount_options.listed(opts)) or "defaults"
+    entry = Line(device_word(device), fstype_word(fstype), words, int(dump), int(pass_num))
+    old = line_of(target)
+    if old == entry:
+        return "present"
+    write_line(target, entry)
+    return "change" if old else "new"
+
+
+@acting
+def rm_fstab(name: str) -> bool:
+    """Take NAME out of /etc/fstab. Whether it was there."""
+    target = point(name)
+    if line_of(target) is None:
+        return False
+    write_line(target, None)
+    return True
+
+
+@acting
 def start_unit(target: str, fstype: str = "") -> None:
     """Mount TARGET by its unit. MountError says what mount(8) said."""
     name = _mountinfo.unit_name(target)
 
     def attempt() -> str | None:
         run(["systemctl", "reset-failed", "--", name], timeout_s=ATTEMPT_S)
-        ran = run(["systemctl", "start", "--", name], timeout_s=ATTEMPT_S)
+        deadline = time.monotonic() + SEEN_S
+        while True:
+            ran = run(["systemctl", "start", "--", name], timeout_s=ATTEMPT_S)
+            if ran.code != 0 or is_mounted(target) or time.monotonic() >= deadline:
+                break
+            time.sleep(0.1)  # systemd has not noticed yet that it was unmounted, so there was nothing to start
         if ran.code == 0:
-            return None
+            return None if is_mounted(target) else f"systemd says that {name} is started, yet nothing is mounted"
         said = run(["journalctl", "-u", name, "-n", "4", "-o", "cat", "--no-pager"], timeout_s=ATTEMPT_S).out
         return "did not end in time" if ran.timed_out else (said or ran.err).strip()
 
@@ -154,14 +225,15 @@ def start_unit(target: str, fstype: str = "") -> None:
 @acting
 def mount(name: str, device: str, mkmnt: bool = False, fstype: str = "", opts: str = "defaults") -> bool:
     """Mount DEVICE at NAME. MKMNT: make the directory first. True; MountError says what mount(8) said."""
-    target = _safe.absolute(name)
+    target = point(name)
     words = _mount_options.listed(opts)
     if mkmnt:
         _safe.make_folders(target)
-    argv = ["mount", *(["-t", fstype] if fstype else []), *(["-o", ",".join(words)] if words else [])]
+    kind = ["-t", fstype_word(fstype)] if fstype else []
+    argv = ["mount", *kind, *(["-o", ",".join(words)] if words else []), "--", device_word(device), target]
 
     def attempt() -> str | None:
-        ran = run([*argv, "--", device, target], timeout_s=ATTEMPT_S, env={**os.environ, "LC_ALL": "C"})
+        ran = run(argv, timeout_s=ATTEMPT_S, env={"LC_ALL": "C"})
         return None if ran.code == 0 else "did not end in time" if ran.timed_out else ran.err.strip()
 
     _persist(target, fstype, attempt)
@@ -171,20 +243,32 @@ def mount(name: str, device: str, mkmnt: bool = False, fstype: str = "", opts: s
 @acting
 def remount(name: str, opts: str) -> bool:
     """Give the mount at NAME other options, without unmounting it."""
-    return _quick(["mount", "-o", ",".join(("remount", *_mount_options.listed(opts))), "--", _safe.absolute(name)])
+    target = point(name)
+    live = _mountinfo.on_top(mounts(), target)
+    if live is None:
+        raise MountError(f"nothing is mounted at {target}")
+    words = ",".join(("remount", *_mount_options.listed(opts)))
+    # with both device and directory, mount(8) takes nothing from /etc/fstab or from the options as they are
+    return _quick(["mount", "-o", words, "--", live.device, target])
 
 
 @acting
 def umount(name: str) -> bool:
-    """Unmount NAME. MountError names the processes that keep it busy, as far as they can be seen."""
-    target = _safe.absolute(name)
-    try:
-        return _quick(["umount", "--", target])
-    except MountError as error:
-        if "busy" not in str(error):
-            raise
-        holders = _holders(target)
-        raise MountError(f"{target} is busy{': ' + holders + ' use it' if holders else ''}") from None
+    """Unmount NAME, and what lies under it at the same point. MountError names what keeps it busy, as far as it can be
+    seen."""
+    target = point(name)
+    if target == "/":
+        raise MountError("the root file system can't be unmounted")
+    for _ in range(LAYERS):
+        try:
+            _quick(["umount", "--", target])
+        except MountError as error:
+            if "busy" not in str(error):
+                raise
+            raise MountError(f"{target} is busy{_holders.told(mounts(), target)}") from None
+        if not is_mounted(target):
+            return True
+    raise MountError(f"{target} still has a mount after {LAYERS} were taken away")
 
 
 def _quick(argv: list[str]) -> bool:
@@ -195,7 +279,7 @@ def _quick(argv: list[str]) -> bool:
     return True
 
 
-def _persist(target: str, fstype: str, attempt: Any) -> None:
+def _persist(target: str, fstype: str, attempt: Callable[[], str | None]) -> None:
     """Run ATTEMPT (None: it worked, else why not). An NFS server may still be starting, so it is asked for a while."""
     deadline = time.monotonic() + (PATIENCE_S if fstype.startswith("nfs") else 0)
     while (said := attempt()) is not None:
@@ -205,22 +289,9 @@ def _persist(target: str, fstype: str, attempt: Any) -> None:
         time.sleep(_PAUSE_S)
 
 
-def _holders(target: str) -> str:
-    found = set()
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        for kind in ("cwd", "root"):
-            try:
-                place = os.readlink(f"/proc/{pid}/{kind}")
-            except OSError:
-                continue
-            if place == target or place.startswith(target + "/"):
-                found.add(f"{_read(f'/proc/{pid}/comm').strip()!r} ({pid})")
-    return ", ".join(sorted(found)[:5])
-
-
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             return file.read()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, NotADirectoryError):
         return ""

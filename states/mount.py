@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from modules import _fstab, _mount_unit, mount
 from modules import _mount_options as options
 from modules import _mountinfo as mountinfo
-from modules import _safe, mount
 from modules._fstab import Line
 from modules._mount_options import MountOptionError
 from modules._mountinfo import Live
@@ -25,7 +25,7 @@ class Way:
     target: str
     device: str
     fstype: str
-    opts: str
+    opts: tuple[str, ...]
     has_point: bool
     by_unit: bool
 
@@ -46,118 +46,136 @@ def mounted(
     """DEVICE is mounted at NAME.
 
     fstype: as for mount(8). `nfs` and `nfs4` mean the same where the kernel shows NFS 4.
-    opts: a list, or one text with commas. Those that are named must hold; what the kernel adds is left alone. Others
-        are applied by a remount where that can be, else by unmounting and mounting.
+    opts: a list, or one text with commas. Flags of mount(8) that are not named have their defaults; of a file system's
+        own options, those that are named must hold, and what the kernel adds is left alone. A difference is mended by a
+        remount where that can be, else by unmounting and mounting.
     mkmnt: make the directory where it is missing.
     persist: it is mounted at boot too: by a systemd mount unit that is enabled for multi-user.target where systemd
-        runs, else by a line of /etc/fstab with DUMP and PASS_NUM.
+        runs, else by a line of /etc/fstab with DUMP and PASS_NUM. A unit or line that means the same is left alone.
     """
-    target = _safe.absolute(name)
-    words = options.listed(",".join(opts) if not isinstance(opts, str) else opts)
-    _check(device, "device")
-    _check(fstype, "fstype")
-    found = mount.mounts()
+    target = mount.point(name)
+    words = options.listed(",".join(opts) if not isinstance(opts, str) and len(opts) == 1 else opts)
     by_unit = persist and mount.under_systemd()
-    wish_options = options.compared(words)
+    way = Way(target, mount.device_word(device), mount.fstype_word(fstype), words, True, by_unit)
+    wish = Mount(device, fstype, options.compared(words, fstype), UNSET, UNSET)
+    if by_unit:
+        wish = _with(wish, unit=Unit(_mount_unit.text(target, device, fstype, words), True))
+    elif persist:
+        wish = _with(wish, line=Line(device, fstype, ",".join(words) or "defaults", dump, pass_num))
+    found = mount.mounts()
     live = mountinfo.on_top(found, target)
-    persistent = _wished(target, device, fstype, words, by_unit, dump, pass_num) if persist else UNSET
-    wish = Mount(device, fstype, wish_options, persistent)
     current = _current(target, live, wish, found, words)
-    has_point = live is not None or os.path.isdir(target)
-    if not has_point and not mkmnt:
-        return Plan(current, wish, unknown=f"there is no directory {target}, and mkmnt is off")
-    way = Way(target, device, fstype, ",".join(words), has_point, by_unit)
+    if live is None and not os.path.isdir(target):
+        if os.path.lexists(target):
+            raise MountOptionError(f"{target} is there and is no directory, so nothing can be mounted on it")
+        if not mkmnt:
+            return Plan(current, wish, unknown=f"there is no directory {target}, and mkmnt is off")
+        way = Way(target, way.device, way.fstype, words, False, by_unit)
+    if target == "/" and _is_other(current, wish):
+        raise MountOptionError(f"another root file system can't be mounted while the node runs ({current.device} is)")
     return Plan(current, wish, steps(current, wish, way))
 
 
 @state
-def unmounted(ctx: Context, name: str, *, persist: bool = False) -> Plan:
+def unmounted(ctx: Context, name: str, *, device: str | Unset = UNSET, persist: bool = False) -> Plan:
     """Nothing is mounted at NAME. It is never taken away under those who use it: a busy one is a failure that names
-    them. PERSIST: it is not mounted at boot either."""
-    target = _safe.absolute(name)
+    them.
+
+    device: only where this is mounted there.
+    persist: it is not mounted at boot either: neither by a systemd mount unit nor by /etc/fstab.
+    """
+    target = mount.point(name)
     live = mountinfo.on_top(mount.mounts(), target)
-    kept: Unit | Line | Unset | None = (mount.unit_of(target) or mount.line_of(target)) if persist else UNSET
-    current = Mount(live.device if live else None, UNSET, UNSET, kept)
-    wish = Mount(None, UNSET, UNSET, None if persist else UNSET)
-    return Plan(current, wish, _gone(target, current, wish))
+    if live and isinstance(device, str) and not _same_device(device, live.device):
+        live = None
+    nothing = None if persist else UNSET
+    current = Mount(
+        live.device if live else None,
+        unit=mount.unit_of(target) if persist else UNSET,
+        line=mount.line_of(target) if persist else UNSET,
+    )
+    wish = Mount(None, unit=nothing, line=nothing)
+    return Plan(current, wish, gone_steps(target, current, wish))
 
 
 def steps(current: Mount, wish: Mount, way: Way) -> Iterator[Step]:
     """The steps from CURRENT to WISH: what is wrong goes, the unit or line is written, then it is mounted. Pure."""
     target, known = way.target, current.device is not None
-    replaced = known and (current.device, current.fstype) != (wish.device, wish.fstype)
+    replaced = known and _is_other(current, wish)
     differs = known and not replaced and current.options != wish.options
-    was, will = current.options, wish.options
-    assert not isinstance(was, Unset)
-    assert not isinstance(will, Unset)
+    was = current.options if isinstance(current.options, frozenset) else frozenset()
+    will = wish.options if isinstance(wish.options, frozenset) else frozenset()
     remount = differs and options.can_remount(was, will, way.fstype)
     if replaced or (differs and not remount):
         yield Step(f"unmount {current.device} from {target}", current.device, None, do=call(mount.umount, target))
     if not way.has_point:
         yield Step(f"make directory {target}", None, target, do=call(mount.make_point, target))
-    yield from _persist_steps(target, current.persistent, wish.persistent)
+    yield from _persist_steps(target, current, wish)
     if remount:
-        yield Step(
-            f"remount {target} with {way.opts}", sorted(was), sorted(will), do=call(mount.remount, target, way.opts)
-        )
+        given = ",".join((*_binds(way.opts), *options.for_remount(way.opts, was, way.fstype)))
+        before, after = ",".join(sorted(was - will)), ",".join(sorted(will - was))
+        change = f": {after or 'without'} {f'instead of {before}' if after and before else before}".rstrip()
+        yield Step(f"remount {target}{change}", sorted(was), sorted(will), do=call(mount.remount, target, given))
     elif not known or replaced or differs:
         do = call(mount.start_unit, target, way.fstype)
         if not way.by_unit:
-            do = call(mount.mount, target, way.device, fstype=way.fstype, opts=way.opts)
+            do = call(mount.mount, target, way.device, fstype=way.fstype, opts=",".join(way.opts))
         yield Step(f"mount {way.device} at {target}", None, way.device, do=do)
 
 
-def _persist_steps(target: str, have: object, wish: object) -> Iterator[Step]:
-    if isinstance(wish, Unit):
-        old = have if isinstance(have, Unit) else None
+def _persist_steps(target: str, current: Mount, wish: Mount) -> Iterator[Step]:
+    if isinstance(wish.unit, Unit):
+        old = current.unit if isinstance(current.unit, Unit) else None
         name = mountinfo.unit_name(target)
-        if old is None or old.text != wish.text:
+        if old is None or old.text != wish.unit.text:
             before = old.text if old else None
-            yield Step(f"write unit {name}", before, wish.text, do=call(mount.write_unit, target, wish.text))
+            yield Step(f"write unit {name}", before, wish.unit.text, do=call(mount.write_unit, target, wish.unit.text))
         if old is None or not old.enabled:
             yield Step(f"enable unit {name}", False, True, do=call(mount.enable_unit, target))
-    elif isinstance(wish, Line) and have != wish:
-        yield Step(f"write {target} into /etc/fstab", have, wish, do=call(mount.write_line, target, wish))
+    elif isinstance(wish.line, Line) and current.line != wish.line:
+        do = call(mount.write_line, target, wish.line)
+        yield Step(f"write {target} into {mount.FSTAB}", current.line, wish.line, do=do)
 
 
-def _gone(target: str, current: Mount, wish: Mount) -> Iterator[Step]:
+def gone_steps(target: str, current: Mount, wish: Mount) -> Iterator[Step]:
+    """The steps after which nothing is mounted at TARGET, and where wished nothing at boot. Pure."""
     if current.device is not None:
         yield Step(f"unmount {target}", current.device, None, do=call(mount.umount, target))
-    if isinstance(current.persistent, Unit) and wish.persistent is None:
+    if isinstance(current.unit, Unit) and wish.unit is None:
         name = mountinfo.unit_name(target)
         yield Step(f"remove unit {name}", name, None, do=call(mount.remove_unit, target))
-    elif isinstance(current.persistent, Line) and wish.persistent is None:
-        yield Step(
-            f"remove {target} from /etc/fstab", current.persistent, None, do=call(mount.write_line, target, None)
-        )
+    if isinstance(current.line, Line) and wish.line is None:
+        do = call(mount.write_line, target, None)
+        yield Step(f"remove {target} from {mount.FSTAB}", current.line, None, do=do)
 
 
-def unit_text(target: str, device: str, fstype: str, opts: Sequence[str]) -> str:
-    """The mount unit of TARGET (systemd.mount(5)). `%` is a specifier there, so it is doubled."""
-    what, where, words = (text.replace("%", "%%") for text in (device, target, ",".join(opts) or "defaults"))
-    return (
-        f"# Managed by Saltern\n[Unit]\nDescription=Mount of {where}\n\n[Mount]\nWhat={what}\nWhere={where}\n"
-        f"Type={fstype}\nOptions={words}\n\n[Install]\nWantedBy=multi-user.target\n"
-    )
+def _is_other(current: Mount, wish: Mount) -> bool:
+    return (current.device, current.fstype) != (wish.device, wish.fstype)
 
 
-def _wished(
-    target: str, device: str, fstype: str, words: Sequence[str], by_unit: bool, dump: int, pass_num: int
-) -> Unit | Line:
-    if by_unit:
-        return Unit(unit_text(target, device, fstype, words), True)
-    return Line(device, fstype, ",".join(words) or "defaults", dump, pass_num)
+def _binds(words: Sequence[str]) -> tuple[str, ...]:
+    """A bind mount has flags of its own, so it is remounted as one."""
+    return ("bind",) if {"bind", "rbind"} & set(words) and "bind" not in words else ()
+
+
+def _with(wish: Mount, *, unit: Unit | Unset = UNSET, line: Line | Unset = UNSET) -> Mount:
+    return Mount(wish.device, wish.fstype, wish.options, unit, line)
 
 
 def _current(target: str, live: Live | None, wish: Mount, found: list[Live], words: Sequence[str]) -> Mount:
     """What is mounted, in the words of WISH where they mean the same."""
-    kept: Unit | Line | Unset | None = UNSET
-    if isinstance(wish.persistent, Unit):
-        kept = mount.unit_of(target)
-    elif isinstance(wish.persistent, Line):
-        kept = mount.line_of(target)
+    unit: Unit | Unset | None = UNSET
+    line: Line | Unset | None = UNSET
+    if isinstance(wish.unit, Unit):
+        unit = mount.unit_of(target)
+        if unit and _mount_unit.same(unit.text, wish.unit.text):
+            unit = Unit(wish.unit.text, unit.enabled)
+    if isinstance(wish.line, Line):
+        line = mount.line_of(target)
+        if line and _fstab.same(line, wish.line):
+            line = wish.line
     if live is None:
-        return Mount(None, None, frozenset(), kept)
+        return Mount(None, None, frozenset(), unit, line)
     assert isinstance(wish.options, frozenset)
     device, fstype = live.device, live.fstype
     if {"bind", "rbind"} & set(words):
@@ -167,23 +185,17 @@ def _current(target: str, live: Live | None, wish: Mount, found: list[Live], wor
         device = str(wish.device)
     if {str(wish.fstype), fstype} <= {"nfs", "nfs4"} or wish.fstype == "auto":
         fstype = str(wish.fstype)
-    return Mount(device, fstype, options.holding(wish.options, live), kept)
+    return Mount(device, fstype, options.holding(wish.options, live), unit, line)
 
 
 def _same_device(wish: str, live: str) -> bool:
-    if wish == live or (":" in wish and wish.rstrip("/") == live.rstrip("/")):
+    """Whether mountinfo's LIVE is the device WISH: by its path or a link to it, UUID or label, the file of a loop
+    device; an NFS path may close with `/`."""
+    if wish == live or (":/" in wish and wish.rstrip("/") == live.rstrip("/")):
         return True
     kind, equals, value = wish.partition("=")
-    link = (
-        f"/dev/disk/by-{kind.lower()}/{value}"
-        if equals and kind in ("UUID", "LABEL", "PARTUUID", "PARTLABEL")
-        else wish
-    )
-    return link.startswith("/dev/") and os.path.realpath(link) == os.path.realpath(live)
-
-
-def _check(text: str, what: str) -> None:
-    if not text or text.startswith("-") or any(char in text for char in "\n\0\t") or not text.isprintable():
-        raise MountOptionError(f"not a {what} to mount: {text!r}")
-    if what == "fstype" and not text.replace(".", "").replace("_", "").replace("-", "").isalnum():
-        raise MountOptionError(f"not a file system type: {text!r}")
+    by_name = equals and kind in ("UUID", "LABEL", "PARTUUID", "PARTLABEL")
+    link = f"/dev/disk/by-{kind.lower()}/{value}" if by_name else wish
+    if link.startswith("/dev/"):
+        return os.path.realpath(link) == os.path.realpath(live)
+    return live.startswith("/dev/loop") and mount.loop_file(live) == os.path.realpath(wish)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
@@ -77,3 +78,39 @@ class Node:
 
 
 needs_root = os.geteuid() != 0
+
+
+@contextmanager
+def mount_namespace(overlaid: tuple[str, ...] = (), scratch: str = "") -> Iterator[None]:
+    """Run the block inside a mount namespace of its own, where changes below the OVERLAID folders go to SCRATCH and
+    are gone with it."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    here = os.getcwd()
+    home = os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    assert libc.unshare(0x00020000) == 0, os.strerror(ctypes.get_errno())  # CLONE_NEWNS
+    try:
+        tool("mount", "--make-rprivate", "/")
+        if overlaid:
+            tool("mount", "-t", "tmpfs", "scratch", scratch)  # overlayfs wants no overlay below its upper folder
+        for number, folder in enumerate(overlaid):
+            upper, work = f"{scratch}/{number}", f"{scratch}/{number}.work"
+            os.mkdir(upper)
+            os.mkdir(work)
+            tool("mount", "-t", "overlay", "-o", f"lowerdir={folder},upperdir={upper},workdir={work}", "x", folder)
+        yield
+    finally:
+        deadline = time.monotonic() + 5
+        while libc.setns(home, 0) != 0:  # EINVAL while a thread that read a program's output is still ending
+            assert time.monotonic() < deadline, os.strerror(ctypes.get_errno())
+            time.sleep(0.01)
+        os.close(home)
+        os.chdir(here)
+
+
+def tool(*argv: str) -> str:
+    """What a program says."""
+    ran = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout

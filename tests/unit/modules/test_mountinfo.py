@@ -1,0 +1,92 @@
+"""Reading mountinfo and naming mount units."""
+
+from __future__ import annotations
+
+import subprocess
+from shutil import which
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modules._mountinfo import Live, bound, escaped, on_top, parse, unescaped, unit_name
+
+TEXT = r"""22 27 0:20 / /proc rw,nosuid,nodev,noexec,relatime shared:12 - proc proc rw
+27 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,errors=remount-ro
+90 27 0:55 / /var/lib/one/datastores/100 rw,relatime shared:60 - nfs4 on-filer1:/images rw,vers=4.2,rsize=262144,hard
+91 27 0:56 /sub\040dir /mnt/a\040b\134c\012d ro,relatime master:3 propagate_from:2 - tmpfs none\040x rw,size=1024k
+92 27 0:57 / /mnt/a\040b\134c\012d rw - tmpfs top rw
+"""
+
+
+def test_each_mount_is_read_with_the_options_of_mount_and_file_system() -> None:
+    mounts = parse(TEXT)
+    assert mounts[2] == Live(
+        "/var/lib/one/datastores/100",
+        "on-filer1:/images",
+        "nfs4",
+        frozenset({"rw", "relatime", "vers=4.2", "rsize=262144", "hard"}),
+        "/",
+        "0:55",
+    )
+    assert (mounts[3].target, mounts[3].root, mounts[3].device) == ("/mnt/a b\\c\nd", "/sub dir", "none x")
+
+
+def test_a_mount_that_is_read_only_by_either_is_read_only() -> None:
+    assert {"ro", "rw"} & parse(TEXT)[3].options == {"ro"}
+
+
+def test_the_last_mount_at_a_place_is_on_top() -> None:
+    top = on_top(parse(TEXT), "/mnt/a b\\c\nd")
+    assert top is not None
+    assert top.device == "top"
+    assert on_top(parse(TEXT), "/mnt") is None
+
+
+@given(st.text(max_size=200))
+def test_no_text_makes_the_parser_fail(text: str) -> None:
+    parse(text)
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40))
+def test_what_is_escaped_reads_as_it_was_and_is_one_field(word: str) -> None:
+    assert unescaped(escaped(word)) == word
+    assert not set(escaped(word)) & set(' \t\n#"')
+
+
+def test_bytes_in_octal_are_utf_8() -> None:
+    assert unescaped(r"\303\251\040é") == "é é"
+
+
+def test_a_bind_mount_is_known_by_device_and_root() -> None:
+    mounts = parse(TEXT)
+    assert bound(mounts, "/var/lib/one/datastores/100/x") == ("0:55", "/x")
+    assert bound(mounts, "/srv") == ("254:1", "/srv")
+
+
+@pytest.mark.parametrize(
+    ("path", "unit"),
+    [
+        ("/", "-.mount"),
+        ("/var/lib/one/datastores/100", "var-lib-one-datastores-100.mount"),
+        ("/srv/a-b c", r"srv-a\x2db\x20c.mount"),
+        ("/.hidden/.x", r"\x2ehidden-.x.mount"),
+        ("/é", r"\xc3\xa9.mount"),
+    ],
+)
+def test_a_unit_is_named_after_its_path(path: str, unit: str) -> None:
+    assert unit_name(path) == unit
+
+
+PARTS = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=12).filter(
+    lambda part: part not in (".", "..")
+)
+
+
+@pytest.mark.skipif(which("systemd-escape") is None, reason="needs systemd-escape")
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.lists(PARTS, min_size=1, max_size=4).map(lambda p: "/" + "/".join(p)), min_size=1, max_size=30))
+def test_units_are_named_as_systemd_names_them(paths: list[str]) -> None:
+    argv = ["systemd-escape", "--path", "--suffix=mount", "--", *paths]
+    said = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True).stdout
+    assert [unit_name(path) for path in paths] == said.rstrip("\n").split(" ")

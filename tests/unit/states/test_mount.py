@@ -1,0 +1,73 @@
+"""The steps of `mount.mounted` and `mount.unmounted`, as tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from modules import mount
+from modules._fstab import Line
+from modules.mount import Mount, Unit
+from saltern.converge.plan import UNSET, Call, call
+from states.mount import Way, gone_steps, steps
+
+AT = "/var/lib/one/datastores/100"
+DEVICE = "on-filer1:/images"
+UNIT = Unit("text", True)
+RIGHT = Mount(DEVICE, "nfs4", frozenset({"rw", "hard"}), UNIT, UNSET)
+GONE = Mount(None, None, frozenset(), UNIT, UNSET)
+WAY = Way(AT, DEVICE, "nfs4", ("defaults",), True, True)
+START = call(mount.start_unit, AT, "nfs4")
+
+
+def _replaced(value: Mount, **fields: object) -> Mount:
+    from dataclasses import replace
+
+    return replace(value, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("current", "expected"),
+    [
+        (RIGHT, []),
+        (GONE, [START]),
+        (_replaced(RIGHT, device="other:/x"), [call(mount.umount, AT), START]),
+        (_replaced(RIGHT, fstype="ext4"), [call(mount.umount, AT), START]),
+        (
+            _replaced(RIGHT, options=frozenset({"ro", "hard"})),
+            [call(mount.remount, AT, "rw,relatime")],
+        ),
+        (_replaced(RIGHT, options=frozenset({"rw", "soft"})), [call(mount.umount, AT), START]),
+        (_replaced(RIGHT, unit=None), [call(mount.write_unit, AT, "text"), call(mount.enable_unit, AT)]),
+        (_replaced(RIGHT, unit=Unit("old", True)), [call(mount.write_unit, AT, "text")]),
+        (_replaced(RIGHT, unit=Unit("text", False)), [call(mount.enable_unit, AT)]),
+        (
+            _replaced(GONE, unit=None),
+            [call(mount.write_unit, AT, "text"), call(mount.enable_unit, AT), START],
+        ),
+    ],
+)
+def test_only_what_differs_is_mended_by_the_unit(current: Mount, expected: list[Call]) -> None:
+    assert [step.do for step in steps(current, RIGHT, WAY)] == expected
+
+
+def test_without_systemd_the_line_is_written_and_mount_is_called() -> None:
+    line = Line(DEVICE, "nfs4", "defaults")
+    wish = _replaced(RIGHT, unit=UNSET, line=line)
+    current = _replaced(GONE, unit=UNSET, line=None)
+    way = Way(AT, DEVICE, "nfs4", ("defaults",), False, False)
+    assert [step.do for step in steps(current, wish, way)] == [
+        call(mount.make_point, AT),
+        call(mount.write_line, AT, line),
+        call(mount.mount, AT, DEVICE, fstype="nfs4", opts="defaults"),
+    ]
+
+
+def test_what_is_mounted_at_boot_in_either_way_is_taken_away() -> None:
+    line = Line(DEVICE, "nfs4", "defaults")
+    current = Mount(DEVICE, unit=UNIT, line=line)
+    assert [step.do for step in gone_steps(AT, current, Mount(None, unit=None, line=None))] == [
+        call(mount.umount, AT),
+        call(mount.remove_unit, AT),
+        call(mount.write_line, AT, None),
+    ]
+    assert [step.do for step in gone_steps(AT, Mount(DEVICE), Mount(None))] == [call(mount.umount, AT)]
