@@ -87,7 +87,8 @@ class Dispatch:
         job.waiting = {public for public, t in job.targets.items() if t.state == "sent"}
         if watcher:
             job.watchers.append(watcher)
-        await self.store.do(lambda c: jobs.create(c, job))
+        while not await self.store.do(lambda c: jobs.create_new(c, job)):
+            job.jid = self._new_jid(now)  # a minion's own call has that id already
         self.active[job.jid] = job
         job.emit(
             _line(

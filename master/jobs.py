@@ -79,6 +79,14 @@ class JidMaker:
         return self._last
 
 
+def create_new(connection: sqlite3.Connection, job: Job) -> bool:
+    """Store the job; False where its id is taken."""
+    if connection.execute("SELECT 1 FROM jobs WHERE jid = ?", (job.jid,)).fetchone():
+        return False
+    create(connection, job)
+    return True
+
+
 def create(connection: sqlite3.Connection, job: Job) -> None:
     """Store the job and its targets as they are."""
     connection.execute(

@@ -71,6 +71,12 @@ def test_a_minion_can_not_store_its_own_call_under_anothers_job(db: sqlite3.Conn
     assert jobs.lookup(db, JID)["User"] == "root"
 
 
+def test_a_job_id_that_is_taken_is_not_used_again(db: sqlite3.Connection) -> None:
+    assert jobs.create_new(db, job(JID, "minion/a", Target(A, "a", "received")))
+    assert not jobs.create_new(db, job(JID, "root", Target(B, "b", "sent")))
+    assert jobs.lookup(db, JID)["User"] == "minion/a"
+
+
 def test_a_job_that_is_not_kept_is_said_so(db: sqlite3.Connection) -> None:
     with pytest.raises(UsageError, match="there is no job"):
         jobs.lookup(db, JID)
