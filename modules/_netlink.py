@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from modules._linkinfo import Info, VxlanInfo, info_of
 from modules._netvalues import PROTOCOLS
 from saltern.errors import PermanentError, nearest
 
@@ -22,6 +23,7 @@ _MAIN_TABLE = 254  # RT_TABLE_MAIN
 _UNICAST = 1  # RTN_UNICAST
 _PERMANENT = 0x80  # IFA_F_PERMANENT
 _SECONDARY = 0x01  # IFA_F_SECONDARY
+_LOOPBACK = 772  # ARPHRD_LOOPBACK
 AF_INET, AF_INET6 = 2, 10
 _PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
 
@@ -34,7 +36,8 @@ class NetworkError(PermanentError):
 class Link:
     """A network interface (RTM_NEWLINK). `master` and `parent` are indexes: what it is a port of, what it lies on;
     `parent_elsewhere`: that parent is in another network namespace. The fields of a bridge and of a VLAN are None for
-    other kinds. `forward_delay` is in 1/100 s."""
+    other kinds, `info` is what other kinds have of their own. `forward_delay` is in 1/100 s; `operstate` as in
+    Documentation/networking/operstates.rst ("up", "lowerlayerdown", …)."""
 
     index: int
     name: str
@@ -51,6 +54,9 @@ class Link:
     vlan_filtering: bool | None = None
     vlan_id: int | None = None
     vlan_protocol: str | None = None
+    is_loopback: bool = False
+    operstate: str = "unknown"
+    info: Info | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +177,8 @@ def link_of(message: Any) -> Link:
     data = info.get_attr("IFLA_INFO_DATA") if info else None
     bridge = data if data and kind == "bridge" else None
     vlan = data if data and kind == "vlan" else None
+    details = info_of(kind, data)
+    on = message.get_attr("IFLA_LINK")
     properties = message.get_attr("IFLA_PROP_LIST")
     return Link(
         index=message["index"],
@@ -180,7 +188,7 @@ def link_of(message: Any) -> Link:
         mtu=message.get_attr("IFLA_MTU"),
         hwaddr=message.get_attr("IFLA_ADDRESS"),
         master=message.get_attr("IFLA_MASTER"),
-        parent=message.get_attr("IFLA_LINK"),
+        parent=details.parent if on is None and isinstance(details, VxlanInfo) else on,
         parent_elsewhere=message.get_attr("IFLA_LINK_NETNSID") is not None,
         altnames=tuple(properties.get_attrs("IFLA_ALT_IFNAME")) if properties else (),
         stp=bool(bridge.get_attr("IFLA_BR_STP_STATE")) if bridge else None,
@@ -188,6 +196,9 @@ def link_of(message: Any) -> Link:
         vlan_filtering=bool(bridge.get_attr("IFLA_BR_VLAN_FILTERING")) if bridge else None,
         vlan_id=vlan.get_attr("IFLA_VLAN_ID") if vlan else None,
         vlan_protocol=_protocol(vlan.get_attr("IFLA_VLAN_PROTOCOL")) if vlan else None,
+        is_loopback=message["ifi_type"] == _LOOPBACK,
+        operstate=str(message.get_attr("IFLA_OPERSTATE") or "unknown").lower(),
+        info=details,
     )
 
 

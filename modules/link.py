@@ -3,10 +3,14 @@ running kernel and lasts until the node restarts."""
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from modules._addressing import family_of, metric
+from modules._linkvalues import mac_address
 from modules._netlink import AF_INET6, Link, NetworkError, View, look_with, session
 from modules._netvalues import gateway_address, interface_address, interface_name
 from modules._netvalues import mtu as checked_mtu
@@ -40,6 +44,16 @@ def set_mtu(name: str, mtu: int) -> bool:
     """Set the largest packet of the interface NAME, in bytes."""
     with session() as socket:
         socket.link("set", index=found(look_with(socket), name).index, mtu=checked_mtu(mtu))
+    return True
+
+
+@acting
+def set_mac(name: str, mac: str) -> bool:
+    """Give the interface NAME the MAC address ("02:00:00:00:00:01"). Where its driver can't do that while it is up, it
+    goes down for a moment; its routes are kept."""
+    with session() as socket:
+        link = found(look_with(socket), name)
+        set_or_interrupt(socket, link, address=mac_address(mac))
     return True
 
 
@@ -101,6 +115,44 @@ def found(view: View, name: str) -> Link:
     if link is None:
         raise NetworkError(view.missing(name))
     return link
+
+
+def set_or_interrupt(socket: Any, link: Link, **change: Any) -> None:
+    """CHANGE the LINK as it is, or, where the kernel says that it is busy, while it is down for a moment."""
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    try:
+        socket.link("set", index=link.index, **change)
+    except NetlinkError as error:
+        if error.code != errno.EBUSY or not link.is_up:
+            raise
+        with interrupted(socket, link):
+            socket.link("set", index=link.index, **change)
+
+
+@contextmanager
+def interrupted(socket: Any, link: Link) -> Iterator[None]:
+    """Take the LINK down for the block. Afterwards it is up again if it was, with the routes of the main table and the
+    IPv6 addresses that the kernel drops on the way."""
+    if not link.is_up:
+        yield
+        return
+    routes = routes_of(socket, link.index)
+    before = look_with(socket, addresses=True).addresses
+    mine = [entry for entry in before if entry.index == link.index and entry.permanent and not entry.is_link_local_6]
+    socket.link("set", index=link.index, state="down")
+    try:
+        yield
+    finally:
+        socket.link("set", index=link.index, state="up")
+        left = {entry.address for entry in look_with(socket, addresses=True).addresses if entry.index == link.index}
+        for entry in mine:
+            if entry.address not in left:
+                _add(socket, link.index, entry.address)
+        there = [_key(message) for message in routes_of(socket, link.index)]
+        for message in routes:
+            if _key(message) not in there:
+                put_route(socket, message, link.index)
 
 
 def _add(socket: Any, index: int, address: str) -> None:

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
+from modules._linkinfo import BondInfo, MacvlanInfo, TunInfo, VxlanInfo
 from modules._netlink import AF_INET, AF_INET6, Address, Link, View, look, session
 from modules._netvalues import BadValue
 from modules._run import run
@@ -13,6 +14,7 @@ from saltern.errors import UsageError
 from saltern.marks import reading
 
 _SCOPES = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}  # RT_SCOPE_*, rtnetlink(7)
+_OF_KIND = ("stp", "vlan_filtering", "vlan_id", "vlan_protocol")  # of `Link`, None for other kinds
 _FAMILIES = {AF_INET: "inet", AF_INET6: "inet6"}
 
 
@@ -59,6 +61,62 @@ def _address(entry: Address) -> dict[str, Any]:
         "prefixlen": str(interface.network.prefixlen),
         "scope": _SCOPES.get(entry.scope, str(entry.scope)),
     }
+
+
+@reading
+def topology() -> dict[str, Any]:
+    """The real graph of the network, as values that JSON can hold: `links`, each with what it is and what it hangs on,
+    and `default_routes`.
+
+    links: NAME → `kind` ("physical", "loopback", "bridge", "vlan", "bond", "veth", "tap", …), `up` (by the
+        administrator), `state` (by the kernel: "up", "lowerlayerdown", …), `mtu`, `mac`, `addresses` ("10.0.0.1/24"),
+        and where there is one `master`, `parent` (None: in another network namespace), `altnames`; further, of its
+        kind: `ports` (bridge, bond), `stp`, `vlan_filtering`, `vlan_id`, `vlan_protocol`, `peer` (veth; None: in
+        another namespace), `mode` (bond, macvlan), `vxlan_id`, `remote`, `local`, `port`.
+    default_routes: `gateway`, `interface`, `metric`.
+    """
+    view = look(addresses=True, routes=True)
+    return {
+        "links": {link.name: _node(view, link) for link in view.links},
+        "default_routes": [
+            {"gateway": route.gateway, "interface": view.name_at(route.index), "metric": route.metric}
+            for route in view.default_routes
+        ],
+    }
+
+
+def _node(view: View, link: Link) -> dict[str, Any]:
+    """One link of the graph."""
+    found: dict[str, Any] = {
+        "kind": _kind(link),
+        "up": link.is_up,
+        "state": link.operstate,
+        "mtu": link.mtu,
+        "mac": link.hwaddr,
+        "addresses": [entry.address for entry in view.addresses if entry.index == link.index],
+    }
+    if master := view.at(link.master):
+        found["master"] = master.name
+    if link.altnames:
+        found["altnames"] = list(link.altnames)
+    if link.parent is not None:
+        below = None if link.parent_elsewhere else view.at(link.parent)
+        found["peer" if link.kind == "veth" else "parent"] = below.name if below else None
+    if link.kind in ("bridge", "bond"):
+        found["ports"] = sorted(port.name for port in view.ports(link.index))
+    found |= {key: value for key in _OF_KIND if (value := getattr(link, key)) is not None}
+    if isinstance(link.info, VxlanInfo):
+        info = link.info
+        found |= {"vxlan_id": info.id, "remote": info.remote, "local": info.local, "port": info.port}
+    elif isinstance(link.info, BondInfo | MacvlanInfo):
+        found["mode"] = link.info.mode
+    return found
+
+
+def _kind(link: Link) -> str:
+    if isinstance(link.info, TunInfo):
+        return "tap" if link.info.is_tap else "tun"
+    return link.kind or ("loopback" if link.is_loopback else "physical")
 
 
 @reading

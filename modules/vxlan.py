@@ -1,0 +1,122 @@
+"""VXLANs (kind "vxlan", RFC 7348): Ethernet networks carried in UDP between hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from modules import _interface
+from modules._interface import Interface
+from modules._linkinfo import VxlanInfo
+from modules._linkvalues import port as checked_port
+from modules._linkvalues import vxlan_id
+from modules._netlink import Link, View, look, look_with, session
+from modules._netvalues import interface_name
+from modules.link import found
+from saltern.marks import acting, reading
+
+PORT = 4789  # as IANA assigned it; Linux's own default is older
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vxlan(Interface):
+    """A VXLAN interface as it is, or as it should be. `remote`: the host or multicast group that frames to unknown
+    stations go to; `local`: the address that it sends from; `parent`: the link that it sends by. None: none is set."""
+
+    id: int
+    remote: str | None = None
+    local: str | None = None
+    parent: str | None = None
+    port: int = PORT
+    parent_up: bool = True
+
+
+def read(view: View, name: str, *, addresses: Collection[str] = (), gateway: str | None = None) -> Vxlan | None:
+    """The VXLAN interface NAME in VIEW, None where there is no interface of that name."""
+    link = _interface.named(view, name, "vxlan")
+    if link is None:
+        return None
+    parent = view.at(link.parent)
+    info = info_of(link)
+    return Vxlan(
+        id=info.id,
+        remote=info.remote,
+        local=info.local,
+        parent=parent.name if parent else None,
+        port=info.port,
+        parent_up=parent.is_up if parent else True,
+        **_interface.common(view, link, addresses, gateway),
+    )
+
+
+def info_of(link: Link) -> VxlanInfo:
+    """What the VXLAN interface LINK has of its own."""
+    if isinstance(link.info, VxlanInfo):
+        return link.info
+    return VxlanInfo(id=0, remote=None, local=None, port=0, parent=None)
+
+
+@reading
+def list_() -> dict[str, Any]:
+    """Every VXLAN interface: id, remote, local, parent, port, up, MTU."""
+    view = look()
+    return {
+        link.name: {
+            "id": info_of(link).id,
+            "remote": info_of(link).remote,
+            "local": info_of(link).local,
+            "parent": view.name_at(link.parent) if link.parent else None,
+            "port": info_of(link).port,
+            "up": link.is_up,
+            "mtu": link.mtu,
+        }
+        for link in view.links
+        if link.kind == "vxlan"
+    }
+
+
+@acting
+def add(
+    name: str, id: int, remote: str | None = None, local: str | None = None, parent: str | None = None, port: int = PORT
+) -> bool:
+    """Make the interface NAME of the VXLAN ID, and bring it up."""
+    with session() as socket:
+        index = found(look_with(socket), parent).index if parent else None
+        arguments = _arguments(id, remote, local, index, port)
+        socket.link("add", ifname=interface_name(name), kind="vxlan", state="up", **arguments)
+    return True
+
+
+@acting
+def delete(name: str) -> bool:
+    """Delete the VXLAN interface NAME."""
+    _interface.delete(name, "vxlan")
+    return True
+
+
+@acting
+def replace(
+    name: str, id: int, remote: str | None = None, local: str | None = None, parent: str | None = None, port: int = PORT
+) -> bool:
+    """Make the VXLAN interface NAME anew. Its MAC address, bridge, addresses and routes are kept, what it learned is
+    not; where the new one can't be made, the old one is put back."""
+    with session() as socket:
+        view = look_with(socket, addresses=True)
+        old = _interface.ours(view, name, "vxlan")
+        had = info_of(old)
+        mac = {"address": old.hwaddr} if old.hwaddr else {}
+        index = found(view, parent).index if parent else None
+        new = _arguments(id, remote, local, index, port) | mac
+        back = _arguments(had.id, had.remote, had.local, had.parent, had.port) | mac
+        _interface.remake(socket, old, view.addresses, new, back)
+    return True
+
+
+def _arguments(id: int, remote: str | None, local: str | None, parent: int | None, port: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"vxlan_id": vxlan_id(id), "vxlan_port": checked_port(port)}
+    if remote:
+        found["vxlan_group6" if ":" in remote else "vxlan_group"] = remote
+    if local:
+        found["vxlan_local6" if ":" in local else "vxlan_local"] = local
+    return found | ({"vxlan_link": parent} if parent else {})

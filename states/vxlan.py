@@ -1,0 +1,159 @@
+"""VXLANs: that each interface exists, is up, and has these addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from modules import _linkvalues, vxlan
+from modules import _netvalues as values
+from modules._netlink import NetworkError, View, look
+from modules.vxlan import PORT, Vxlan
+from saltern.context import Context
+from saltern.converge.plan import UNSET, Plan, Step, Unset, call
+from saltern.converge.state import state
+from states._addressing import Around
+from states._interface import Seen, check_free, common_steps, common_wish, up_steps
+
+
+@state
+def present(
+    ctx: Context,
+    name: str,
+    *,
+    id: int,
+    remote: str | Unset = UNSET,
+    group: str | Unset = UNSET,
+    local: str | Unset = UNSET,
+    parent: str | Unset = UNSET,
+    port: int = PORT,
+    addresses: Sequence[str] | Unset = UNSET,
+    gateway: str | Unset = UNSET,
+    mtu: int | Unset = UNSET,
+) -> Plan:
+    """The interface NAME of the VXLAN ID (1 to 16777215) exists and is up, with exactly this REMOTE or GROUP, LOCAL and
+    PARENT: one that is not named is none. Addresses, gateway and MTU that are not named are left as they are.
+
+    remote: the host at the other end.
+    group: instead of `remote`, the multicast group by which all hosts of the VXLAN find each other; needs `parent`.
+    local: the address that it sends from.
+    parent: the interface that it sends by.
+    port: the UDP port at both ends.
+    addresses, gateway, mtu: as in `bridge.present`.
+    One that differs is made anew; its MAC address, bridge, addresses and routes are kept, what it learned is not.
+    """
+    values.interface_name(name, "VXLAN interface")
+    wish = _wish(name, id, remote, group, local, parent, port, common_wish(addresses, gateway, mtu))
+    seen = Seen(wish)
+    current = vxlan.read(seen.view, name, **seen.judged)
+    wish, unknown = _checked(seen.view, name, current, wish)
+    below = seen.view.find(wish.parent) if wish.parent else None
+    plan = steps(name, current, wish, below is None or below.is_up, seen.around(name))
+    return Plan(current, wish, plan, unknown=unknown)
+
+
+@state
+def absent(ctx: Context, name: str) -> Plan:
+    """There is no VXLAN interface NAME."""
+    values.interface_name(name, "VXLAN interface")
+    view = look()
+    current = vxlan.read(view, name)
+    if current is None:
+        return Plan(None, None)
+    check_free(view, name, "go")
+    step = Step(f"delete VXLAN interface {name}", f"VXLAN {current.id}", None, do=call(vxlan.delete, name))
+    return Plan(current, None, [step])
+
+
+def steps(
+    name: str, current: Vxlan | None, wish: Vxlan, parent_is_up: bool = True, around: Around = Around()
+) -> Iterator[Step]:
+    """The steps from CURRENT (None: no such interface) to WISH, in order. Pure. PARENT_IS_UP: the wished parent."""
+    if wish.parent:
+        yield from up_steps(wish.parent, parent_is_up)
+    anew = current is not None and _tunnel(current) != _tunnel(wish)
+    words = _words(wish)
+    given = {"remote": wish.remote, "local": wish.local, "parent": wish.parent}
+    arguments: dict[str, str | int] = {key: value for key, value in given.items() if value is not None}
+    if wish.port != PORT:
+        arguments["port"] = wish.port
+    if current is None:
+        yield Step(f"add {name}: {words}", None, words, do=call(vxlan.add, name, wish.id, **arguments))
+    elif anew:
+        sentence = f"make {name} anew: {_words(current)} → {words}"
+        yield Step(sentence, _words(current), words, do=call(vxlan.replace, name, wish.id, **arguments))
+    else:
+        yield from up_steps(name, current.up)
+    yield from common_steps(name, current, wish, around, anew=anew)
+
+
+def _tunnel(value: Vxlan) -> tuple[int, str | None, str | None, str | None, int]:
+    return value.id, value.remote, value.local, value.parent, value.port
+
+
+def _words(value: Vxlan) -> str:
+    parts = [f"VXLAN {value.id}"]
+    parts += [f"to {value.remote}"] if value.remote else []
+    parts += [f"from {value.local}"] if value.local else []
+    parts += [f"by {value.parent}"] if value.parent else []
+    parts += [f"port {value.port}"] if value.port != PORT else []
+    return " ".join(parts)
+
+
+def _wish(
+    name: str,
+    id: int,
+    remote: str | Unset,
+    group: str | Unset,
+    local: str | Unset,
+    parent: str | Unset,
+    port: int,
+    common: dict[str, object],
+) -> Vxlan:
+    if not isinstance(remote, Unset) and not isinstance(group, Unset):
+        raise values.BadValue(f"{name} has both a remote and a group: give the host at the other end, or the group")
+    if not isinstance(group, Unset) and isinstance(parent, Unset):
+        raise values.BadValue(f"the group of {name} needs a parent: the interface by which the group is reached")
+    if not isinstance(parent, Unset) and values.interface_name(parent, "parent") == name:
+        raise values.BadValue(f"{name} can't be its own parent")
+    far = None if isinstance(remote, Unset) else _linkvalues.host(remote, "remote")
+    far = far if isinstance(group, Unset) else _linkvalues.group(group)
+    near = None if isinstance(local, Unset) else _linkvalues.host(local, "local")
+    if far and near and (":" in far) != (":" in near):
+        raise values.BadValue(f"{far} and {near}, the two ends of {name}, must both be IPv4 or both IPv6")
+    return Vxlan(
+        id=_linkvalues.vxlan_id(id),
+        remote=far,
+        local=near,
+        parent=None if isinstance(parent, Unset) else parent,
+        port=_linkvalues.port(port),
+        **common,  # type: ignore[arg-type]
+    )
+
+
+def _checked(view: View, name: str, current: Vxlan | None, wish: Vxlan) -> tuple[Vxlan, str | None]:
+    """The wish with its parent by its real name, and why nothing can be said yet. NetworkError where the kernel would
+    refuse it whatever comes before."""
+    if wish.parent:
+        parent = view.find(wish.parent)
+        if parent is None:
+            return wish, view.missing(wish.parent)
+        wish = wish if parent.name == wish.parent else replace(wish, parent=parent.name)
+    if current is None or _tunnel(current) != _tunnel(wish):
+        _check_id_free(view, name, wish)
+        check_free(view, name, "be made anew")
+    return wish, None
+
+
+def _check_id_free(view: View, name: str, wish: Vxlan) -> None:
+    """The kernel tells the VXLANs of one port apart by their ids alone, for each family."""
+    for other in view.links:
+        if other.kind != "vxlan" or other.name == name:
+            continue
+        info = vxlan.info_of(other)
+        six = [":" in (end or "") for end in (info.remote or info.local, wish.remote or wish.local)]
+        if (info.id, info.port) == (wish.id, wish.port) and six[0] == six[1]:
+            raise NetworkError(
+                f"{name} can't be VXLAN {wish.id} with port {wish.port}: {other.name} is; "
+                f"so use {other.name} or remove it first"
+            )
