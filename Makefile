@@ -21,7 +21,7 @@ $(STAMPS)/packages: Makefile
 $(STAMPS)/venv: pyproject.toml | $(STAMPS)/packages
 	@echo "[2/2] virtual environment"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]' >$(STAMPS)/pip.log 2>&1 || { tail -n 20 $(STAMPS)/pip.log; exit 1; }
 	@touch $@
 
 demo: $(STAMPS)/venv  ## Three real hosts converge from bare to the example platform, then drift and repair

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.lab.channel import Answer, Channel, CommandTimeout, HostDown, LabError
 from tests.lab.process import Kept
 from tests.lab.switch import Switch
-from tests.lab.tree import hidden, write_tree
+from tests.lab.tree import hidden, shown, write_tree
 
 KERNEL = "linux.uml"
 INIT = Path(__file__).with_name("init")
@@ -43,6 +43,7 @@ class Host:
         (self.directory / "requests").mkdir()
         write_tree(self.directory / "tree", name, hosts)
         (self.directory / "hide").write_text("\n".join(hidden()) + "\n")
+        (self.directory / "show").write_text("".join(f"{path}\n" for path in shown()))
         disk = self.directory / "disk"
         with disk.open("wb") as file:
             file.truncate(DISK_BYTES)

@@ -87,6 +87,12 @@ def hidden() -> list[str]:
     return sorted([*HIDDEN, *(str(path.relative_to("/")) for path in (*wants, *generators))])
 
 
+def shown() -> list[str]:
+    """Folders that a host needs of the machine's tree and would not see, since they lie where it has its own memory."""
+    needed = (Path(__file__).resolve().parents[2], Path(sys.prefix).resolve())
+    return sorted({str(path) for path in needed if path.is_relative_to("/tmp") or path.is_relative_to("/run")})
+
+
 def write_tree(tree: Path, name: str, addresses: Mapping[str, str]) -> None:
     """Write into TREE the files of the host NAME. ADDRESSES (host name → IP address) become its /etc/hosts."""
     python, here = os.path.realpath(sys.executable), Path(__file__).parent
