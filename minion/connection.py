@@ -39,8 +39,8 @@ class Phase(Enum):
 class Connection:
     """Keeps one DEALER to the master of IDENTITY.
 
-    HELLO() gives the message to greet with (None: only join); ON_READY is called after each welcome, ON_MESSAGE with all that follows.
-    ON_DENIED(reason, final) is called when the master refuses.
+    HELLO() gives the message to greet with (None: only join). ON_READY is called after each welcome, ON_MESSAGE with
+    all that follows, ON_DENIED(reason, final) when the master refuses.
     """
 
     def __init__(

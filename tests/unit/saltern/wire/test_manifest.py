@@ -20,7 +20,8 @@ def raw(*entries: Entry, version: int = 1, saltenv: str = "base") -> bytes:
 
 OUTSIDE = [
     "", "/", "/etc/shadow", "..", "../x", "a/../b", "a/..", "./a", "a/.", ".", "a//b", "a/", "//a", "a\\b", "..\\x",
-    "a\0", "a\nb", "a\x1b[31m", "a\x7f", "a\x85b", "a\u2028b", "a" * 256, "é" * 128, "a/" * 2049 + "a", "\ud800", "a\tb",
+    "a\0", "a\nb", "a\x1b[31m", "a\x7f", "a\x85b", "a\u2028b",
+    "a" * 256, "é" * 128, "a/" * 2049 + "a", "\ud800", "a\tb",
 ]  # fmt: skip
 INSIDE = [
     "top.sls",
