@@ -104,7 +104,8 @@ def delete(name: str) -> bool:
 @acting
 def replace(name: str, parent: str, id: int, protocol: str = "802.1q") -> bool:
     """Make the VLAN interface NAME anew with another parent, id or protocol, which the kernel can't change. Its bridge,
-    addresses and routes are kept; where the new one can't be made, the old one is put back."""
+    addresses and routes are kept, its MTU as far as the parent has it; where the new one can't be made, the old one is
+    put back."""
     with session() as socket:
         view = look_with(socket, addresses=True)
         old, new_parent = _vlan(view, name), found(view, parent)
@@ -112,7 +113,8 @@ def replace(name: str, parent: str, id: int, protocol: str = "802.1q") -> bool:
         mine = [entry for entry in view.addresses if entry.index == old.index and entry.permanent]
         socket.link("del", index=old.index)
         try:
-            _add(socket, name, new_parent.index, id, protocol, master=old.master)
+            size = min(old.mtu, new_parent.mtu)
+            _add(socket, name, new_parent.index, id, protocol, mtu=size, master=old.master)
         except BaseException:
             with suppress(Exception):
                 _add(
