@@ -82,6 +82,9 @@ _UNSHOWN = {  # what the kernel does not show where it is so: the defaults of nf
     "xfs": frozenset(["barrier", "nodiscard", "ikeep", "noikeep"]),
 }
 _NETWORK = ("nfs", "cifs", "smb", "9p", "ceph", "fuse")
+_READ_ONLY = _set("iso9660 squashfs erofs cramfs romfs")
+_NFS4_IGNORED = _set("nolock noacl local_lock")  # accepted for NFS 4, without effect and not shown
+_TMPFS_LIMITS = _set("size nr_inodes nr_blocks huge mpol")  # its owner and mode stay as they were mounted, tmpfs(5)
 _AT_MOST = ("rsize", "wsize")  # asked for; the server may grant less, nfs(5)
 _SIZES = {"k": 1, "m": 1024, "g": 1024**2, "t": 1024**3}
 
@@ -100,9 +103,9 @@ def listed(opts: str | Iterable[str]) -> tuple[str, ...]:
     return found
 
 
-def compared(opts: Sequence[str], fstype: str = "") -> frozenset[str]:
+def compared(opts: Sequence[str], fstype: str = "", may: frozenset[str] = frozenset()) -> frozenset[str]:
     """What OPTS ask for, as far as it can be compared: in their order, a later one taking an earlier one back; `rw`
-    unless `ro`, and NFS's `hard` unless `soft`."""
+    unless `ro` (or unless it MAY be `ro` all the same), and NFS's `hard` unless `soft`."""
     kept: dict[str, None] = {}
     for word in opts:
         for gone in _UNDONE.get(word, ()):
@@ -112,9 +115,27 @@ def compared(opts: Sequence[str], fstype: str = "") -> frozenset[str]:
             kept[meant] = None
     if fstype.startswith("nfs") and not {"soft", "softerr"} & kept.keys():
         kept["hard"] = None
-    if "ro" not in kept:
+    if "ro" not in kept and "ro" not in may:
         kept["rw"] = None
     return frozenset(kept)
+
+
+def is_bind(opts: Sequence[str]) -> bool:
+    """Whether OPTS mount a part of the tree once more at another place."""
+    return "bind" in opts or "rbind" in opts
+
+
+def unasked(opts: Sequence[str], fstype: str, source: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Flags that may be on though OPTS do not name them: a bind mount takes over those of its SOURCE, FUSE has
+    `nosuid,nodev` by itself, some file systems can only be read."""
+    may: frozenset[str] = frozenset()
+    if is_bind(opts):
+        may = source & FLAGS
+    elif fstype.startswith("fuse"):
+        may = frozenset({"nosuid", "nodev"})
+    elif fstype in _READ_ONLY:
+        may = frozenset({"ro"})
+    return may.difference(*(_UNDONE.get(word, ()) for word in opts if word != "defaults"))
 
 
 def _meant(word: str) -> tuple[str, ...]:
@@ -137,9 +158,9 @@ def _drop_key(kept: dict[str, None], word: str) -> None:
             del kept[other]
 
 
-def holding(wish: frozenset[str], live: Live) -> frozenset[str]:
+def holding(wish: frozenset[str], live: Live, may: frozenset[str] = frozenset()) -> frozenset[str]:
     """LIVE's options in the words of WISH: those of WISH that hold, what LIVE has instead of one that does not, and
-    flags that LIVE has and WISH does not."""
+    flags that LIVE has and WISH does not, but for those that MAY be there."""
     shown = {word.partition("=")[0]: word for word in live.options}
     found = set(live.options & (FLAGS | {"rw"} | (_NFS_FLAGS if live.fstype.startswith("nfs") else frozenset())))
     for word in wish:
@@ -148,25 +169,33 @@ def holding(wish: frozenset[str], live: Live) -> frozenset[str]:
             found.add(word)
         elif equals and key in shown:
             found.add(shown[key])
-    return frozenset(found)
+    left_alone = may | {"rw"} if "ro" in may else may
+    return frozenset(found - (left_alone - wish))
 
 
 def can_remount(was: frozenset[str], wish: frozenset[str], fstype: str) -> bool:
     """Whether the difference can be applied to the mount as it stands: flags can; for NFS and other network file
-    systems nothing else (nfs(5), "The remount option")."""
-    changed = was ^ wish
-    return changed <= FLAGS | {"rw", "strictatime"} or not fstype.startswith(
-        ("nfs", "cifs", "smb", "9p", "ceph", "fuse")
-    )
+    systems nothing else (nfs(5), "The remount option"), for tmpfs its limits."""
+    others = (was ^ wish) - FLAGS - {"rw", "strictatime"}
+    if fstype == "tmpfs":
+        return {word.partition("=")[0] for word in others} <= _TMPFS_LIMITS
+    return not others or not fstype.startswith(_NETWORK)
 
 
 def for_remount(opts: Sequence[str], was: frozenset[str], fstype: str = "") -> tuple[str, ...]:
     """OPTS with the default said aloud for each flag of WAS that goes: a remount may keep what it is not told."""
     asked = compared(opts, fstype)
     said = [default for flag, default in _FLAG_DEFAULTS.items() if flag in was - asked]
-    if not asked & {"noatime", "strictatime"}:
+    if not asked & {"noatime", "strictatime"} and (not is_bind(opts) or "noatime" in was):
         said.append("relatime")
     return (*said, *(word for word in opts if word not in said and word != "defaults"))
+
+
+def keeping(opts: Sequence[str], live: Live) -> tuple[str, ...]:
+    """OPTS for the remount of a bind mount, with the flags of LIVE that they do not speak of: mount(2) drops what it is
+    not told."""
+    spoken = {gone for word in opts for gone in _UNDONE.get(word, ())} | set(opts)
+    return (*opts, *sorted((live.options & (FLAGS | {"relatime"})) - spoken))
 
 
 def _holds(word: str, live: Live) -> bool:
@@ -177,10 +206,10 @@ def _holds(word: str, live: Live) -> bool:
     if word == "strictatime":
         return not {"noatime", "relatime"} & live.options
     key, equals, value = word.partition("=")
+    if live.fstype == "nfs4" and key in _NFS4_IGNORED:
+        return True
     shown = {w.partition("=")[0]: w.partition("=")[2] for w in live.options if "=" in w}
     if not equals:
-        if word == "nolock" and live.fstype == "nfs4":
-            return True  # NFS 4 locks by itself
         return word in _UNSHOWN.get(kind, ()) and not {f"no{word}", word.removeprefix("no")} & live.options
     if key == "minorversion":
         return shown.get("vers", "").partition(".")[2] == value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 
@@ -12,7 +12,8 @@ _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 @dataclass(frozen=True, slots=True)
 class Live:
     """A mount as the kernel has it (proc_pid_mountinfo(5)). ROOT is the part of the file system that is mounted, NUMBER
-    its device number ("0:42"); OPTIONS are those of the mount and of the file system."""
+    its device number ("0:42"); OPTIONS are those of the mount and of the file system. PARENT is the ID of the mount on
+    which it lies."""
 
     target: str
     device: str
@@ -20,10 +21,12 @@ class Live:
     options: frozenset[str]
     root: str = "/"
     number: str = ""
+    id: int = field(default=-1, compare=False)
+    parent: int = field(default=-1, compare=False)
 
 
 def parse(text: str) -> list[Live]:
-    """All mounts in the order of the kernel: a later one at the same target lies on top."""
+    """All mounts, in the order of the kernel."""
     return [found for line in text.split("\n") if (found := _parsed(line)) is not None]
 
 
@@ -32,12 +35,13 @@ def _parsed(line: str) -> Live | None:
     try:
         dash = words.index("-", 6)
         fstype, device, above = words[dash + 1], words[dash + 2], words[dash + 3]
+        own, parent = int(words[0]), int(words[1])
     except (ValueError, IndexError):
         return None
     options = frozenset(filter(None, map(unescaped, words[5].split(",") + above.split(","))))
     if "ro" in words[5].split(",") or "ro" in above.split(","):
         options -= {"rw"}  # the mount or the file system: one of them is enough
-    return Live(unescaped(words[4]), unescaped(device), fstype, options, unescaped(words[3]), words[2])
+    return Live(unescaped(words[4]), unescaped(device), fstype, options, unescaped(words[3]), words[2], own, parent)
 
 
 def unescaped(word: str) -> str:
@@ -53,25 +57,34 @@ def escaped(word: str) -> str:
     return "".join(f"\\{ord(char):03o}" if char in ' \t\n\r\v\f\\#"' else char for char in word)
 
 
+def holder(mounts: Iterable[Live], path: str) -> Live | None:
+    """The mount in which PATH lies: at each part of PATH what is mounted there, and on top of that, as the kernel walks
+    it. So a mount that another one hides, at the same place or above it, is not found. None: an unknown root."""
+    mounts = list(mounts)
+    known = {mount.id for mount in mounts}
+    above = {(mount.parent if mount.parent in known else None, mount.target): mount for mount in mounts}
+    here: Live | None = None
+    place = ""
+    for part in ("", *filter(None, path.split("/"))):
+        place = f"{place.rstrip('/')}/{part}"
+        while (found := above.pop((here.id if here else None, place), None)) is not None:
+            here = found
+    return here
+
+
 def on_top(mounts: Iterable[Live], target: str) -> Live | None:
-    """The mount that one sees at TARGET, or None."""
-    found = None
-    for mount in mounts:
-        if mount.target == target:
-            found = mount
-    return found
+    """The mount that one sees at TARGET, or None; an automount point that waits to be used is none."""
+    found = holder(mounts, target)
+    return found if found and found.target == target and found.fstype != "autofs" else None
 
 
 def bound(mounts: Sequence[Live], source: str) -> tuple[str, str]:
     """What a bind mount of the path SOURCE would be: (device number, root), by the mount that holds SOURCE."""
-    holder = Live("/", "", "", frozenset())
-    for mount in mounts:
-        inside = source == mount.target or source.startswith(mount.target.rstrip("/") + "/")
-        if inside and len(mount.target) >= len(holder.target):
-            holder = mount
-    rest = source[len(holder.target) :].strip("/") if holder.target != "/" else source.strip("/")
-    root = "/".join(part for part in (holder.root.rstrip("/"), rest) if part)
-    return holder.number, root if root.startswith("/") else "/" + root
+    found = holder(mounts, source)
+    if found is None:
+        return "", source
+    rest = source.removeprefix(found.target).strip("/")
+    return found.number, "/" + "/".join(part for part in (found.root.strip("/"), rest) if part)
 
 
 def unit_name(path: str, suffix: str = "mount") -> str:

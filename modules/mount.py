@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _fstab, _holders, _mount_options, _mountinfo, _safe
+from modules import _fstab, _holders, _mount_options, _mount_unit, _mountinfo, _safe
 from modules._fstab import Line
 from modules._mount_options import MountOptionError
 from modules._mountinfo import Live
@@ -64,9 +64,11 @@ def point(name: str) -> str:
 
 
 def device_word(device: str) -> str:
-    """DEVICE as mount(8), fstab and a unit take it: not empty, no option of mount(8), no comma, blank, quote."""
-    if not device or device.startswith("-") or not device.isprintable() or any(c in device for c in ", \\\"'"):
-        raise MountOptionError(f"not a device to mount: {device!r} (no comma, blank, quote or backslash may be in it)")
+    """DEVICE as mount(8), fstab and a unit take it: not empty, no option of mount(8), no quote. Some have blanks (a
+    share of CIFS) or commas (the monitors of Ceph)."""
+    plain = device.isprintable() and not any(char in device for char in "\\\"'") and device == device.strip()
+    if not device or device.startswith("-") or not plain:
+        raise MountOptionError(f"not a device to mount: {device!r} (no quote, backslash or line break may be in it)")
     return device
 
 
@@ -79,6 +81,22 @@ def fstype_word(fstype: str) -> str:
     ):
         raise MountOptionError(f"not a file system type: {fstype!r}")
     return fstype
+
+
+def without_links(target: str, found: Iterable[Live]) -> str:
+    """TARGET as the kernel shows it once it is mounted, without the symbolic links that lead there; the place of one of
+    the mounts FOUND is not touched. UnsafePath for a link that another user made."""
+    if any(live.target == target for live in found):
+        return target
+    place, rest = target, ""
+    while place != "/":
+        try:
+            with _safe.parent_of(place, follow=True) as (folder, name):
+                return f"{os.readlink(f'/proc/self/fd/{folder}').rstrip('/')}/{name}{rest}"
+        except (FileNotFoundError, NotADirectoryError):
+            place, _, last = place.rpartition("/")
+            place, rest = place or "/", f"/{last}{rest}"
+    return target
 
 
 @reading
@@ -98,8 +116,9 @@ def active() -> dict[str, dict[str, Any]]:
 
 @reading
 def is_mounted(name: str) -> bool:
-    """Whether something is mounted at NAME. It does not touch NAME, so a server that is away does not hang it."""
-    return _mountinfo.on_top(mounts(), _safe.absolute(name)) is not None
+    """Whether something is mounted at NAME. What is mounted is not touched, so a server that is away hangs nothing."""
+    found = mounts()
+    return _mountinfo.on_top(found, without_links(_safe.absolute(name), found)) is not None
 
 
 @reading
@@ -162,6 +181,12 @@ def enable_unit(target: str) -> None:
 
 
 @acting
+def disable_unit(target: str) -> None:
+    """Have the unit of TARGET no longer started at boot."""
+    checked(["systemctl", "disable", "--quiet", "--", _mountinfo.unit_name(target)])
+
+
+@acting
 def remove_unit(target: str) -> None:
     """Have the unit of TARGET no longer started at boot, and remove it."""
     name = _mountinfo.unit_name(target)
@@ -205,6 +230,9 @@ def rm_fstab(name: str) -> bool:
 def start_unit(target: str, fstype: str = "") -> None:
     """Mount TARGET by its unit. MountError says what mount(8) said."""
     name = _mountinfo.unit_name(target)
+    what = _mount_unit.parse(_read(f"{UNITS}/{name}")).what
+    if what.startswith("/dev/") and not os.path.exists(what):  # systemd would wait for it, systemd.device(5)
+        raise MountError(f"{target} can't be mounted: there is no device {what}")
 
     def attempt() -> str | None:
         run(["systemctl", "reset-failed", "--", name], timeout_s=ATTEMPT_S)
@@ -247,7 +275,8 @@ def remount(name: str, opts: str) -> bool:
     live = _mountinfo.on_top(mounts(), target)
     if live is None:
         raise MountError(f"nothing is mounted at {target}")
-    words = ",".join(("remount", *_mount_options.listed(opts)))
+    given = _mount_options.listed(opts)
+    words = ",".join(("remount", *(_mount_options.keeping(given, live) if "bind" in given else given)))
     # with both device and directory, mount(8) takes nothing from /etc/fstab or from the options as they are
     return _quick(["mount", "-o", words, "--", live.device, target])
 

@@ -45,26 +45,30 @@ def mounted(
 ) -> Plan:
     """DEVICE is mounted at NAME.
 
-    fstype: as for mount(8). `nfs` and `nfs4` mean the same where the kernel shows NFS 4.
-    opts: a list, or one text with commas. Flags of mount(8) that are not named have their defaults; of a file system's
-        own options, those that are named must hold, and what the kernel adds is left alone. A difference is mended by a
-        remount where that can be, else by unmounting and mounting.
+    device: as for mount(8): a path, `UUID=…`, `LABEL=…`, `server:/path`; the source of a bind mount.
+    fstype: as for mount(8). `nfs` is also right where the kernel shows NFS 4.
+    opts: a list, or one text with commas. Flags of mount(8) that are not named have their defaults (a bind mount: those
+        of its source); of a file system's own options, those that are named must hold, and what the kernel adds is left
+        alone: a smaller rsize or wsize is what the server granted, a size in percent is not compared. A difference is
+        mended by a remount where that can be, else by unmounting and mounting. With `noauto` it is not mounted at boot.
     mkmnt: make the directory where it is missing.
     persist: it is mounted at boot too: by a systemd mount unit that is enabled for multi-user.target where systemd
         runs, else by a line of /etc/fstab with DUMP and PASS_NUM. A unit or line that means the same is left alone.
     """
-    target = mount.point(name)
+    found = mount.mounts()
+    target = mount.point(mount.without_links(mount.point(name), found))
     words = options.listed(",".join(opts) if not isinstance(opts, str) and len(opts) == 1 else opts)
     by_unit = persist and mount.under_systemd()
     way = Way(target, mount.device_word(device), mount.fstype_word(fstype), words, True, by_unit)
-    wish = Mount(device, fstype, options.compared(words, fstype), UNSET, UNSET)
+    live = mountinfo.on_top(found, target)
+    source = mountinfo.holder(found, os.path.realpath(device)) if options.is_bind(words) else None
+    may = options.unasked(words, live.fstype if live else fstype, source.options if source else frozenset())
+    wish = Mount(device, fstype, options.compared(words, fstype, may), UNSET, UNSET)
     if by_unit:
-        wish = _with(wish, unit=Unit(_mount_unit.text(target, device, fstype, words), True))
+        wish = _with(wish, unit=Unit(_mount_unit.text(target, device, fstype, words), "noauto" not in words))
     elif persist:
         wish = _with(wish, line=Line(device, fstype, ",".join(words) or "defaults", dump, pass_num))
-    found = mount.mounts()
-    live = mountinfo.on_top(found, target)
-    current = _current(target, live, wish, found, words)
+    current = _current(target, live, wish, found, words, may)
     if live is None and not os.path.isdir(target):
         if os.path.lexists(target):
             raise MountOptionError(f"{target} is there and is no directory, so nothing can be mounted on it")
@@ -84,8 +88,9 @@ def unmounted(ctx: Context, name: str, *, device: str | Unset = UNSET, persist: 
     device: only where this is mounted there.
     persist: it is not mounted at boot either: neither by a systemd mount unit nor by /etc/fstab.
     """
-    target = mount.point(name)
-    live = mountinfo.on_top(mount.mounts(), target)
+    found = mount.mounts()
+    target = mount.point(mount.without_links(mount.point(name), found))
+    live = mountinfo.on_top(found, target)
     if live and isinstance(device, str) and not _same_device(device, live.device):
         live = None
     nothing = None if persist else UNSET
@@ -130,8 +135,10 @@ def _persist_steps(target: str, current: Mount, wish: Mount) -> Iterator[Step]:
         if old is None or old.text != wish.unit.text:
             before = old.text if old else None
             yield Step(f"write unit {name}", before, wish.unit.text, do=call(mount.write_unit, target, wish.unit.text))
-        if old is None or not old.enabled:
+        if wish.unit.enabled and (old is None or not old.enabled):
             yield Step(f"enable unit {name}", False, True, do=call(mount.enable_unit, target))
+        if not wish.unit.enabled and old is not None and old.enabled:
+            yield Step(f"disable unit {name}", True, False, do=call(mount.disable_unit, target))
     elif isinstance(wish.line, Line) and current.line != wish.line:
         do = call(mount.write_line, target, wish.line)
         yield Step(f"write {target} into {mount.FSTAB}", current.line, wish.line, do=do)
@@ -162,7 +169,9 @@ def _with(wish: Mount, *, unit: Unit | Unset = UNSET, line: Line | Unset = UNSET
     return Mount(wish.device, wish.fstype, wish.options, unit, line)
 
 
-def _current(target: str, live: Live | None, wish: Mount, found: list[Live], words: Sequence[str]) -> Mount:
+def _current(
+    target: str, live: Live | None, wish: Mount, found: list[Live], words: Sequence[str], may: frozenset[str]
+) -> Mount:
     """What is mounted, in the words of WISH where they mean the same."""
     unit: Unit | Unset | None = UNSET
     line: Line | Unset | None = UNSET
@@ -178,14 +187,14 @@ def _current(target: str, live: Live | None, wish: Mount, found: list[Live], wor
         return Mount(None, None, frozenset(), unit, line)
     assert isinstance(wish.options, frozenset)
     device, fstype = live.device, live.fstype
-    if {"bind", "rbind"} & set(words):
-        same = mountinfo.bound(found, str(wish.device)) == (live.number, live.root)
+    if options.is_bind(words):
+        same = mountinfo.bound(found, os.path.realpath(str(wish.device))) == (live.number, live.root)
         device, fstype = (str(wish.device), str(wish.fstype)) if same else (f"{live.device}[{live.root}]", fstype)
     elif _same_device(str(wish.device), device):
         device = str(wish.device)
-    if {str(wish.fstype), fstype} <= {"nfs", "nfs4"} or wish.fstype == "auto":
+    if (wish.fstype, fstype) == ("nfs", "nfs4") or wish.fstype == "auto" or fstype == f"fuse.{wish.fstype}":
         fstype = str(wish.fstype)
-    return Mount(device, fstype, options.holding(wish.options, live), unit, line)
+    return Mount(device, fstype, options.holding(wish.options, live, may), unit, line)
 
 
 def _same_device(wish: str, live: str) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from modules import mount
 from modules._mount_options import MountOptionError
+from modules._safe import UnsafePath
 from modules.mount import MountError
 from saltern.marks import permit_acting
 from states.mount import mounted, unmounted
@@ -115,6 +116,72 @@ def test_a_bind_mount_is_known_by_what_it_shows(node: Node, tmp_path: Path) -> N
     assert len(node.apply(mounted, str(place), **arguments)) == 3
 
 
+def test_a_bind_mount_has_the_flags_of_its_source_and_keeps_them(node: Node, tmp_path: Path) -> None:
+    source, place = tmp_path / "source", tmp_path / "x"
+    node.apply(mounted, str(source), device="tmpfs", fstype="tmpfs", opts="nosuid,noatime", persist=False)
+    arguments = {"device": str(source), "fstype": "none", "persist": False}
+    node.apply(mounted, str(place), opts="bind", **arguments)
+    assert {"rw", "nosuid", "noatime"} <= shown(place)
+    assert node.apply(mounted, str(place), opts="bind,ro", **arguments) == [f"remount {place}: ro instead of rw"]
+    assert {"ro", "nosuid", "noatime"} <= shown(place)
+    assert "rw" in shown(source)
+    node.apply(mounted, str(source), device="tmpfs", fstype="tmpfs", opts="nosuid,noatime,ro", persist=False)
+    assert node.apply(mounted, str(place), opts="bind", **arguments) == []
+    node.apply(mounted, str(source), device="tmpfs", fstype="tmpfs", opts="nosuid", persist=False)
+    said = node.apply(mounted, str(place), opts="bind", **arguments)
+    assert said == [f"remount {place}: rw instead of noatime,ro"]
+    assert {"rw", "nosuid", "relatime"} <= shown(place)
+
+
+def test_a_bind_mount_is_known_though_links_lead_to_it(node: Node, tmp_path: Path) -> None:
+    for name in ("one", "real"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "source").symlink_to(tmp_path / "one")
+    said = node.apply(mounted, f"{tmp_path}/link/x", device=f"{tmp_path}/source", fstype="none", opts="bind")
+    assert said[-1] == f"mount {tmp_path}/source at {tmp_path}/real/x"
+    assert mount.is_mounted(f"{tmp_path}/link/x")
+    assert node.apply(unmounted, f"{tmp_path}/link/x") == [f"unmount {tmp_path}/real/x"]
+
+
+def test_the_link_of_another_user_leads_nowhere(node: Node, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc")
+    os.chown(tmp_path / "link", 65534, 65534, follow_symlinks=False)
+    with pytest.raises(UnsafePath):
+        node.plan(mounted, f"{tmp_path}/link/x", device="tmpfs", fstype="tmpfs")
+
+
+def test_a_mount_that_another_hides_is_not_there(node: Node, tmp_path: Path) -> None:
+    arguments = {"device": "tmpfs", "fstype": "tmpfs", "persist": False}
+    node.apply(mounted, f"{tmp_path}/up/x", **arguments)
+    node.apply(mounted, f"{tmp_path}/up", **arguments)
+    assert not mount.is_mounted(f"{tmp_path}/up/x")
+    assert node.apply(mounted, f"{tmp_path}/up/x", **arguments)[-1] == f"mount tmpfs at {tmp_path}/up/x"
+
+
+def test_blanks_and_commas_in_a_device_are_its_own(node: Node, tmp_path: Path) -> None:
+    node.apply(mounted, str(tmp_path / "x"), device="mon1,mon2:/a b", fstype="tmpfs")
+    tool("umount", str(tmp_path / "x"))
+    tool("mount", str(tmp_path / "x"))  # the line works
+    assert node.apply(mounted, str(tmp_path / "x"), device="mon1,mon2:/a b", fstype="tmpfs") == []
+
+
+def test_the_owner_of_a_tmpfs_is_changed_by_mounting_it_anew(node: Node, tmp_path: Path) -> None:
+    place = str(tmp_path / "x")
+    node.apply(mounted, place, device="tmpfs", fstype="tmpfs", opts="uid=7,mode=700", persist=False)
+    said = node.apply(mounted, place, device="tmpfs", fstype="tmpfs", opts="uid=8,mode=700", persist=False)
+    assert said == [f"unmount tmpfs from {place}", f"mount tmpfs at {place}"]
+
+
+def test_bytes_of_other_lines_stay_as_they_are(node: Node, tmp_path: Path) -> None:
+    odd = b"a\t/b ext4 defaults 0 0\r\n# \xff\xa0\x0c x\n"
+    Path("/etc/fstab").write_bytes(odd)
+    node.apply(mounted, str(tmp_path / "x"), device="tmpfs", fstype="tmpfs")
+    assert Path("/etc/fstab").read_bytes().startswith(odd)
+    node.apply(unmounted, str(tmp_path / "x"), persist=True)
+    assert Path("/etc/fstab").read_bytes() == odd
+
+
 def test_a_loop_mount_is_known_by_its_file(node: Node, tmp_path: Path) -> None:
     image = tmp_path / "image"
     with open(image, "wb") as file:
@@ -188,8 +255,10 @@ def test_a_mount_that_hangs_is_ended(node: Node, tmp_path: Path, monkeypatch: py
     ("name", "arguments"),
     [
         ("/mnt/x", {"device": "tmpfs", "fstype": "tmpfs", "opts": ["nodev,exec", "x"]}),
-        ("/mnt/x", {"device": "a,b", "fstype": "tmpfs"}),
-        ("/mnt/x", {"device": "a b", "fstype": "tmpfs"}),
+        ("/mnt/x", {"device": "tmpfs", "fstype": "tmpfs", "opts": ["nodev\nexec"]}),
+        ("/mnt/x", {"device": "a ", "fstype": "tmpfs"}),
+        ("/mnt/x", {"device": "a\\", "fstype": "tmpfs"}),
+        ("/mnt/x", {"device": "a\n/dev/sda /boot ext4", "fstype": "tmpfs"}),
         ("/mnt/x", {"device": "a\nWhat=/dev/sda", "fstype": "tmpfs"}),
         ("/mnt/x", {"device": "--bind", "fstype": "tmpfs"}),
         ("/mnt/x", {"device": "tmpfs", "fstype": "tmpfs,ro"}),

@@ -62,6 +62,12 @@ def test_without_systemd_the_line_is_written_and_mount_is_called() -> None:
     ]
 
 
+def test_with_noauto_the_unit_is_written_and_not_enabled() -> None:
+    wish = _replaced(RIGHT, unit=Unit("text", False))
+    assert [step.do for step in steps(RIGHT, wish, WAY)] == [call(mount.disable_unit, AT)]
+    assert [step.do for step in steps(_replaced(RIGHT, unit=None), wish, WAY)] == [call(mount.write_unit, AT, "text")]
+
+
 def test_what_is_mounted_at_boot_in_either_way_is_taken_away() -> None:
     line = Line(DEVICE, "nfs4", "defaults")
     current = Mount(DEVICE, unit=UNIT, line=line)
