@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs roo
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    with network_namespace("saltern-t-bridge"):
+    with network_namespace(f"saltern-t-{os.getpid()}"):
         ip("link", "set", "lo", "up")
         for number in (0, 1, 2):
             ip("link", "add", f"eth{number}", "type", "veth", "peer", "name", f"far{number}")
