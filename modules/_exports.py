@@ -68,7 +68,7 @@ def entries(text: str) -> list[Entry]:
     at = 0
     while at < len(text):
         words, end = _line(text, at)
-        path = words[0] if words else ""
+        path = _without_slash(words[0]) if words else ""
         found.append(Entry(text[at:end], path, tuple(_clients(words[1:])) if words else ()))
         at = end
     return found
@@ -116,6 +116,10 @@ def _line(text: str, at: int) -> tuple[list[str], int]:
     if started:
         words.append("".join(word))
     return [_plain(word) for word in words], at
+
+
+def _without_slash(path: str) -> str:
+    return path.rstrip("/") or "/" if path.startswith("/") else path
 
 
 def _plain(word: str) -> str:

@@ -33,6 +33,7 @@ _MEANT = {  # what one option stands for, mount(8)
     "users": ("noexec", "nosuid", "nodev"),
     "owner": ("nosuid", "nodev"),
     "group": ("nosuid", "nodev"),
+    "noac": ("noac", "sync"),  # nfs(5)
 }
 _UNDONE = {  # a later word that takes an earlier one back
     "rw": ("ro",),

@@ -49,6 +49,11 @@ def test_an_entry_is_taken_out_and_the_rest_stays_byte_for_byte() -> None:
     assert _exports.put("/x h", "/y", {"h": ("ro",)}) == "/x h\n/y\th(ro)\n"
 
 
+def test_a_slash_at_the_end_of_a_path_says_nothing() -> None:
+    assert _exports.parse("/a/ h(ro)\n/ h(ro)\n").keys() == {"/a", "/"}
+    assert _exports.put("/a/ h(ro)\n", "/a", None) == ""
+
+
 @given(st.text(max_size=80))
 def test_any_text_is_read_and_put_together_again(text: str) -> None:
     assert "".join(entry.raw for entry in _exports.entries(text)) == text
@@ -60,7 +65,7 @@ def test_files_full_of_signs_are_read_and_put_together_again(text: str) -> None:
 
 
 PATH = st.text(st.characters(codec="utf-8", exclude_characters='\0\n"\\,'), min_size=1, max_size=12).map(
-    lambda text: "/" + text
+    lambda text: "/" + text.strip("/")
 )
 HOST = st.sampled_from(["*", "*.x.org", "@grp", "10.0.0.0/8", "2001:db8::/64", "on-node1"])
 WORDS = st.sampled_from([("ro",), ("rw", "sync"), ("rw", "fsid=0", "sec=krb5:sys", "anonuid=9869")])

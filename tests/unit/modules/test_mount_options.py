@@ -48,6 +48,7 @@ def right(asked: str, shown: str, fstype: str) -> bool:
         "ro,rw",
         "noatime,relatime",
         "nolock",
+        "noacl,local_lock=all",
     ],
 )
 def test_an_nfs_mount_that_is_right_is_left_alone(asked: str) -> None:
@@ -97,6 +98,7 @@ def test_what_is_on_without_being_asked_for_is_a_difference(extra: str) -> None:
         ("nr_inodes=1k", "rw,relatime,nr_inodes=1024", "tmpfs"),
         ("acl,errors=remount-ro", "rw,relatime,errors=remount-ro", "ext4"),
         ("strictatime", "rw", "ext4"),
+        ("noac", NFS.replace("rw,", "rw,sync,noac,"), "nfs4"),
         ("users,exec", "rw,nosuid,nodev,relatime", "ext4"),
     ],
 )
@@ -110,6 +112,51 @@ def test_other_words_for_the_same_hold(asked: str, shown: str, fstype: str) -> N
 )
 def test_other_values_do_not_hold(asked: str, shown: str, fstype: str) -> None:
     assert not right(asked, shown, fstype)
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown", "fstype", "source"),
+    [
+        ("bind", "ro,nosuid", "ext4", "ro,nosuid"),
+        ("bind,ro", "ro,nodev", "ext4", "rw,nodev"),
+        ("defaults", "rw,nosuid,nodev,relatime", "fuse.sshfs", ""),
+        ("defaults", "ro,relatime", "squashfs", ""),
+    ],
+)
+def test_a_flag_that_comes_by_itself_is_left_alone(asked: str, shown: str, fstype: str, source: str) -> None:
+    words = options.listed(asked)
+    may = options.unasked(words, fstype, frozenset(source.split(",")))
+    wish = options.compared(words, fstype, may)
+    assert options.holding(wish, live(shown, fstype), may) == wish
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown", "fstype", "source"),
+    [
+        ("bind", "ro", "ext4", "rw"),
+        ("bind,rw", "ro", "ext4", "ro"),
+        ("bind,suid", "rw,nosuid", "ext4", "rw,nosuid"),
+        ("bind,nodev", "rw", "ext4", "rw"),
+        ("dev", "rw,nosuid,nodev", "fuse.sshfs", ""),
+        ("ro", "rw", "squashfs", ""),
+    ],
+)
+def test_a_flag_that_was_asked_otherwise_is_a_difference(asked: str, shown: str, fstype: str, source: str) -> None:
+    words = options.listed(asked)
+    may = options.unasked(words, fstype, frozenset(source.split(",")))
+    wish = options.compared(words, fstype, may)
+    assert options.holding(wish, live(shown, fstype), may) != wish
+
+
+@pytest.mark.parametrize(("asked", "right_"), [("nolock", True), ("lock", False), ("vers=3", True), ("vers=4", False)])
+def test_nfs_3_shows_its_locking(asked: str, right_: bool) -> None:
+    shown = "rw,relatime,vers=3,rsize=131072,hard,nolock,proto=tcp,mountaddr=192.168.43.252,local_lock=all"
+    assert right(asked, shown, "nfs") is right_
+
+
+def test_the_remount_of_a_bind_mount_says_the_flags_that_stay() -> None:
+    shown = live("rw,nosuid,noexec,noatime", "ext4")
+    assert options.keeping(("bind", "ro", "exec"), shown) == ("bind", "ro", "exec", "noatime", "nosuid")
 
 
 def test_the_difference_shows_what_the_kernel_has_instead() -> None:
@@ -141,6 +188,9 @@ def test_what_is_listed_can_be_joined_and_split_again(opts: list[str]) -> None:
         ("rw,vers=4.2", "rw,vers=4.1", "nfs4", False),
         ("rw,hard", "rw,soft", "nfs", False),
         ("rw,size=1024k", "rw,size=2m", "tmpfs", True),
+        ("rw,mode=700", "rw,mode=755", "tmpfs", False),
+        ("rw", "ro", "tmpfs", True),
+        ("rw", "rw,discard", "ext4", True),
     ],
 )
 def test_only_flags_of_a_network_file_system_can_be_remounted(was: str, will: str, fstype: str, possible: bool) -> None:
