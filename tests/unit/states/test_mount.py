@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+from shutil import which
+
 import pytest
 
-from modules import mount
+from modules import _mount_unit, mount
 from modules._fstab import Line
-from modules.mount import Mount, Unit
+from modules._mountinfo import unit_name
+from modules.mount import Mount, MountError, Unit
 from saltern.converge.plan import UNSET, Call, call
+from saltern.marks import permit_acting
 from states.mount import Way, gone_steps, steps
 
 AT = "/var/lib/one/datastores/100"
@@ -60,6 +66,41 @@ def test_without_systemd_the_line_is_written_and_mount_is_called() -> None:
         call(mount.write_line, AT, line),
         call(mount.mount, AT, DEVICE, fstype="nfs4", opts="defaults"),
     ]
+
+
+def test_the_unit_says_what_the_administrator_would_write() -> None:
+    assert _mount_unit.text(AT, DEVICE, "nfs4", ["rw", "_netdev"]) == (
+        "# Managed by Saltern\n"
+        "[Unit]\n"
+        "Description=Mount of /var/lib/one/datastores/100\n"
+        "\n"
+        "[Mount]\n"
+        "What=on-filer1:/images\n"
+        "Where=/var/lib/one/datastores/100\n"
+        "Type=nfs4\n"
+        "Options=rw,_netdev\n"
+        "\n"
+        "[Install]\n"
+        "WantedBy=multi-user.target\n"
+    )
+
+
+@pytest.mark.skipif(which("systemd-analyze") is None, reason="needs systemd-analyze")
+@pytest.mark.parametrize("device", [DEVICE, "//filer/a b%n", "mon1,mon2:/"])
+def test_systemd_takes_the_unit(tmp_path: Path, device: str) -> None:
+    unit = tmp_path / unit_name("/mnt/a b%h-c")
+    unit.write_text(_mount_unit.text("/mnt/a b%h-c", device, "nfs4", ["rw"]))
+    argv = ["systemd-analyze", "verify", "--man=no", str(unit)]
+    ran = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert [line for line in ran.stderr.splitlines() if unit.name in line] == []
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_a_device_that_does_not_exist_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mount, "UNITS", str(tmp_path))
+    (tmp_path / unit_name(AT)).write_text(_mount_unit.text(AT, "/dev/nosuch", "ext4", []))
+    with permit_acting(), pytest.raises(MountError, match="there is no device /dev/nosuch"):
+        mount.start_unit(AT, "ext4")
 
 
 def test_with_noauto_the_unit_is_written_and_not_enabled() -> None:
