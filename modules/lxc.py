@@ -1,0 +1,397 @@
+"""LXC containers: what there is and runs, and making, configuring, starting, stopping and deleting them.
+
+By the tools of the package `lxc` and the container's own file, PATH/NAME/config (lxc.container.conf(5)). PATH is where
+the containers are: by default what /etc/lxc/lxc.conf says, else /var/lib/lxc. Every call is bounded in time; TIMEOUT
+is in seconds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modules import _lxc_config as file
+from modules import _lxc_tools as tools
+from modules import _lxc_wish as wished
+from modules._lxc_config import LxcError, Section, container_name
+from modules._lxc_tools import read_text, tool
+from modules._run import Ran
+from modules._run import run as _run
+from saltern.errors import nearest
+from saltern.marks import acting, reading
+
+Command = str | Sequence[str]
+# what an interface may have and lose again, so it is compared with the running container even where it is not wished
+_NET_FIELDS = ("ipv4.address", "ipv4.gateway", "ipv6.address", "ipv6.gateway", "mtu", "veth.vlan.id")
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container as it is: the TEXT of its file, its STATE ("RUNNING", "STOPPED", "FROZEN", …), the PID of its init
+    while it runs."""
+
+    text: str
+    state: str
+    pid: int | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has processes, frozen or not."""
+        return self.state != "STOPPED"
+
+
+def lxcpath(path: str | None = None) -> str:
+    """The folder of the containers: PATH if given, else the system's."""
+    if path is None:
+        found = file.values(read_text(tools.SYSTEM_CONFIG), "lxc.lxcpath")
+        path = found[-1] if found else tools.LXCPATH
+    if not path.startswith("/") or not path.isprintable() or ".." in path.split("/") or ":" in path:
+        raise LxcError(f"not an absolute path of a folder of containers: {path!r}")
+    return path.rstrip("/") or "/"
+
+
+def config_path(name: str, path: str | None = None) -> str:
+    """The file of the container NAME."""
+    return os.path.join(lxcpath(path), container_name(name), "config")
+
+
+@reading
+def ls(path: str | None = None) -> list[str]:
+    """The names of all containers, sorted."""
+    folder = lxcpath(path)
+    try:
+        found = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(name for name in found if not name.startswith(".") and _defined(folder, name))
+
+
+@reading
+def list_(path: str | None = None, extra: bool = False) -> dict[str, Any]:
+    """The containers by their state: {"running": […], "stopped": […], "frozen": […]}. EXTRA: for each name its PID,
+    addresses and whether it starts at boot."""
+    folder = lxcpath(path)
+    found: dict[str, dict[str, Any]] = {"running": {}, "stopped": {}, "frozen": {}}
+    for row in _table(folder) if ls(folder) else []:
+        about = {
+            "pid": int(row["PID"]) if row["PID"].isdecimal() else None,
+            "autostart": row["AUTOSTART"] == "1",
+            "ipv4": [word for word in row["IPV4"].split(", ") if word],
+            "ipv6": [word for word in row["IPV6"].split(", ") if word],
+        }
+        found.setdefault(row["STATE"].lower(), {})[row["NAME"]] = about
+    return found if extra else {state: sorted(names) for state, names in found.items()}
+
+
+@reading
+def exists(name: str, path: str | None = None) -> bool:
+    """Whether there is a container NAME; one that was never made to its end is none."""
+    return _defined(lxcpath(path), container_name(name))
+
+
+@reading
+def state(name: str, path: str | None = None) -> str | None:
+    """The state of the container NAME in small letters ("running"), or None where there is none."""
+    found = get(name, path)
+    return found.state.lower() if found else None
+
+
+@reading
+def get(name: str, path: str | None = None) -> Container | None:
+    """The container NAME as it is, or None."""
+    folder = lxcpath(path)
+    if not _defined(folder, container_name(name)):
+        return None
+    found = tools.parse_info(tool("info", name, folder, "-s", "-p", "-H").out)
+    pid = found.get("PID")
+    return Container(
+        read_text(config_path(name, folder)),
+        str(found.get("State", "STOPPED")),
+        pid if isinstance(pid, int) and pid > 0 else None,
+    )
+
+
+@reading
+def info(name: str, path: str | None = None) -> dict[str, Any]:
+    """What there is to know of the container NAME: state, PID, addresses, links with their counters, memory in bytes,
+    CPU time in seconds, its interfaces and mounts as its file has them, and whether it starts at boot."""
+    current = _must(name, path)
+    found = tools.parse_info(tool("info", name, lxcpath(path), "-H").out)
+    network: dict[str, dict[str, Any]] = {}
+    for key, value in file.pairs(current.text):
+        if key.startswith("lxc.net.") and key.count(".") > 2:
+            _, _, index, field = key.split(".", 3)
+            network.setdefault(index, {}).setdefault(field, []).append(value)
+    return {
+        "name": name,
+        "state": current.state.lower(),
+        "pid": current.pid,
+        "ips": found["IP"],
+        "links": found["links"],
+        "memory": found.get("Memory use"),
+        "cpu_s": found["CPU use"] / 1e9 if isinstance(found.get("CPU use"), int) else None,
+        "autostart": file.values(current.text, "lxc.start.auto")[-1:] == ("1",),
+        "network": [
+            {field: given[0] if len(given) == 1 else given for field, given in one.items()}
+            for _, one in sorted(network.items())
+        ],
+        "mounts": list(file.values(current.text, file.MOUNT_KEY)),
+        "rootfs": (file.values(current.text, "lxc.rootfs.path") or (None,))[-1],
+        "config": config_path(name, path),
+    }
+
+
+def outdated(name: str, current: Container, sections: Sequence[Section], path: str | None = None) -> bool:
+    """Whether the container runs with other values of SECTIONS than these: its file was changed after its start."""
+    if current.pid is None:
+        return False
+    try:
+        changed_s = os.stat(config_path(name, path)).st_mtime
+    except FileNotFoundError:
+        return False
+    if tools.started_after(current.pid, changed_s):
+        return False
+    return any(_runs_otherwise(name, section, lxcpath(path)) for section in sections)
+
+
+def _runs_otherwise(name: str, section: Section, folder: str) -> bool:
+    wish: dict[str, tuple[str, ...]] = {} if section.kind == "tree" else {section.name: ()}
+    for key, value in section.pairs:
+        wish[key] = (*wish.get(key, ()), value)
+    if section.kind == "tree":
+        types = [key for key in wish if key.endswith(".type")]
+        for key in [] if wish.get(f"{section.name}.0.type") == ("empty",) else types:
+            wish |= {absent: () for field in _NET_FIELDS if (absent := f"{key[:-5]}.{field}") not in wish}
+        wish[section.name] = tuple(wish[key][0] for key in types)
+    found: dict[str, tuple[str, ...]] = {}
+    for key in wish:  # one key a call: the tool stops at the first that it has no value for
+        said = tool("info", name, folder, "-c", key, accept=(0, 1)).out
+        found |= tools.parse_values(said, [key])
+    if section.kind == "mounts":
+        return not set(wish[section.name]) <= set(found.get(section.name, ()))
+    return any(found.get(key, ()) != value for key, value in wish.items())
+
+
+def limit_sections(limits: Mapping[str, Any]) -> tuple[Section, ...]:
+    """The lines for LIMITS on this node, by the cgroup version and the memory and CPUs that it has."""
+    import re
+
+    total = re.search(r"MemTotal:\s+(\d+)", read_text("/proc/meminfo"))
+    return wished.limit_sections(
+        limits,
+        unified=os.path.exists("/sys/fs/cgroup/cgroup.controllers"),
+        host_kib=int(total[1]) if total else 1 << 40,
+        host_cpus=os.cpu_count() or 1,
+    )
+
+
+def template_missing(template: str) -> str | None:
+    """Why the template can't be used now, None where it can."""
+    named = wished.template_name(template)
+    script = named if named.startswith("/") else os.path.join(tools.TEMPLATES, f"lxc-{named}")
+    if os.access(script, os.X_OK):
+        return None
+    try:
+        known = [name[4:] for name in os.listdir(tools.TEMPLATES) if name.startswith("lxc-")]
+    except OSError:
+        known = []
+    return f"there is no LXC template {template!r} on this node ({script}).{nearest(template, known)}"
+
+
+@acting
+def create(
+    name: str,
+    template: str,
+    release: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    path: str | None = None,
+    timeout: float = 1800.0,
+) -> bool:
+    """Make the container NAME from TEMPLATE, which gets `--release RELEASE` and `--KEY VALUE` for each of OPTIONS. It
+    is not started. What a failed attempt left is removed again. True."""
+    folder = lxcpath(path)
+    _must_be_free(name, folder)
+    words = wished.template_arguments(release, options or {})
+    if (missing := template_missing(template)) is not None:
+        raise LxcError(missing)
+    os.makedirs(folder, mode=0o711, exist_ok=True)
+    argv = ["-t", template, *(["--", *words] if words else [])]
+    try:
+        tool("create", name, folder, *argv, timeout_s=timeout)
+    except BaseException:
+        if os.path.lexists(os.path.join(folder, name)):
+            tool("destroy", name, folder, accept=range(256))
+        raise
+    if not _defined(folder, name):
+        raise LxcError(f"the template {template} ended well, but made no container {name} in {folder}")
+    return True
+
+
+@acting
+def unpack(
+    name: str, archive: str, sha256: str | None = None, path: str | None = None, timeout: float = 1800.0
+) -> bool:
+    """Make the container NAME with the content of the tar file ARCHIVE as its root, and the system's default
+    configuration. It is there as a whole or not at all. SHA256: what the archive must be. True."""
+    from modules import _lxc_archive
+
+    folder = lxcpath(path)
+    _must_be_free(name, folder)
+    _lxc_archive.unpack(name, folder, archive, sha256, timeout)
+    return True
+
+
+@acting
+def write_config(name: str, sections: Sequence[Section], path: str | None = None) -> bool:
+    """Make the file of the container NAME say what SECTIONS want; all its other lines stay. True."""
+    from modules import _safe
+
+    _must(name, path)
+    target = config_path(name, path)
+    _safe.write(target, [file.put(read_text(target), sections).encode("utf-8", "surrogateescape")], follow=False)
+    return True
+
+
+@acting
+def start(name: str, path: str | None = None, timeout: float = 60.0) -> bool:
+    """Start the container NAME; one that is frozen goes on. True when it runs."""
+    current = _must(name, path)
+    if current.state == "FROZEN":
+        tool("unfreeze", name, lxcpath(path))
+    elif not current.is_running:
+        tool("start", name, lxcpath(path), "-d", timeout_s=timeout, with_log=True)
+    return True
+
+
+@acting
+def stop(name: str, path: str | None = None, kill: bool = False, timeout: float = 60.0) -> bool:
+    """Shut the container NAME down and wait for TIMEOUT. KILL: end its processes at once instead. True."""
+    current = _must(name, path)
+    if not current.is_running:
+        return True
+    folder = lxcpath(path)
+    if kill:
+        tool("stop", name, folder, "-k", timeout_s=timeout, accept=(0, 2))  # 2: not running (any more)
+        return True
+    if current.state == "FROZEN":
+        tool("unfreeze", name, folder)
+    try:
+        tool("stop", name, folder, "--nokill", "-t", str(max(1, round(timeout))), timeout_s=timeout + 10, accept=(0, 2))
+    except LxcError as error:
+        if (now := get(name, path)) is None or not now.is_running:
+            return True
+        raise LxcError(f"{name} did not shut down within {timeout:g} s; kill: true ends it hard\n{error}") from None
+    return True
+
+
+@acting
+def restart(name: str, path: str | None = None, kill: bool = False, timeout: float = 60.0) -> bool:
+    """Stop the container NAME, where it runs, and start it. True."""
+    return stop(name, path, kill, timeout) and start(name, path, timeout)
+
+
+@acting
+def freeze(name: str, path: str | None = None) -> bool:
+    """Halt all processes of the container NAME where they are. True."""
+    if _must(name, path).state == "RUNNING":
+        tool("freeze", name, lxcpath(path))
+    return True
+
+
+@acting
+def unfreeze(name: str, path: str | None = None) -> bool:
+    """Let the processes of the container NAME go on. True."""
+    if _must(name, path).state == "FROZEN":
+        tool("unfreeze", name, lxcpath(path))
+    return True
+
+
+@acting
+def destroy(name: str, path: str | None = None, stop: bool = False, timeout: float = 60.0) -> bool:
+    """Delete the container NAME with its files. One that runs is refused, unless STOP ends it first. True."""
+    from modules import _remove
+
+    folder, current = lxcpath(path), _must(name, path)
+    if current.is_running and not stop:
+        raise LxcError(f"{name} runs, so it is not deleted; stop it first, or say stop=True")
+    if current.is_running:
+        tool("stop", name, folder, "-t", str(max(1, round(timeout))), timeout_s=timeout + 10, accept=(0, 2))
+    _remove.check_removable(os.path.join(folder, name))  # what is mounted below is not the container's own
+    tool("destroy", name, folder, timeout_s=max(timeout, 300))
+    return True
+
+
+@acting
+def run(
+    name: str, cmd: Command, path: str | None = None, env: Mapping[str, Any] | None = None, timeout: float | None = 60.0
+) -> Any:
+    """Run CMD in the running container NAME and give its output, errors among it. A list is run as it is, a text by
+    the container's /bin/sh -c. ENV is added to a clean environment. The job fails with the command's code."""
+
+    ran = _attach(name, cmd, path, env, timeout, merge=True)
+    return _told(ran.out.rstrip("\n"), ran.code)
+
+
+@acting
+def attach(
+    name: str, cmd: Command, path: str | None = None, env: Mapping[str, Any] | None = None, timeout: float | None = 60.0
+) -> Any:
+    """As `lxc.run`, with all that there is to know: {"pid", "retcode", "stdout", "stderr"}."""
+    from modules._cmd import as_dict
+
+    ran = _attach(name, cmd, path, env, timeout, merge=False)
+    return _told(as_dict(ran), ran.code)
+
+
+def _attach(
+    name: str, cmd: Command, path: str | None, env: Mapping[str, Any] | None, timeout: float | None, *, merge: bool
+) -> Ran:
+    if _must(name, path).state != "RUNNING":
+        raise LxcError(f"the container {name} does not run")
+    words = ["/bin/sh", "-c", cmd] if isinstance(cmd, str) else [str(word) for word in cmd]
+    if not words or not words[-1]:
+        raise LxcError("there is no command to run")
+    given = [f"--set-var={key}={value}" for key, value in {"HOME": "/root", **(env or {})}.items()]
+    argv = ["lxc-attach", "-P", lxcpath(path), "-n", name, "--clear-env", *given, "--", *words]
+    ran = _run(argv, timeout_s=timeout, env={"PATH": tools.PROGRAMS}, merge=merge)
+    if ran.timed_out:
+        raise LxcError(f"the command did not end within {timeout} s in {name}: {' '.join(words)}")
+    return ran
+
+
+def _told(value: Any, code: int) -> Any:
+    """VALUE, marked as a failure where CODE is not 0."""
+    if code == 0:
+        return value
+    from saltern.runner import Returned
+
+    return Returned(value, code)
+
+
+def _table(folder: str) -> list[dict[str, str]]:
+    argv = ["lxc-ls", "-P", folder, "-f", "-F", "NAME,STATE,AUTOSTART,PID,IPV4,IPV6"]
+    ran = _run(argv, timeout_s=tools.TOOL_S, env={"LC_ALL": "C", "PATH": tools.PROGRAMS})
+    if ran.code != 0:
+        raise LxcError("\n  ".join(["lxc-ls failed", *tools.reasons("", ran.err)]))
+    return tools.parse_table(ran.out)
+
+
+def _defined(folder: str, name: str) -> bool:
+    home = os.path.join(folder, name)
+    return os.path.isfile(os.path.join(home, "config")) and not os.path.exists(os.path.join(home, "partial"))
+
+
+def _must(name: str, path: str | None) -> Container:
+    """The container NAME; LxcError with the nearest name where there is none."""
+    found = get(name, path)
+    if found is None:
+        raise LxcError(f"there is no container {name!r} in {lxcpath(path)}.{nearest(name, ls(path))}")
+    return found
+
+
+def _must_be_free(name: str, folder: str) -> None:
+    home = os.path.join(folder, container_name(name))
+    if os.path.lexists(home) and not os.path.exists(os.path.join(home, "partial")):
+        raise LxcError(f"{home} is there already; nothing is put over it")

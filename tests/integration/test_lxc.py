@@ -1,0 +1,286 @@
+"""The LXC states on real containers, made offline by the busybox template, in a folder and a network of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modules import _lxc_config as file
+from modules import _lxc_tools as tools
+from modules import lxc
+from modules._lxc_config import LxcError
+from saltern.converge.plan import Plan
+from saltern.marks import permit_acting
+from states.lxc import absent, present, restarted, running, stopped
+from tests.integration.kernel import Node, ip, needs_root
+
+NAME = "saltern-t-lxc"
+BRIDGE = "sltlxc43"
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(
+        needs_root or not tools.installed() or shutil.which("busybox") is None, reason="needs root, lxc and busybox"
+    ),
+]
+# what this kernel lacks, or what makes a test's container quick
+PLAIN = {"lxc.apparmor.profile": [], "lxc.apparmor.allow_nesting": []}
+ETH0 = {"bridge": BRIDGE, "name": "eth0", "address": "10.213.43.250/24", "gateway": "10.213.43.254"}
+
+
+class Lxc(Node):
+    """States on containers below a folder of the test."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.path = str(folder / "containers")
+
+    def present(self, **arguments: Any) -> list[str]:
+        return self.apply(present, NAME, **self.arguments(**arguments))
+
+    def arguments(self, **arguments: Any) -> dict[str, Any]:
+        return {"template": "busybox", "config": PLAIN, "path": self.path, **arguments}
+
+    def text(self) -> str:
+        return Path(self.path, NAME, "config").read_text()
+
+    def inside(self, *words: str) -> str:
+        with permit_acting():
+            return str(lxc.run(NAME, words, path=self.path))
+
+    def shown(self) -> str:
+        return subprocess.run(
+            ["lxc-info", "-P", self.path, "-n", NAME, "-s", "-H"], capture_output=True, text=True, check=True
+        ).stdout.split()[-1]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Lxc]:
+    found = Lxc(tmp_path)
+    ip("link", "add", BRIDGE, "type", "bridge")  # in this network namespace: LXC looks for bridges in /sys
+    try:
+        ip("addr", "add", "10.213.43.254/24", "dev", BRIDGE)
+        ip("link", "set", BRIDGE, "up")
+        yield found
+    finally:
+        subprocess.run(["lxc-stop", "-k", "-P", found.path, "-n", NAME], capture_output=True, check=False)
+        ip("link", "del", BRIDGE)
+
+
+def test_a_container_is_made_configured_before_its_first_start_and_then_left_alone(node: Lxc) -> None:
+    arguments = {"network": [ETH0], "autostart": True, "limits": {"memory": "64M", "cpus": 0.5}}
+    plan = node.plan(present, NAME, **node.arguments(**arguments))
+    assert not os.path.exists(node.path), "planning makes nothing"
+    said = node.present(**arguments)
+    assert said == [step.sentence for step in plan.steps]
+    assert said == [f"create container {NAME} from template busybox", f"write the configuration of {NAME}"]
+    assert node.shown() == "STOPPED"
+    before = os.stat(lxc.config_path(NAME, node.path)).st_mtime_ns
+    assert node.present(**arguments) == []
+    assert os.stat(lxc.config_path(NAME, node.path)).st_mtime_ns == before
+
+
+def test_a_started_container_has_its_address_gateway_and_limit_and_answers(node: Lxc) -> None:
+    node.present(network=[ETH0], limits={"memory": "64M"}, autostart=True)
+    assert node.apply(running, NAME, path=node.path) == [f"start container {NAME}"]
+    assert "inet 10.213.43.250/24" in node.inside("/bin/ip", "addr", "show", "eth0")
+    assert "default via 10.213.43.254" in node.inside("/bin/ip", "route")
+    ran = subprocess.run(["ping", "-c", "1", "-W", "5", "10.213.43.250"], capture_output=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+    limit = subprocess.run(
+        ["lxc-cgroup", "-P", node.path, "-n", NAME, "memory.limit_in_bytes"], capture_output=True, text=True
+    )
+    assert limit.stdout.strip() == str(64 << 20)
+    about = lxc.info(NAME, node.path)
+    assert about["state"] == "running"
+    assert about["ips"] == ["10.213.43.250"]
+    assert about["autostart"] is True
+    assert about["network"][0]["link"] == BRIDGE
+    assert lxc.list_(node.path) == {"running": [NAME], "stopped": [], "frozen": []}
+    assert lxc.list_(node.path, extra=True)["running"][NAME]["ipv4"] == ["10.213.43.250"]
+
+
+def test_a_change_of_a_running_container_waits_for_its_next_start_and_says_so(node: Lxc) -> None:
+    node.present(network=[ETH0])
+    node.apply(running, NAME, path=node.path)
+    pid = lxc.info(NAME, node.path)["pid"]
+    moved = [{**ETH0, "address": "10.213.43.251/24"}]
+    assert node.present(network=moved) == [f"write the configuration of {NAME} (takes effect at its next start)"]
+    plan = node.plan(present, NAME, **node.arguments(network=moved))
+    assert plan.comment is not None
+    assert "older configuration" in plan.comment
+    assert lxc.info(NAME, node.path)["pid"] == pid
+    said = node.present(network=moved, restart="if-needed")
+    assert said == [f"restart {NAME}, so that its configuration takes effect"]
+    assert "inet 10.213.43.251/24" in node.inside("/bin/ip", "addr")
+    assert node.plan(present, NAME, **node.arguments(network=moved)).comment is None
+
+
+def test_if_needed_restarts_for_what_counts_at_the_start_and_not_for_what_counts_at_boot(node: Lxc) -> None:
+    node.present(network=[])
+    node.apply(running, NAME, path=node.path)
+    pid = lxc.info(NAME, node.path)["pid"]
+    assert node.present(network=[], autostart=True, restart="if-needed") == [f"write the configuration of {NAME}"]
+    assert lxc.info(NAME, node.path)["pid"] == pid
+    data = node.ctx.config.root / "data"
+    data.mkdir(parents=True)
+    (data / "mark").write_text("here")
+    said = node.present(mounts=[{"source": str(data), "target": "/data"}], restart="if-needed")
+    assert said[-1] == f"restart {NAME}, so that its configuration takes effect"
+    assert node.inside("/bin/cat", "/data/mark") == "here"
+
+
+def test_stopped_stays_stopped(node: Lxc) -> None:
+    node.present(network=[])
+    assert node.present(network=[], autostart=True, restart="if-needed") == [f"write the configuration of {NAME}"]
+    assert node.shown() == "STOPPED"
+    node.apply(running, NAME, path=node.path)
+    assert node.apply(stopped, NAME, path=node.path) == [f"shut down container {NAME}"]
+    assert node.apply(stopped, NAME, path=node.path) == []
+    assert node.plan(present, NAME, **node.arguments(network=[])).steps == ()
+    assert node.shown() == "STOPPED"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("lxc.start.auto = 1", "lxc.start.auto = 0"),
+        (f"lxc.net.0.link = {BRIDGE}", "lxc.net.0.link = br46"),
+        ("lxc.net.0.ipv4.address = 10.213.43.250/24\n", ""),
+        ("lxc.net.0.flags = up", "lxc.net.0.flags = up\nlxc.net.1.type = empty"),
+        ("lxc.environment = B=2\nlxc.environment = A=1", "lxc.environment = A=1\nlxc.environment = B=2"),
+        ("= /tmp data none", "= /etc data none"),
+    ],
+)
+def test_each_drift_of_the_file_is_repaired_as_the_plan_says_and_all_else_stays(node: Lxc, old: str, new: str) -> None:
+    arguments = {
+        "network": [ETH0],
+        "autostart": True,
+        "mounts": [{"source": "/tmp", "target": "data"}],
+        "config": {**PLAIN, "lxc.environment": ["B=2", "A=1"]},
+    }
+    node.present(**arguments)
+    path = Path(node.path, NAME, "config")
+    whole = "# mine\n" + node.text() + "# the end\n"
+    assert whole.count(old) == 1
+    path.write_text(whole.replace(old, new))
+    planned = [step.sentence for step in node.plan(present, NAME, **node.arguments(**arguments)).steps]
+    assert node.present(**arguments) == planned == [f"write the configuration of {NAME}"]
+    assert sorted(node.text().splitlines()) == sorted(whole.splitlines())
+
+
+def test_an_interface_keeps_its_mac_address(node: Lxc) -> None:
+    node.present(network=[ETH0])
+    made = file.values(node.text(), "lxc.net.0.hwaddr")
+    assert made[0].startswith("00:16:3e:")
+    path = Path(node.path, NAME, "config")
+    path.write_text(node.text().replace(made[0], "00:16:3e:aa:bb:cc"))
+    assert node.present(network=[ETH0]) == []
+    assert file.values(node.text(), "lxc.net.0.hwaddr") == ("00:16:3e:aa:bb:cc",)
+
+
+def test_a_running_container_is_not_deleted_unless_asked(node: Lxc) -> None:
+    node.present(network=[])
+    node.apply(running, NAME, path=node.path)
+    plan: Plan = absent(node.ctx, NAME, path=node.path)
+    assert plan.unknown is not None
+    assert "stop: true" in plan.unknown
+    with permit_acting(), pytest.raises(LxcError, match="it is not deleted"):
+        lxc.destroy(NAME, path=node.path)
+    said = node.apply(absent, NAME, path=node.path, stop=True)
+    assert said == [f"shut down container {NAME}", f"delete container {NAME}"]
+    assert not os.path.exists(os.path.join(node.path, NAME))
+    assert node.apply(absent, NAME, path=node.path) == []
+
+
+def test_a_start_that_fails_tells_the_reason_from_its_log(node: Lxc) -> None:
+    node.present(network=[], config={**PLAIN, "lxc.mount.entry": ["/nowhere data none bind 0 0"]})
+    with permit_acting(), pytest.raises(LxcError, match=r"lxc-start of saltern-t-lxc failed\n(.*\n)*.*No such file"):
+        lxc.start(NAME, path=node.path)
+    assert node.shown() == "STOPPED"
+
+
+def test_a_frozen_container_is_let_go_on(node: Lxc) -> None:
+    node.present(network=[])
+    node.apply(running, NAME, path=node.path)
+    with permit_acting():
+        lxc.freeze(NAME, path=node.path)
+    assert lxc.state(NAME, node.path) == "frozen"
+    assert node.apply(running, NAME, path=node.path) == [f"unfreeze container {NAME}"]
+
+
+def test_run_takes_arguments_as_they_are_in_a_clean_environment_and_tells_the_code(
+    node: Lxc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASTER_SECRET", "do-not-leak")
+    node.present(network=[])
+    node.apply(running, NAME, path=node.path)
+    assert node.inside("/bin/echo", "$(id)", "; ls", "--help") == "$(id) ; ls --help"
+    assert "do-not-leak" not in node.inside("/bin/env")
+    with permit_acting():
+        assert lxc.run(NAME, "echo one; echo $A", path=node.path, env={"A": "two"}) == "one\ntwo"
+        told = lxc.attach(NAME, "echo bad >&2; exit 3", path=node.path)
+    assert told.value["retcode"] == 3
+    assert told.value["stderr"].strip() == "bad"
+    with permit_acting(), pytest.raises(LxcError, match="did not end within"):
+        lxc.run(NAME, ["/bin/sleep", "30"], path=node.path, timeout=0.3)
+    with permit_acting(), pytest.raises(LxcError, match=r"no container 'saltern-t-lcx'.*Did you mean 'saltern-t-lxc'"):
+        lxc.run("saltern-t-lcx", ["/bin/true"], path=node.path)
+
+
+def test_a_container_is_made_of_an_archive_as_a_whole_or_not_at_all(node: Lxc, tmp_path: Path) -> None:
+    archive = tmp_path / "tree" / "root.tar.gz"
+    root = tmp_path / "root-of-it"
+    (root / "sbin").mkdir(parents=True)
+    shutil.copy("/bin/busybox", root / "sbin" / "init")
+    for folder in ("dev", "proc", "sys", "etc", "bin"):
+        (root / folder).mkdir()
+    (root / "bin" / "sh").symlink_to("/sbin/init")
+    (root / "etc" / "inittab").write_text("::sysinit:/bin/true\n")
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(root, ".")
+    wrong = node.arguments(template="", rootfs="salt://root.tar.gz", rootfs_hash="0" * 64)
+    del wrong["template"]
+    with permit_acting(), pytest.raises(LxcError, match="is not what was meant"):
+        present(node.ctx, NAME, **wrong).steps[0].do()
+    assert os.listdir(node.path) == [] if os.path.exists(node.path) else True
+    right = {**wrong, "rootfs_hash": "sha256=" + hashlib.sha256(archive.read_bytes()).hexdigest(), "network": []}
+    said = node.apply(present, NAME, **right)
+    assert said[0] == f"create container {NAME} from salt://root.tar.gz"
+    assert os.listdir(node.path) == [NAME]
+    node.apply(running, NAME, path=node.path)
+    assert node.inside("/bin/sh", "-c", "echo hello") == "hello"
+
+
+def test_what_is_cut_off_while_it_is_made_is_no_container_and_made_anew(node: Lxc) -> None:
+    node.present(network=[])
+    Path(node.path, NAME, "partial").touch()
+    assert not lxc.exists(NAME, node.path)
+    assert lxc.list_(node.path)["stopped"] == []
+    assert node.present(network=[])[0] == f"create container {NAME} from template busybox"
+
+
+def test_a_missing_bridge_or_template_is_unknown_with_the_nearest_name(node: Lxc) -> None:
+    plan = present(node.ctx, NAME, **node.arguments(network=[{"bridge": "sltlxc44"}]))
+    assert plan.unknown == "there is no bridge 'sltlxc44' on this node. Did you mean 'sltlxc43'?"
+    plan = present(node.ctx, NAME, **node.arguments(template="bussybox"))
+    assert "Did you mean 'busybox'?" in str(plan.unknown)
+    assert "no container" in str(running(node.ctx, NAME, path=node.path).unknown)
+
+
+def test_what_it_watches_restarts_a_running_container_only(node: Lxc) -> None:
+    node.present(network=[])
+    assert list(restarted(node.ctx, NAME, path=node.path)) == []
+    node.apply(running, NAME, path=node.path)
+    pid = lxc.info(NAME, node.path)["pid"]
+    (step,) = restarted(node.ctx, NAME, path=node.path)
+    with permit_acting():
+        step.do()
+    assert lxc.info(NAME, node.path)["pid"] not in (pid, None)
