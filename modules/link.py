@@ -201,26 +201,34 @@ def put_route(socket: Any, message: Any, index: int, *, without_source: str | No
     _send(socket, message, index, RTM_NEWROUTE, _CREATE_OR_REPLACE, without_source)
 
 
-def delete_route(socket: Any, message: Any) -> None:
-    """Delete exactly the route of MESSAGE."""
+def delete_route(socket: Any, message: Any, table: int = 254) -> None:
+    """Delete exactly the route of MESSAGE, which is in TABLE."""
     from pyroute2.netlink.rtnl import RTM_DELROUTE
 
-    _send(socket, message, message.get_attr("RTA_OIF"), RTM_DELROUTE, 0x1 | 0x4, None)
+    _send(socket, message, message.get_attr("RTA_OIF"), RTM_DELROUTE, 0x1 | 0x4, None, table)
 
 
-def _send(socket: Any, message: Any, index: int, kind: int, flags: int, without_source: str | None) -> None:
+def _send(
+    socket: Any,
+    message: Any,
+    index: int | None,
+    kind: int,
+    flags: int,
+    without_source: str | None,
+    table: int = 254,
+) -> None:
     from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
     copy = rtmsg()
     for field in _COPIED:
         copy[field] = message[field]
-    copy["table"] = 254
+    copy["table"] = table if table < 256 else 0  # struct rtmsg has one byte for it, RTA_TABLE four
     copy["flags"] = message["flags"] & _ONLINK
     copy["attrs"] = [
         (name, value)
         for name, value in ((entry[0], entry[1]) for entry in message["attrs"])
         if name not in _NOT_COPIED and not (name == "RTA_PREFSRC" and value == without_source)
-    ] + [("RTA_TABLE", 254), ("RTA_OIF", index)]
+    ] + [("RTA_TABLE", table), *([("RTA_OIF", index)] if index else [])]
     copy["header"] = {"type": kind, "flags": flags}
     socket.nlm_request_batch([copy])
 

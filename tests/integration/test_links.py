@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from modules import macvlan, network, veth, vxlan
-from modules._netlink import NetworkError
+from modules import link, macvlan, network, veth, vxlan
+from modules._netlink import NetworkError, look_with, session
 from saltern.converge.plan import Plan
 from saltern.marks import permit_acting
+from states import address as address_states
 from states import bridge as bridge_states
+from states import link as link_states
 from states import macvlan as macvlan_states
 from states import veth as veth_states
 from states import vxlan as vxlan_states
@@ -48,6 +50,13 @@ def addresses(name: str) -> set[str]:
     return {f"{entry['local']}/{entry['prefixlen']}" for entry in entries if not entry["local"].startswith("fe80")}
 
 
+def everything() -> tuple[list[tuple[object, ...]], str, str]:
+    """What somebody set: without carriers and IPv6 link-local addresses, which the kernel settles in its own time."""
+    entries = json.loads(ip("-j", "link"))
+    links = [(link["ifname"], link["mtu"], link["address"], "UP" in link["flags"]) for link in entries]
+    return links, ip("-4", "addr", "show", "up"), ip("route")
+
+
 VETH: dict[str, Any] = {"peer": "vb", "addresses": ["10.1.0.1/24"], "gateway": "10.1.0.254", "mtu": 1400}
 MACVLAN: dict[str, Any] = {"parent": "eth0", "mode": "private", "addresses": ["10.1.0.1/24"], "gateway": "10.1.0.254"}
 VXLAN: dict[str, Any] = {"id": 42, "remote": "192.0.2.9", "local": "192.0.2.1", "parent": "eth0", "mtu": 1400}
@@ -64,9 +73,9 @@ VXLAN: dict[str, Any] = {"id": 42, "remote": "192.0.2.9", "local": "192.0.2.1", 
 def test_planning_touches_nothing(
     node: Node, state: Callable[..., Plan], name: str, arguments: dict[str, Any], count: int
 ) -> None:
-    before = ip("-d", "addr"), ip("route")
+    before = everything()
     assert len(node.plan(state, name, **arguments).steps) == count
-    assert (ip("-d", "addr"), ip("route")) == before
+    assert everything() == before
 
 
 def test_a_veth_is_made_with_both_ends_up(node: Node) -> None:
@@ -277,3 +286,97 @@ def test_a_missing_parent_is_unknown_and_the_nearest_is_named(
     node: Node, state: Callable[..., Plan], arguments: dict[str, Any]
 ) -> None:
     assert "Did you mean 'eth0'?" in (node.plan(state, "x0", **arguments).unknown or "")
+
+
+def test_a_link_is_set_as_managed_and_then_left_alone(node: Node) -> None:
+    said = node.apply(link_states.managed, "eth1", up=True, mtu=1400, mac="02:00:00:00:00:0A")
+    assert said == ["set the MAC address of eth1 to 02:00:00:00:00:0a", "set MTU of eth1 to 1400", "bring up eth1"]
+    assert (shown("eth1")["address"], shown("eth1")["mtu"]) == ("02:00:00:00:00:0a", 1400)
+    assert node.apply(link_states.managed, "eth1", up=False) == ["take down eth1"]
+    assert "UP" not in shown("eth1")["flags"]
+    assert shown("eth1")["mtu"] == 1400
+
+
+def test_a_missing_link_is_unknown_and_the_nearest_is_named(node: Node) -> None:
+    assert "Did you mean 'eth" in (node.plan(link_states.managed, "eth9", up=True).unknown or "")
+
+
+def test_a_link_that_goes_down_for_a_change_keeps_its_routes_and_addresses(node: Node) -> None:
+    ip("addr", "add", "10.1.0.1/24", "dev", "eth0")
+    ip("addr", "add", "2001:db8::1/64", "dev", "eth0", "nodad")
+    ip("route", "add", "default", "via", "10.1.0.254")
+    ip("route", "add", "2001:db8:5::/48", "via", "2001:db8::9")
+    before = ip("route"), ip("-6", "route", "show", "2001:db8:5::/48")
+    with session() as socket:
+        there = link.found(look_with(socket), "eth0")
+        with link.interrupted(socket, there):
+            assert "UP" not in shown("eth0")["flags"]
+            assert "default" not in ip("route")
+    assert "UP" in shown("eth0")["flags"]
+    assert addresses("eth0") == {"10.1.0.1/24", "2001:db8::1/64"}
+    assert (ip("route"), ip("-6", "route", "show", "2001:db8:5::/48")) == before
+
+
+def test_addresses_are_added_beside_others(node: Node) -> None:
+    ip("addr", "add", "10.9.0.1/24", "dev", "eth0")
+    wanted = ["10.1.0.1/24", "2001:DB8::1/64"]
+    assert node.apply(address_states.present, "of eth0", interface="eth0", addresses=wanted) == [
+        "add address 10.1.0.1/24 to eth0",
+        "add address 2001:db8::1/64 to eth0",
+    ]
+    assert node.apply(address_states.present, "10.1.0.2/24", interface="eth0") == ["add address 10.1.0.2/24 to eth0"]
+    assert addresses("eth0") == {"10.9.0.1/24", "10.1.0.1/24", "10.1.0.2/24", "2001:db8::1/64"}
+    ip("addr", "del", "10.1.0.2/24", "dev", "eth0")
+    assert node.apply(address_states.present, "10.1.0.2/24", interface="eth0") == ["add address 10.1.0.2/24 to eth0"]
+
+
+def test_an_address_with_another_prefix_length_is_changed(node: Node) -> None:
+    ip("addr", "add", "10.1.0.1/16", "dev", "eth0")
+    assert node.apply(address_states.present, "10.1.0.1/24", interface="eth0") == [
+        "add address 10.1.0.1/24 to eth0",
+        "remove address 10.1.0.1/16 from eth0",
+    ]
+    assert addresses("eth0") == {"10.1.0.1/24"}
+
+
+def test_an_address_of_another_interface_is_moved(node: Node) -> None:
+    ip("addr", "add", "10.1.0.1/24", "dev", "eth1")
+    plan = node.plan(address_states.present, "10.1.0.1/24", interface="eth0")
+    assert [step.sentence for step in plan.steps] == ["move address 10.1.0.1/24 from eth1 to eth0"]
+    assert addresses("eth1") == {"10.1.0.1/24"}
+    node.apply(address_states.present, "10.1.0.1/24", interface="eth0")
+    assert (addresses("eth0"), addresses("eth1")) == ({"10.1.0.1/24"}, set())
+
+
+def test_an_absent_address_goes_whatever_its_prefix_length(node: Node) -> None:
+    for address in ("10.1.0.1/24", "10.1.0.2/24", "2001:db8::1/64"):
+        ip("addr", "add", address, "dev", "eth0")
+    said = node.apply(address_states.absent, "gone", interface="eth0", addresses=["10.1.0.1", "2001:db8::1/128"])
+    assert said == ["remove address 10.1.0.1/24 from eth0", "remove address 2001:db8::1/64 from eth0"]
+    assert addresses("eth0") == {"10.1.0.2/24"}
+    assert node.apply(address_states.absent, "10.1.0.2", interface="nowhere0") == []
+
+
+def test_an_address_of_a_missing_interface_is_unknown(node: Node) -> None:
+    plan = node.plan(address_states.present, "10.1.0.1/24", interface="eht0")
+    assert "Did you mean 'eth0'?" in (plan.unknown or "")
+
+
+def test_the_topology_is_the_real_graph_and_fits_json(node: Node) -> None:
+    node.apply(bridge_states.present, "br0", ports=["eth0"], addresses=["10.1.0.1/24"], gateway="10.1.0.254")
+    node.apply(macvlan_states.present, "mv0", parent="br0", mode="private")
+    node.apply(vxlan_states.present, "vx0", **(VXLAN | {"parent": "br0"}))
+    ip("tuntap", "add", "tap0", "mode", "tap")
+    graph = network.topology()
+    assert json.loads(json.dumps(graph)) == graph
+    links = graph["links"]
+    bridge = links["br0"]
+    assert (bridge["kind"], bridge["ports"], bridge["up"], bridge["mtu"]) == ("bridge", ["eth0"], True, 1500)
+    assert "10.1.0.1/24" in bridge["addresses"]
+    assert bridge["mac"] == shown("br0")["address"]
+    assert (links["eth0"]["kind"], links["eth0"]["master"], links["eth0"]["peer"]) == ("veth", "br0", "far0")
+    assert (links["mv0"]["kind"], links["mv0"]["parent"], links["mv0"]["mode"]) == ("macvlan", "br0", "private")
+    assert (links["vx0"]["vxlan_id"], links["vx0"]["parent"], links["vx0"]["remote"]) == (42, "br0", "192.0.2.9")
+    assert (links["tap0"]["kind"], links["tap0"]["up"], links["tap0"]["state"]) == ("tap", False, "down")
+    assert links["lo"]["kind"] == "loopback"
+    assert graph["default_routes"] == [{"gateway": "10.1.0.254", "interface": "br0", "metric": 0}]

@@ -1,0 +1,196 @@
+"""Bonds (kind "bond"): several interfaces that work as one (Documentation/networking/bonding.rst)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from modules import _interface, _linkvalues
+from modules._interface import Interface
+from modules._linkinfo import BOND_MODES, HASH_POLICIES, LACP_RATES, BondInfo
+from modules._netlink import Link, NetworkError, View, look, look_with, session
+from modules._netvalues import interface_name
+from modules._run import checked
+from modules.link import found, interrupted
+from saltern.converge.plan import UNSET, Unset
+from saltern.marks import acting, reading
+
+NO_BONDING = "this kernel has no bonds: load the module bonding"
+LACP = "802.3ad"
+_MASTERS = "/sys/class/net/bonding_masters"  # there while the driver is
+_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bond(Interface):
+    """A bond as it is, or as it should be. `miimon` in milliseconds; `members_down`: members that are not up."""
+
+    mode: str | Unset = UNSET
+    miimon: int | Unset = UNSET
+    lacp_rate: str | Unset = UNSET
+    xmit_hash_policy: str | Unset = UNSET
+    members: frozenset[str] | Unset = UNSET
+    members_down: frozenset[str] | Unset = UNSET
+
+
+def read(view: View, name: str, *, addresses: Collection[str] = (), gateway: str | None = None) -> Bond | None:
+    """The bond NAME in VIEW, None where there is no interface of that name."""
+    link = _interface.named(view, name, "bond")
+    if link is None:
+        return None
+    members = view.ports(link.index)
+    info = info_of(link)
+    return Bond(
+        mode=info.mode,
+        miimon=info.miimon,
+        lacp_rate=info.lacp_rate,
+        xmit_hash_policy=info.xmit_hash_policy,
+        members=frozenset(member.name for member in members),
+        members_down=frozenset(member.name for member in members if not member.is_up),
+        **_interface.common(view, link, addresses, gateway),
+    )
+
+
+def info_of(link: Link) -> BondInfo:
+    """What the bond LINK has of its own."""
+    if isinstance(link.info, BondInfo):
+        return link.info
+    return BondInfo(mode=BOND_MODES[0], miimon=0, lacp_rate=LACP_RATES[0], xmit_hash_policy=HASH_POLICIES[0])
+
+
+def lacking() -> str | None:
+    """Why no bond can be made here, or None."""
+    if os.path.exists(_MASTERS):
+        return None
+    from modules import kmod
+
+    return None if kmod.is_available("bonding") else NO_BONDING
+
+
+@reading
+def list_() -> dict[str, Any]:
+    """Every bond: mode, miimon, lacp_rate, xmit_hash_policy, members, up, MTU."""
+    view = look()
+    return {
+        link.name: {
+            "mode": info_of(link).mode,
+            "miimon": info_of(link).miimon,
+            "lacp_rate": info_of(link).lacp_rate,
+            "xmit_hash_policy": info_of(link).xmit_hash_policy,
+            "members": sorted(member.name for member in view.ports(link.index)),
+            "up": link.is_up,
+            "mtu": link.mtu,
+        }
+        for link in view.links
+        if link.kind == "bond"
+    }
+
+
+@acting
+def add(
+    name: str,
+    mode: str | None = None,
+    miimon: int | None = None,
+    lacp_rate: str | None = None,
+    xmit_hash_policy: str | None = None,
+) -> bool:
+    """Make the bond NAME and bring it up. What is None is as the kernel makes it."""
+    if not os.path.exists(_MASTERS) and lacking() is None:
+        # Loaded on demand, the driver would make a bond0 of its own, whatever is asked for.
+        checked(["modprobe", "--", "bonding", "max_bonds=0"], timeout_s=_TIMEOUT_S)
+    options = _options(mode, miimon, lacp_rate, xmit_hash_policy)
+    with session() as socket:
+        socket.link("add", ifname=interface_name(name, "bond"), kind="bond", state="up", **options)
+    return True
+
+
+@acting
+def delete(name: str) -> bool:
+    """Delete the bond NAME; its members are free then, and down."""
+    _interface.delete(name, "bond")
+    return True
+
+
+@acting
+def change(
+    name: str,
+    mode: str | None = None,
+    miimon: int | None = None,
+    lacp_rate: str | None = None,
+    xmit_hash_policy: str | None = None,
+) -> bool:
+    """Change options of the bond NAME; what is None stays. For another LACP rate the bond goes down for a moment, for
+    another mode it is also without its members meanwhile: the kernel takes neither otherwise. Its routes are kept."""
+    options = _options(mode, miimon, lacp_rate, xmit_hash_policy)
+    with session() as socket:
+        view = look_with(socket)
+        link = _interface.ours(view, name, "bond")
+        if mode is None and lacp_rate is None:
+            socket.link("set", index=link.index, kind="bond", **options)
+            return True
+        members = view.ports(link.index) if mode is not None else ()
+        with interrupted(socket, link), _released(socket, link, members):
+            socket.link("set", index=link.index, kind="bond", **options)
+    return True
+
+
+@acting
+def add_member(name: str, member: str) -> bool:
+    """Make the interface MEMBER one of the bond NAME. It goes down for that, since the kernel takes no other; the bond
+    brings it up."""
+    with session() as socket:
+        view = look_with(socket)
+        bond, link = _interface.ours(view, name, "bond"), found(view, member)
+        try:
+            _join(socket, bond, link)
+        except BaseException:
+            if link.is_up:
+                socket.link("set", index=link.index, state="up")
+            raise
+    return True
+
+
+@acting
+def remove_member(name: str, member: str) -> bool:
+    """Take the interface MEMBER out of the bond NAME."""
+    with session() as socket:
+        view = look_with(socket)
+        link = found(view, member)
+        if link.master != _interface.ours(view, name, "bond").index:
+            raise NetworkError(f"{member} is no member of {name}")
+        socket.link("set", index=link.index, master=0)
+    return True
+
+
+@contextmanager
+def _released(socket: Any, bond: Link, members: tuple[Link, ...]) -> Iterator[None]:
+    """The BOND is without these MEMBERS for the block."""
+    for member in members:
+        socket.link("set", index=member.index, master=0)
+    try:
+        yield
+    finally:
+        for member in members:
+            _join(socket, bond, member)
+
+
+def _join(socket: Any, bond: Link, member: Link) -> None:
+    socket.link("set", index=member.index, state="down")
+    socket.link("set", index=member.index, master=bond.index)
+
+
+def _options(
+    mode: str | None, miimon: int | None, lacp_rate: str | None, xmit_hash_policy: str | None
+) -> dict[str, int]:
+    given = {
+        "bond_mode": None if mode is None else BOND_MODES.index(_linkvalues.bond_mode(mode)),
+        "bond_miimon": None if miimon is None else _linkvalues.miimon(miimon),
+        "bond_ad_lacp_rate": None if lacp_rate is None else LACP_RATES.index(_linkvalues.lacp_rate(lacp_rate)),
+        "bond_xmit_hash_policy": (
+            None if xmit_hash_policy is None else HASH_POLICIES.index(_linkvalues.hash_policy(xmit_hash_policy))
+        ),
+    }
+    return {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,151 @@
+"""Routes: that a destination is reached this way, in this table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from modules import _linkvalues, route
+from modules import _netvalues as values
+from modules.route import MAIN, Hop, Route
+from saltern.context import Context
+from saltern.converge.plan import UNSET, Plan, Step, Unset, call
+from saltern.converge.state import state
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What the kernel knows a route by."""
+
+    destination: str
+    metric: int
+    table: int = MAIN
+
+    @property
+    def words(self) -> str:
+        """In words, for sentences."""
+        host, _, length = self.destination.partition("/")
+        whole = "128" if ":" in host else "32"
+        name = "default" if length == "0" else host if length == whole else self.destination
+        name = f"{name} (IPv6)" if self.destination == "::/0" else name
+        more = [f"metric {self.metric}"] if self.metric != route.default_metric(self.destination) else []
+        more += [f"table {self.table}"] if self.table != MAIN else []
+        return f"{name} ({', '.join(more)})" if more else name
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """The routes in question, in words."""
+
+    routes: frozenset[str]
+
+
+@state
+def present(
+    ctx: Context,
+    name: str,
+    *,
+    destination: str | Unset = UNSET,
+    gateway: str | Unset = UNSET,
+    interface: str | Unset = UNSET,
+    metric: int | Unset = UNSET,
+    table: int | str = "main",
+) -> Plan:
+    """DESTINATION (or NAME: "10.5.0.0/16", an address, "default") is reached over GATEWAY, through INTERFACE; at least
+    one of them is needed. Routes to it with another metric or in another table stay.
+
+    destination: "default" is IPv6's where the gateway is; without a gateway give "::/0" for that.
+    gateway: without one, the destination is on the interface's own network.
+    interface: without one, it is whichever has the gateway in its network.
+    metric: the least one is taken first. Unnamed, it is the kernel's own: 0, for IPv6 1024.
+    table: the number of the routing table, or its name in rt_tables.
+    """
+    key, via = _key(name, destination, gateway, metric, table)
+    if isinstance(interface, Unset) and via is None:
+        raise values.BadValue(f"the route to {key.words} leads nowhere: give a gateway, an interface, or both")
+    if via and (":" in via) != (":" in key.destination):
+        raise values.BadValue(f"the gateway {via} and the destination {key.destination} must be of one family")
+    wish = Route(gateway=via, interface=UNSET if isinstance(interface, Unset) else values.interface_name(interface))
+    view, there = route.look(key.table)
+    unknown = None
+    if isinstance(wish.interface, str):
+        found = view.find(wish.interface)
+        unknown = None if found else view.missing(wish.interface)
+        wish = Route(gateway=via, interface=found.name if found else wish.interface)
+    current = route.read(there, key.destination, key.metric, wish)
+    return Plan(current, wish, steps(key, current, wish), unknown=unknown)
+
+
+@state
+def absent(
+    ctx: Context,
+    name: str,
+    *,
+    destination: str | Unset = UNSET,
+    gateway: str | Unset = UNSET,
+    interface: str | Unset = UNSET,
+    metric: int | Unset = UNSET,
+    table: int | str = "main",
+) -> Plan:
+    """There is no route to DESTINATION (or NAME) in TABLE; where GATEWAY, INTERFACE or METRIC are named, none that has
+    them."""
+    key, via = _key(name, destination, gateway, metric, table)
+    given = None if isinstance(interface, Unset) else values.interface_name(interface)
+    view, there = route.look(key.table)
+    link = view.find(given) if given else None
+    device = link.name if link else given
+    found = [
+        hops
+        for hops in there
+        if hops[0].destination == key.destination
+        and (isinstance(metric, Unset) or hops[0].metric == key.metric)
+        and (via is None or any(hop.gateway == via for hop in hops))
+        and (device is None or any(hop.interface == device for hop in hops))
+    ]
+    none: frozenset[str] = frozenset()
+    current = Routes(frozenset(f"{Key(key.destination, hops[0].metric).words} {route.way(hops)}" for hops in found))
+    return Plan(current, Routes(none), absent_steps(key.table, found))
+
+
+def steps(key: Key, current: Route | None, wish: Route) -> Iterator[Step]:
+    """The step from CURRENT (None: no such route) to WISH. Pure."""
+    same = current is not None and current.gateway == wish.gateway and not current.others
+    if same and (isinstance(wish.interface, Unset) or (current and current.interface == wish.interface)):
+        return
+    way, before = _way(wish), _way(current) if current else None
+    sentence = f"lead {key.words} {way}" + (f" instead of {before}" if before else "")
+    arguments = {
+        "gateway": wish.gateway,
+        "interface": None if isinstance(wish.interface, Unset) else wish.interface,
+        "metric": key.metric if key.metric != route.default_metric(key.destination) else None,
+        "table": key.table if key.table != MAIN else None,
+    }
+    given = {option: value for option, value in arguments.items() if value is not None}
+    yield Step(sentence, before, way, do=call(route.replace, key.destination, **given))
+
+
+def absent_steps(table: int, routes: Sequence[Sequence[Hop]]) -> Iterator[Step]:
+    """The steps to none of these ROUTES, each given as its next hops. Pure."""
+    for hops in routes:
+        key, way = Key(hops[0].destination, hops[0].metric, table), route.way(hops)
+        more = {"table": table} if table != MAIN else {}
+        do = call(route.delete, key.destination, way, key.metric, **more)
+        yield Step(f"delete the route to {key.words} {way}", way, None, do=do)
+
+
+def _way(value: Route) -> str:
+    if value.gateway in route.NOWHERE:
+        return str(value.gateway)
+    via = [f"via {value.gateway}"] if value.gateway else []
+    way = " ".join([*via, *([f"dev {value.interface}"] if isinstance(value.interface, str) else [])])
+    return " and ".join([way, *sorted(value.others)])
+
+
+def _key(
+    name: str, destination: str | Unset, gateway: str | Unset, metric: int | Unset, table: int | str
+) -> tuple[Key, str | None]:
+    """What the route is known by, and its gateway, both checked."""
+    via = None if isinstance(gateway, Unset) else values.gateway_address(gateway, None)
+    to = _linkvalues.destination(name if isinstance(destination, Unset) else destination, via)
+    priority = route.default_metric(to) if isinstance(metric, Unset) else route.metric(metric, to)
+    return Key(to, priority, route.table_number(table)), via
