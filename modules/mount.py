@@ -26,7 +26,16 @@ PATIENCE_S = 60.0  # how long an NFS server that does not answer, or does not ex
 SEEN_S = 10.0  # how long systemd may take to notice what was mounted or unmounted beside it
 LAYERS = 64  # of mounts over each other at one point
 _PAUSE_S = 1.0
-_NOT_YET = ("no such file", "access denied", "refused", "timed out", "unreachable", "no route", "not permitted")
+_NOT_YET = (  # what mount.nfs(8) says, and an attempt that was ended here, while a server is still starting
+    "no such file",
+    "access denied",
+    "refused",
+    "timed out",
+    "in time",
+    "unreachable",
+    "no route",
+    "not permitted",
+)
 
 
 class MountError(PermanentError):
