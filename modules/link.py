@@ -16,6 +16,7 @@ from modules._netvalues import gateway_address, interface_address, interface_nam
 from modules._netvalues import mtu as checked_mtu
 from saltern.marks import acting
 
+_LOCAL = 255  # RT_TABLE_LOCAL: the kernel's own
 _KERNEL = 2  # RTPROT_KERNEL: routes that the kernel makes with an address
 _COPIED = ("family", "dst_len", "src_len", "tos", "proto", "scope", "type")  # of struct rtmsg
 _ONLINK = 4  # RTNH_F_ONLINK; the other flags are the kernel's own findings
@@ -132,8 +133,8 @@ def set_or_interrupt(socket: Any, link: Link, **change: Any) -> None:
 
 @contextmanager
 def interrupted(socket: Any, link: Link) -> Iterator[None]:
-    """Take the LINK down for the block. Afterwards it is up again if it was, with the routes of the main table and the
-    IPv6 addresses that the kernel drops on the way."""
+    """Take the LINK down for the block. Afterwards it is up again if it was, with the routes and the IPv6
+    addresses that the kernel drops on the way."""
     if not link.is_up:
         yield
         return
@@ -184,12 +185,14 @@ def _remove(socket: Any, index: int, onto: int, address: str) -> None:
 
 
 def routes_of(socket: Any, index: int) -> list[Any]:
-    """The routes through the link that somebody set (pyroute2 messages, main table), those without a gateway first,
+    """The routes through the link that somebody set (pyroute2 messages), of all tables, those without a gateway first,
     since those with one may stand on them."""
     mine = [
         message
-        for message in socket.route("dump", table=254)
-        if message.get_attr("RTA_OIF") == index and message["proto"] != _KERNEL and message.get_attr("RTA_TABLE") == 254
+        for message in socket.route("dump")
+        if message.get_attr("RTA_OIF") == index
+        and message["proto"] != _KERNEL
+        and message.get_attr("RTA_TABLE") != _LOCAL
     ]
     return sorted(mine, key=lambda message: message.get_attr("RTA_GATEWAY") is not None)
 
@@ -201,25 +204,17 @@ def put_route(socket: Any, message: Any, index: int, *, without_source: str | No
     _send(socket, message, index, RTM_NEWROUTE, _CREATE_OR_REPLACE, without_source)
 
 
-def delete_route(socket: Any, message: Any, table: int = 254) -> None:
-    """Delete exactly the route of MESSAGE, which is in TABLE."""
+def delete_route(socket: Any, message: Any) -> None:
+    """Delete exactly the route of MESSAGE."""
     from pyroute2.netlink.rtnl import RTM_DELROUTE
 
-    _send(socket, message, message.get_attr("RTA_OIF"), RTM_DELROUTE, 0x1 | 0x4, None, table)
+    _send(socket, message, message.get_attr("RTA_OIF"), RTM_DELROUTE, 0x1 | 0x4, None)
 
 
-def _send(
-    socket: Any,
-    message: Any,
-    index: int | None,
-    kind: int,
-    flags: int,
-    without_source: str | None,
-    table: int = 254,
-) -> None:
+def _send(socket: Any, message: Any, index: int | None, kind: int, flags: int, without_source: str | None) -> None:
     from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-    copy = rtmsg()
+    copy, table = rtmsg(), message.get_attr("RTA_TABLE")
     for field in _COPIED:
         copy[field] = message[field]
     copy["table"] = table if table < 256 else 0  # struct rtmsg has one byte for it, RTA_TABLE four
@@ -234,7 +229,7 @@ def _send(
 
 
 def _key(message: Any) -> tuple[Any, ...]:
-    names = ("RTA_DST", "RTA_GATEWAY", "RTA_PRIORITY")
+    names = ("RTA_TABLE", "RTA_DST", "RTA_GATEWAY", "RTA_PRIORITY")
     return (message["family"], message["dst_len"], message["tos"], *(message.get_attr(name) for name in names))
 
 

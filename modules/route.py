@@ -196,7 +196,7 @@ def replace(
         for message in _messages(socket, table):
             mine = [hop for hop in hops(view, message) if (hop.destination, hop.metric) == (destination, priority)]
             if mine and not all(fulfils(hop, wish) for hop in mine):
-                delete_route(socket, message, table)
+                delete_route(socket, message)
     return True
 
 
@@ -208,7 +208,7 @@ def delete(destination: str, words: str, metric: int, table: int = MAIN) -> bool
         for message in _messages(socket, table):
             route = list(hops(view, message))
             if route and (route[0].destination, route[0].metric, way(route)) == (destination, metric, words):
-                delete_route(socket, message, table)
+                delete_route(socket, message)
                 return True
     raise NetworkError(f"there is no route to {destination} {words} with the metric {metric}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,12 @@ from tests.integration.kernel import Node, ip, needs_root, network_namespace
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs root")]
 
+GUEST = f"saltern-t-guest-{os.getpid()}"
+
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    with network_namespace("saltern-t-links"):
+    with network_namespace(f"saltern-t-links-{os.getpid()}"):
         ip("link", "set", "lo", "up")
         for number in (0, 1):
             ip("link", "add", f"eth{number}", "type", "veth", "peer", "name", f"far{number}")
@@ -110,12 +113,10 @@ def test_one_drift_of_a_veth_is_repaired_by_as_few_steps(node: Node, drift: tupl
 
 
 def test_a_peer_in_another_namespace_is_left_there(node: Node) -> None:
-    from pyroute2 import netns
-
-    netns.create("saltern-t-guest")
+    ip("netns", "add", GUEST)
     try:
         node.apply(veth_states.present, "va", peer="vb")
-        ip("link", "set", "vb", "netns", "saltern-t-guest")
+        ip("link", "set", "vb", "netns", GUEST)
         plan = node.plan(veth_states.present, "va", peer="vb", mtu=1400)
         assert [step.sentence for step in plan.steps] == ["set MTU of va to 1400"]
         assert "is in another network namespace" in (plan.comment or "")
@@ -124,7 +125,7 @@ def test_a_peer_in_another_namespace_is_left_there(node: Node) -> None:
         with permit_acting(), pytest.raises(NetworkError, match="is in another network namespace"):
             veth.rename_peer("va", "vc")
     finally:
-        netns.remove("saltern-t-guest")
+        ip("netns", "delete", GUEST)
 
 
 def test_a_veth_takes_no_name_of_another_interface(node: Node) -> None:
@@ -171,12 +172,14 @@ def test_one_drift_of_a_macvlan_is_repaired(node: Node, drift: tuple[str, ...], 
 def test_a_macvlan_keeps_its_address_and_routes_when_it_is_made_anew(node: Node) -> None:
     node.apply(macvlan_states.present, "mv0", **MACVLAN)
     ip("route", "add", "10.5.0.0/16", "via", "10.1.0.9")
+    ip("route", "add", "10.6.0.0/16", "via", "10.1.0.9", "table", "100")
     mac = shown("mv0")["address"]
     said = node.apply(macvlan_states.present, "mv0", **(MACVLAN | {"parent": "far1"}))
     assert said == ["make mv0 anew: macvlan on eth0 (private) → macvlan on far1 (private)"]
     assert shown("mv0")["address"] == mac
     assert addresses("mv0") == {"10.1.0.1/24"}
     assert "10.5.0.0/16 via 10.1.0.9 dev mv0" in ip("route")
+    assert "10.6.0.0/16 via 10.1.0.9 dev mv0" in ip("route", "show", "table", "100")
     assert "default via 10.1.0.254 dev mv0" in ip("route")
 
 
@@ -306,7 +309,8 @@ def test_a_link_that_goes_down_for_a_change_keeps_its_routes_and_addresses(node:
     ip("addr", "add", "2001:db8::1/64", "dev", "eth0", "nodad")
     ip("route", "add", "default", "via", "10.1.0.254")
     ip("route", "add", "2001:db8:5::/48", "via", "2001:db8::9")
-    before = ip("route"), ip("-6", "route", "show", "2001:db8:5::/48")
+    ip("route", "add", "10.6.0.0/16", "via", "10.1.0.9", "table", "1000")
+    before = ip("route"), ip("route", "show", "table", "1000"), ip("-6", "route", "show", "2001:db8:5::/48")
     with session() as socket:
         there = link.found(look_with(socket), "eth0")
         with link.interrupted(socket, there):
@@ -314,7 +318,8 @@ def test_a_link_that_goes_down_for_a_change_keeps_its_routes_and_addresses(node:
             assert "default" not in ip("route")
     assert "UP" in shown("eth0")["flags"]
     assert addresses("eth0") == {"10.1.0.1/24", "2001:db8::1/64"}
-    assert (ip("route"), ip("-6", "route", "show", "2001:db8:5::/48")) == before
+    after = ip("route"), ip("route", "show", "table", "1000"), ip("-6", "route", "show", "2001:db8:5::/48")
+    assert after == before
 
 
 def test_addresses_are_added_beside_others(node: Node) -> None:
@@ -341,11 +346,14 @@ def test_an_address_with_another_prefix_length_is_changed(node: Node) -> None:
 
 def test_an_address_of_another_interface_is_moved(node: Node) -> None:
     ip("addr", "add", "10.1.0.1/24", "dev", "eth1")
+    ip("link", "set", "eth1", "up")
+    ip("route", "add", "10.5.0.0/16", "via", "10.1.0.9", "table", "100")
     plan = node.plan(address_states.present, "10.1.0.1/24", interface="eth0")
     assert [step.sentence for step in plan.steps] == ["move address 10.1.0.1/24 from eth1 to eth0"]
     assert addresses("eth1") == {"10.1.0.1/24"}
     node.apply(address_states.present, "10.1.0.1/24", interface="eth0")
     assert (addresses("eth0"), addresses("eth1")) == ({"10.1.0.1/24"}, set())
+    assert "10.5.0.0/16 via 10.1.0.9 dev eth0" in ip("route", "show", "table", "100")
 
 
 def test_an_absent_address_goes_whatever_its_prefix_length(node: Node) -> None:

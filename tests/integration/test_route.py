@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs roo
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    with network_namespace("saltern-t-route"):
+    with network_namespace(f"saltern-t-route-{os.getpid()}"):
         ip("link", "set", "lo", "up")
         for number in (0, 1):
             ip("link", "add", f"eth{number}", "type", "veth", "peer", "name", f"far{number}")
