@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from modules._lxc_config import LxcError
@@ -57,21 +57,6 @@ def parse_table(text: str) -> list[dict[str, str]]:
         cells = [line[a:b].strip() for a, b in zip(starts, [*starts[1:], None], strict=True)]
         rows.append({name: "" if cell == "-" else cell for name, cell in zip(names, cells, strict=True)})
     return rows
-
-
-def parse_values(text: str, keys: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """What `lxc-info -c KEY …` prints (`key = value`, further values a line each) by key; a key without any: ()."""
-    known = set(keys)
-    found: dict[str, list[str]] = {}
-    values: list[str] = []
-    for line in text.splitlines():
-        key, equals, value = line.partition(" =")
-        if equals and key in known:
-            values = found.setdefault(key, [])
-            line = value.strip()
-        if line.strip():
-            values.append(line.strip())
-    return {key: tuple(listed) for key, listed in found.items()}
 
 
 def reasons(log: str, said: str) -> list[str]:
@@ -134,13 +119,19 @@ def read_text(path: str) -> str:
 
 
 def started_after(pid: int, moment_s: float) -> bool:
-    """Whether the process PID started after MOMENT_S (Unix time) or about then, by proc_pid_stat(5) field 22; True
-    where it is gone or MOMENT_S lies in the future, so that a clock set back is no reason to act."""
+    """Whether the process PID started after MOMENT_S (Unix time), by proc_pid_stat(5) field 22, which counts whole
+    1/100 s; True where it is gone or MOMENT_S lies in the future, so that a clock set back is no reason to act."""
     import time
 
-    fields = read_text(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    if len(fields) < 20:
+    try:
+        age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - started_s(pid)
+    except LookupError:
         return True
-    age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
     now = time.time()
-    return moment_s > now + 1 or now - age_s > moment_s - 0.02
+    return moment_s > now + 1 or now - age_s > moment_s - 0.01
+
+
+def started_s(pid: int) -> float:
+    """When the process PID started, in seconds since boot. LookupError where it is gone."""
+    fields = read_text(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")

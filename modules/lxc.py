@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +20,11 @@ from modules._lxc_config import LxcError, Section, container_name
 from modules._lxc_tools import read_text, tool
 from modules._run import Ran
 from modules._run import run as _run
+from modules._safe import UnsafePath
 from saltern.errors import nearest
 from saltern.marks import acting, reading
 
 Command = str | Sequence[str]
-# what an interface may have and lose again, so it is compared with the running container even where it is not wished
-_NET_FIELDS = ("ipv4.address", "ipv4.gateway", "ipv6.address", "ipv6.gateway", "mtu", "veth.vlan.id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,35 +143,15 @@ def info(name: str, path: str | None = None) -> dict[str, Any]:
     }
 
 
-def outdated(name: str, current: Container, sections: Sequence[Section], path: str | None = None) -> bool:
-    """Whether the container runs with other values of SECTIONS than these: its file was changed after its start."""
+def outdated(name: str, current: Container, path: str | None = None) -> bool:
+    """Whether the container runs since before its file was last changed, but for what `write_config` keeps silent."""
     if current.pid is None:
         return False
     try:
         changed_s = os.stat(config_path(name, path)).st_mtime
     except FileNotFoundError:
         return False
-    if tools.started_after(current.pid, changed_s):
-        return False
-    return any(_runs_otherwise(name, section, lxcpath(path)) for section in sections)
-
-
-def _runs_otherwise(name: str, section: Section, folder: str) -> bool:
-    wish: dict[str, tuple[str, ...]] = {} if section.kind == "tree" else {section.name: ()}
-    for key, value in section.pairs:
-        wish[key] = (*wish.get(key, ()), value)
-    if section.kind == "tree":
-        types = [key for key in wish if key.endswith(".type")]
-        for key in [] if wish.get(f"{section.name}.0.type") == ("empty",) else types:
-            wish |= {absent: () for field in _NET_FIELDS if (absent := f"{key[:-5]}.{field}") not in wish}
-        wish[section.name] = tuple(wish[key][0] for key in types)
-    found: dict[str, tuple[str, ...]] = {}
-    for key in wish:  # one key a call: the tool stops at the first that it has no value for
-        said = tool("info", name, folder, "-c", key, accept=(0, 1)).out
-        found |= tools.parse_values(said, [key])
-    if section.kind == "mounts":
-        return not set(wish[section.name]) <= set(found.get(section.name, ()))
-    return any(found.get(key, ()) != value for key, value in wish.items())
+    return not tools.started_after(current.pid, changed_s)
 
 
 def limit_sections(limits: Mapping[str, Any]) -> tuple[Section, ...]:
@@ -221,8 +201,8 @@ def create(
     try:
         tool("create", name, folder, *argv, timeout_s=timeout)
     except BaseException:
-        if os.path.lexists(os.path.join(folder, name)):
-            tool("destroy", name, folder, accept=range(256))
+        with suppress(LxcError, UnsafePath, OSError):
+            _remove_rest(name, folder)
         raise
     if not _defined(folder, name):
         raise LxcError(f"the template {template} ended well, but made no container {name} in {folder}")
@@ -244,13 +224,17 @@ def unpack(
 
 
 @acting
-def write_config(name: str, sections: Sequence[Section], path: str | None = None) -> bool:
-    """Make the file of the container NAME say what SECTIONS want; all its other lines stay. True."""
+def write_config(name: str, sections: Sequence[Section], path: str | None = None, silent: bool = False) -> bool:
+    """Make the file of the container NAME say what SECTIONS want; all its other lines stay. SILENT: the file keeps its
+    time, since nothing of it matters to a container that runs. True."""
     from modules import _safe
 
     _must(name, path)
     target = config_path(name, path)
+    before = os.stat(target)
     _safe.write(target, [file.put(read_text(target), sections).encode("utf-8", "surrogateescape")], follow=False)
+    if silent:
+        os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns), follow_symlinks=False)
     return True
 
 
@@ -392,6 +376,27 @@ def _must(name: str, path: str | None) -> Container:
 
 
 def _must_be_free(name: str, folder: str) -> None:
+    """LxcError where something is in the place of the container NAME; what a cut off attempt left there goes."""
     home = os.path.join(folder, container_name(name))
-    if os.path.lexists(home) and not os.path.exists(os.path.join(home, "partial")):
+    if os.path.exists(os.path.join(home, "partial")):
+        _remove_rest(name, folder)
+    elif os.path.lexists(home):
         raise LxcError(f"{home} is there already; nothing is put over it")
+
+
+def _remove_rest(name: str, folder: str) -> None:
+    """Delete what lxc-create has left of NAME. Its file `partial` is locked while one works (lxc's create_partial)."""
+    import fcntl
+
+    from modules import _remove
+
+    home = os.path.join(folder, name)
+    try:
+        with open(os.path.join(home, "partial"), "r+b") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LxcError(f"the container {name} is being made by another process") from None
+    except FileNotFoundError:
+        pass
+    else:
+        _remove.remove(home)

@@ -34,7 +34,7 @@ class Guest:
     settings: Mapping[str, tuple[str, ...]]  # of single keys, their values in order
     network: tuple[str, ...] | Unset = UNSET
     mounts: tuple[str, ...] | Unset = UNSET
-    outdated: bool | Unset = UNSET  # it runs with an older configuration
+    outdated: bool | Unset = UNSET  # it runs since before its configuration was changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def present(
     sections = _sections(ctx, name, known, config, network, limits, autostart, mounts)
     wish = replace(_guest(sections, None), outdated=False if restart == "if-needed" else UNSET)
     current = _guest(sections, found.text) if found else None
-    old = found is not None and lxc.outdated(name, found, _at_start(sections), folder)
+    old = found is not None and lxc.outdated(name, found, folder)
     if current is not None and restart == "if-needed":
         current = replace(current, outdated=old)
     how = None
@@ -99,7 +99,9 @@ def present(
         how = made
     if (missing := _missing_bridge(sections)) is not None:
         return Plan(current, wish, unknown=missing)
-    comment = f"{name} runs with an older configuration; this one takes effect at its next start" if old else None
+    comment = (
+        f"{name} runs since before its configuration was changed, which takes effect at its next start" if old else None
+    )
     return Plan(current, wish, steps(name, folder, found, current, wish, sections, how), comment=comment)
 
 
@@ -192,7 +194,8 @@ def steps(
         before = [pair for section in changed for pair in file.read(text, section)]
         gone, new = file.difference(before, [pair for section in changed for pair in section.pairs])
         note = " (takes effect at its next start)" if at_start and not restarts else ""
-        do = call(lxc.write_config, name, tuple(changed), path=folder)
+        quiet = {} if _at_start(changed) else {"silent": True}
+        do = call(lxc.write_config, name, tuple(changed), path=folder, **quiet)
         yield Step(f"write the configuration of {name}{note}", gone or None, new or None, do=do)
     if restarts:
         do = call(lxc.restart, name, path=folder)
