@@ -119,7 +119,7 @@ DRIFTS = [
         "on-filer1",
         ["exportfs", "-u", "192.168.43.0/24:/store/one/files"],
         {("nfs_export.present", "/store/one/files")},
-        "export what the file says",
+        "export /store/one/files as the file says",
         id="export withdrawn",
     ),
     pytest.param(
