@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .stamps
 LAB_PACKAGES := user-mode-linux uml-utilities systemd dbus util-linux e2fsprogs iproute2 iputils-ping nfs-kernel-server nfs-common kmod tcpdump
-PACKAGES := python3-venv python3-dev gcc $(LAB_PACKAGES)
+PACKAGES := python3-venv python3-dev gcc lxc busybox-static $(LAB_PACKAGES)
 
 .PHONY: help demo test lint bench docs clean
 help:  ## Show the targets
