@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from saltern.config import MasterConfig
+from saltern.wire import memory, monitor, sockets
 from saltern.wire import messages as m
-from saltern.wire import monitor, sockets
 from saltern.wire.endpoint import Endpoint
 from saltern.wire.keys import KeyPair, fingerprint
 from saltern.wire.transfer import BlobSender, TransferError, cost
@@ -35,6 +35,7 @@ class FilesPort:
         open_blob: Callable[[str], int],
         admitted: Callable[[bytes], bool],
     ) -> None:
+        memory.keep_freed()
         socket = sockets.server(
             context,
             pair,

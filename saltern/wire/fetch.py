@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from saltern.errors import TemporaryError
+from saltern.wire import memory, sockets
 from saltern.wire import messages as m
-from saltern.wire import sockets
 from saltern.wire.keys import KeyPair
 from saltern.wire.transfer import BlobReceiver, WantedBlob, received
 
@@ -43,6 +43,7 @@ class Fetcher:
                 return
 
     def _receive(self, receiver: BlobReceiver) -> None:
+        memory.keep_freed()
         context = sockets.new_context()
         try:
             dealer = sockets.client(context, self._keys, self._master_key, max_bytes=m.MAX_FILES_BYTES, high_water=2000)

@@ -13,9 +13,9 @@ import msgspec
 PROTOCOL = 1  # raised when an older peer could misunderstand; there is no negotiation to an older one
 MAX_CONTROL_BYTES = 16 * 1024 * 1024  # one message of the control port
 MAX_RETURN_BYTES = 12 * 1024 * 1024  # the value of one return, so that its message fits the limit above
-PLAIN_CHUNK_BYTES = 1024 * 1024  # what one sealed chunk of a blob holds
+PLAIN_CHUNK_BYTES = 512 * 1024  # what one sealed chunk of a blob holds
 CHUNK_BYTES = PLAIN_CHUNK_BYTES + 16  # one chunk of the files port: a sealed one with its tag, so it opens on arrival
-MAX_FILES_BYTES = 2 * 1024 * 1024  # one frame of the files port
+MAX_FILES_BYTES = 1024 * 1024  # one frame of the files port
 
 Jid = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{20}$")]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=254)]

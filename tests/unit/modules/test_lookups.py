@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from modules import config, cp, grains, pillar, saltutil, sys_, test
+from modules import _safe, config, cp, grains, pillar, saltutil, sys_, test
 from saltern.context import Context
-from saltern.errors import SalternError
+from saltern.errors import SalternError, TemporaryError
 from saltern.marks import permit_acting
 from tests.plans import context
 
@@ -100,6 +102,50 @@ def test_files_of_the_tree_are_listed_hashed_and_read(ctx: Context, tmp_path: Pa
 def test_a_file_of_the_tree_is_copied(ctx: Context, tmp_path: Path) -> None:
     assert cp.get_file(ctx, "salt://net/motd", f"{tmp_path}/a/b", makedirs=True) == f"{tmp_path}/a/b"
     assert (tmp_path / "a/b").read_text() == "# net/motd\n"
+    assert (tmp_path / "a/b").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.usefixtures("permit")
+def test_a_file_that_is_copied_over_another_keeps_the_others_mode(ctx: Context, tmp_path: Path) -> None:
+    (tmp_path / "b").write_text("longer than what comes now, so that nothing of it may be left")
+    (tmp_path / "b").chmod(0o640)
+    cp.get_file(ctx, "salt://net/motd", f"{tmp_path}/b")
+    assert (tmp_path / "b").read_text() == "# net/motd\n"
+    assert (tmp_path / "b").stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("kernel_copies", [True, False])
+@pytest.mark.parametrize("size", [0, 1, 3_000_001])
+def test_a_file_is_copied_whole_whether_the_kernel_can_do_it_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, kernel_copies: bool
+) -> None:
+    def refused(*arguments: object) -> int:
+        raise OSError(errno.EXDEV, "not between these two")
+
+    if not kernel_copies:
+        monkeypatch.setattr("os.copy_file_range", refused)
+    data = os.urandom(size)
+    (tmp_path / "a").write_bytes(data)
+    _safe.copy(f"{tmp_path}/b", f"{tmp_path}/a")
+    assert (tmp_path / "b").read_bytes() == data
+
+
+def test_a_file_that_changes_while_it_is_copied_is_not_put_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "a"
+    source.write_text("old")
+    moved = os.copy_file_range
+
+    def meanwhile(*arguments: int) -> int:
+        source.write_text("longer")
+        return moved(*arguments)
+
+    monkeypatch.setattr("os.copy_file_range", meanwhile)
+    with pytest.raises(TemporaryError, match="changed while it was copied"):
+        _safe.copy(f"{tmp_path}/b", str(source))
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_functions_and_states_are_told_with_their_docs() -> None:
