@@ -72,13 +72,14 @@ def echo() -> float:
     spawn = multiprocessing.get_context("spawn")  # a forked one could inherit a lock of ZeroMQ
     done = spawn.Event()
     pair, port = new_pair(), free_port()
-    peer = spawn.Process(target=_receive, args=(port, pair.public, done))
-    peer.start()
     context = sockets.new_context()
     router = context.socket(zmq.ROUTER)
     router.curve_server = True
     router.curve_publickey, router.curve_secretkey = pair.z85
     router.bind(f"tcp://127.0.0.1:{port}")
+    router.rcvtimeo = 60_000
+    peer = spawn.Process(target=_receive, args=(port, pair.public, done))
+    peer.start()
     route = router.recv_multipart()[0]
     data = os.urandom(CHUNK_BYTES)
     began = time.perf_counter()
