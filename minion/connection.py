@@ -110,7 +110,8 @@ class Connection:
         place = f"{self._identity.host}:{self._identity.port}"
         if event == monitor.CONNECTED:
             self._greet()
-        elif event & monitor.REFUSED:
+        elif event & monitor.REFUSED or (event == monitor.DISCONNECTED and self.phase is Phase.CONNECTING):
+            # a peer that hangs up before it has proven its key is told as one that has another
             self._lost(
                 f"the master at {place} does not hold the key that this minion trusts "
                 f"({fingerprint(self._identity.master_key)}), or refuses this minion's key: nothing was sent to it. "
