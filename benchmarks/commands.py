@@ -11,7 +11,8 @@ from pathlib import Path
 
 from benchmarks.place import Place, master
 from benchmarks.report import command_ms, python_pass_ms, report
-from saltern.wire.keys import KeyPair, write_private
+from saltern.wire.keys import KeyPair
+from saltern.wire.private import write_file
 
 BIN = Path(sys.executable).parent
 STATES = 1000
@@ -44,7 +45,7 @@ def _prepare(root: Path, name: str, wire: KeyPair, seal: KeyPair, place: Place) 
     keys = root / "var/lib/saltern/minion/keys"
     keys.mkdir(parents=True, mode=0o700)
     for file, pair in (("wire.key", wire), ("seal.key", seal)):
-        write_private(keys / file, f"{pair.public.hex()}\n{pair.secret.reveal()}\n".encode())
+        write_file(keys / file, f"{pair.public.hex()}\n{pair.secret.reveal()}\n".encode())
 
 
 def tree(folder: Path, kind: str) -> list[str]:

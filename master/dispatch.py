@@ -25,7 +25,6 @@ from saltern.wire import messages as m
 logger = logging.getLogger(__name__)
 
 GRACE_S = 15.0
-RESEND_S = 30.0  # a job that was not confirmed by then is sent once more; the minion runs it once all the same
 NEEDS_BUNDLE = frozenset({"state", "pillar", "cp", "slsutil"})  # namespaces whose jobs carry trees and pillar
 
 Bundles = Callable[[Sequence[tuple[Minion, bytes]]], Awaitable[Sequence[bytes | SalternError]]]
@@ -83,7 +82,7 @@ class Dispatch:
         )
         for minion in chosen:
             state = "sent" if minion.session else "offline"
-            job.targets[minion.record.public] = Target(minion.record.public, minion.id, state, time.monotonic())
+            job.targets[minion.record.public] = Target(minion.record.public, minion.id, state)
         job.waiting = {public for public, t in job.targets.items() if t.state == "sent"}
         if watcher:
             job.watchers.append(watcher)
@@ -149,7 +148,7 @@ class Dispatch:
                 value = b'"The minion no longer knows this job: its state was lost while it ran."'
                 self._end(End(job.jid, public, "lost", False, 1, value, 0.0), minion)
             else:
-                known.targets.setdefault(public, Target(public, minion.id, state, time.monotonic()))
+                known.targets.setdefault(public, Target(public, minion.id, state))
                 await self._send(known, [minion])
 
     def left(self, minion: Minion) -> None:

@@ -16,7 +16,6 @@ from saltern.errors import UsageError
 
 Emit = Callable[[bytes], None]  # takes one line of the control protocol
 
-DELIVERABLE = ("sent", "received")
 ENDS = ("done", "failed", "refused", "offline", "lost contact", "timed out", "killed", "lost")
 
 
@@ -27,7 +26,6 @@ class Target:
     public: bytes
     minion: str
     state: str
-    sent_at: float = 0.0  # monotonic
     step: tuple[int, int, str] | None = None
 
 

@@ -42,8 +42,6 @@ CREATE TABLE IF NOT EXISTS ends (
 CREATE INDEX IF NOT EXISTS ends_open ON ends (public, jid) WHERE state IN ('queued', 'sent', 'received');
 """
 
-OPEN_STATES = ("queued", "sent", "received")
-
 
 class StoreError(SalternError):
     """The database can't be opened, read or written; the message says which file and why."""

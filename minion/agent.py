@@ -27,7 +27,7 @@ from saltern import __version__
 from saltern.config import Config
 from saltern.errors import SalternError, UsageError
 from saltern.wire import messages as m
-from saltern.wire.keys import write_private
+from saltern.wire.private import write_file
 
 logger = logging.getLogger(__name__)
 
@@ -244,7 +244,7 @@ class Agent:
             self.grains_now = read
             self.connection.send(m.Grains(read))
             if self.grains_file:
-                write_private(self.grains_file, grains)
+                write_file(self.grains_file, grains)
         self.known.set()
 
     # --- from saltern-call ---------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from pathlib import Path
 from minion.grains import own_id
 from saltern.config import CONTROL_PORT, Config
 from saltern.errors import ConfigError
-from saltern.wire.keys import KeyPair, load_or_make, parse_public, write_private
+from saltern.wire.keys import KeyPair, load_or_make, parse_public
+from saltern.wire.private import write_file
 from saltern.wire.sockets import split_address
 
 
@@ -69,7 +70,7 @@ def remember(config: Config, identity: Identity) -> None:
     text = json.dumps(
         {"address": f"{host}:{identity.port}", "master_key": identity.master_key.hex(), "id": identity.id}
     )
-    write_private(folder(config) / "master", text.encode() + b"\n")
+    write_file(folder(config) / "master", text.encode() + b"\n")
 
 
 def _joined(file: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ from zmq.utils import z85
 
 from saltern.errors import ConfigError
 from saltern.secret import Secret
+from saltern.wire.private import write_file
 
 
 def fingerprint(public: bytes) -> str:
@@ -59,28 +60,8 @@ def load_or_make(file: Path) -> KeyPair:
         pass
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     pair = new_pair()
-    write_private(file, f"{pair.public.hex()}\n{pair.secret.reveal()}\n".encode())
+    write_file(file, f"{pair.public.hex()}\n{pair.secret.reveal()}\n".encode())
     return pair
-
-
-def write_private(file: Path, data: bytes) -> None:
-    """Put DATA into FILE at once and durably, with mode 0600 from its first moment."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _load(file: Path) -> KeyPair:
