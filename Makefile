@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .stamps
 LAB_PACKAGES := user-mode-linux uml-utilities systemd dbus util-linux e2fsprogs iproute2 iputils-ping nfs-kernel-server nfs-common kmod tcpdump
-PACKAGES := python3-venv python3-dev gcc lxc busybox-static $(LAB_PACKAGES)
+KVM_PACKAGES := libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients libvirt-dev pkg-config qemu-system-x86 qemu-utils
+GUEST_PACKAGES := dropbear-bin openssh-client
+PACKAGES := python3-venv python3-dev gcc lxc busybox-static $(LAB_PACKAGES) $(KVM_PACKAGES) $(GUEST_PACKAGES)
 
 .PHONY: help demo test lint bench docs clean
 help:  ## Show the targets
