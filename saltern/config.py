@@ -64,6 +64,7 @@ class Config:
     worker_idle_s: float = 60.0  # how long a worker process is kept after a job, for the next one of a burst
     reconnect_min_s: float = 0.2
     reconnect_max_s: float = 30.0
+    libvirt_uri: str = "qemu:///system"  # which libvirt makes the KVM guests of this node
     module_options: dict[str, Any] = field(default_factory=dict)
 
     @property
