@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from saltern.converge.requisites import NO_CHANGES, NOT_ALL_CHANGED, NOT_CHANGED, NOT_FAILED, with_needs
 from saltern.converge.result import Verdict
 from saltern.errors import UsageError
+from saltern.sls.keywords import REQUISITES
 from saltern.sls.low import Low
 from tests.unit.saltern.converge.node import Node, Thing, low, need
 
@@ -22,37 +26,59 @@ OUTCOMES: dict[str, Low] = {
     "would": low("command", "would"),
 }
 
-TABLE = {
-    #             changed  unchanged     failed  skipped       would change (test mode)
-    "require": (RUNS, RUNS, FAILS, RUNS, RUNS),
-    "require_any": (RUNS, RUNS, FAILS, RUNS, RUNS),
-    "watch": (RUNS, RUNS, FAILS, RUNS, RUNS),
-    "watch_any": (RUNS, RUNS, FAILS, RUNS, RUNS),
-    "onchanges": (RUNS, NOT_CHANGED, FAILS, NOT_CHANGED, RUNS),
-    "onchanges_any": (RUNS, NOT_CHANGED, FAILS, NOT_CHANGED, RUNS),
-    "onchanges_all": (RUNS, NOT_ALL_CHANGED, FAILS, NOT_ALL_CHANGED, RUNS),
-    "onfail": (NOT_FAILED, NOT_FAILED, RUNS, NOT_FAILED, NOT_FAILED),
-    "onfail_any": (NOT_FAILED, NOT_FAILED, RUNS, NOT_FAILED, NOT_FAILED),
-    "onfail_all": (NOT_FAILED, NOT_FAILED, RUNS, NOT_FAILED, NOT_FAILED),
-    "listen": (RUNS, RUNS, RUNS, RUNS, RUNS),
+DOCUMENT = Path(__file__).parents[4] / "docs" / "requisites.md"
+COLUMNS = {"changed": "changed", "unchanged": "unchanged", "failed": "failed", "skipped": "skipped"}
+COLUMNS["would change"] = "would"
+
+NOT_RUN = {
+    "onchanges": NOT_CHANGED,
+    "onchanges_any": NOT_CHANGED,
+    "onchanges_all": NOT_ALL_CHANGED,
+    "onfail": NOT_FAILED,
+    "onfail_any": NOT_FAILED,
+    "onfail_all": NOT_FAILED,
+    "prereq": NO_CHANGES,
 }
 
 
+def table() -> Iterator[tuple[str, str, str]]:
+    """Each cell of the table in the document: (requisite, outcome of what it names, what the state does)."""
+    lines = DOCUMENT.read_text().splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith("| requisite | changed |"))
+    outcomes = [COLUMNS[cell.strip()] for cell in lines[begin].strip("|").split("|")[1:]]
+    for line in lines[begin + 2 :]:
+        if not line:
+            return
+        kind, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        for outcome, cell in zip(outcomes, cells, strict=True):
+            yield kind.strip("`"), outcome, cell
+
+
 def told(verdict: Verdict) -> str:
-    """What a state did, in the words of the table."""
+    """What a state did, in short, or why it did not."""
     if verdict.ran:
         return RUNS
     return FAILS if verdict.comment.startswith(FAILED) and verdict.result is False else verdict.comment
 
 
-@pytest.mark.parametrize(
-    ("kind", "outcome", "expected"),
-    [(kind, name, cell) for kind, row in TABLE.items() for name, cell in zip(OUTCOMES, row, strict=True)],
-)
-def test_a_requisite_does_what_the_table_says(node: Node, kind: str, outcome: str, expected: str) -> None:
+def test_the_document_has_every_requisite_that_the_language_has() -> None:
+    assert {kind for kind, _, _ in table()} == set(REQUISITES) - {"use"}
+
+
+@pytest.mark.parametrize(("kind", "outcome", "cell"), list(table()))
+def test_a_requisite_does_what_the_document_says(node: Node, kind: str, outcome: str, cell: str) -> None:
     node.things["unchanged"] = Thing("red")
     states = [OUTCOMES[outcome], low("watchful", "it", need(kind, outcome))]
-    assert told(node.verdicts(*states, test=outcome == "would")["it"]) == expected
+    result = node.run(*(reversed(states) if kind == "prereq" else states), test=outcome == "would")
+    by_tag = {one.tag: one.verdict for one in result.results}
+    own = by_tag["probe_|-it_|-it_|-watchful"]
+    at_the_end = by_tag.get("probe_|-listener_it_|-it_|-mod_watch")
+    did = {RUNS: "runs", FAILS: "fails", NOT_RUN.get(kind): "not run"}[told(own)]
+    if "reaction" in own.changes:
+        did += ", reacts"
+    if at_the_end is not None:
+        did += ", reacts at the end"
+    assert did == cell
 
 
 @pytest.mark.parametrize(
