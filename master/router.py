@@ -36,6 +36,7 @@ ROLES: dict[type[Any], str] = {
     m.Called: CONNECTED,
     m.WantBundle: CONNECTED,
     m.Pong: CONNECTED,
+    m.Confirm: ACCEPTED,
 }
 
 PING_EVERY_S = 15.0
@@ -147,6 +148,8 @@ class Router:
             self._endpoint.send((route, m.encode(m.Denied("this key is not accepted here", False))))
         elif type(message) is m.Hello:
             self._hello(minion, self._session(route, descriptor, message.boot), message)
+        elif type(message) is m.Confirm:
+            self._endpoint.send((route, m.encode(m.Confirmed(message.nonce))))
         elif minion.session is None or minion.session.route != route:
             self._drop(public, "it came before hello")
         else:

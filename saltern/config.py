@@ -64,6 +64,8 @@ class Config:
     worker_idle_s: float = 60.0  # how long a worker process is kept after a job, for the next one of a burst
     reconnect_min_s: float = 0.2
     reconnect_max_s: float = 30.0
+    network_confirm_s: float = 40.0  # from the first step of a network transaction until it is rolled back; the way
+    # back takes seconds, so the node answers again within a minute
     libvirt_uri: str = "qemu:///system"  # which libvirt makes the KVM guests of this node
     module_options: dict[str, Any] = field(default_factory=dict)
 
@@ -193,6 +195,10 @@ def _port(value: int) -> str:
     return "" if 0 < value < 65536 else "a port from 1 to 65535"
 
 
+def _confirm_time(value: float) -> str:
+    return "" if 5 <= value <= 600 else "a number of seconds from 5 to 600"
+
+
 def _duration(value: float) -> str:
     return "" if 0 <= value < float("inf") else "a number from 0"
 
@@ -207,6 +213,7 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "worker_idle_s": _duration,
     "reconnect_min_s": _duration,
     "reconnect_max_s": _duration,
+    "network_confirm_s": _confirm_time,
     "timeout": _duration,
     "job_ttl_s": _duration,
     "keep_jobs_hours": _duration,

@@ -22,6 +22,7 @@ Id = Annotated[str, msgspec.Meta(min_length=1, max_length=254)]
 Short = Annotated[str, msgspec.Meta(max_length=1024)]
 Text = Annotated[str, msgspec.Meta(max_length=65536)]
 Key = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+Nonce = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 BlobId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -118,7 +119,14 @@ class Pong(_Message, tag="pong", frozen=True):
     nonce: bytes
 
 
-FromMinion: TypeAlias = Join | Hello | Grains | Received | Progress | Return | Called | WantBundle | Pong
+class Confirm(_Message, tag="confirm", frozen=True):
+    """The only message of a connection of its own: it shows that the node reaches its master after a change of its
+    network. It does not touch the connection that said hello."""
+
+    nonce: Nonce
+
+
+FromMinion: TypeAlias = Join | Hello | Grains | Received | Progress | Return | Called | WantBundle | Pong | Confirm
 
 
 # --- master to minion, control port ---------------------------------------------------------------------------------
@@ -177,7 +185,13 @@ class Ping(_Message, tag="ping", frozen=True):
     nonce: bytes
 
 
-FromMaster: TypeAlias = Welcome | Pending | Denied | Job | Stored | BundleReply | Ping
+class Confirmed(_Message, tag="confirmed", frozen=True):
+    """The answer to `Confirm`, with its nonce."""
+
+    nonce: Nonce
+
+
+FromMaster: TypeAlias = Welcome | Pending | Denied | Job | Stored | BundleReply | Ping | Confirmed
 
 
 # --- files port ------------------------------------------------------------------------------------------------------
