@@ -4,11 +4,13 @@ libvirt-python is an extra and costs a few milliseconds to load, so it is import
 function opens its own connection (a few milliseconds by the local socket) and closes it: nothing is kept between two.
 
 A daemon that is down is told at once, one that accepts and then says nothing after CONNECT_S. One that stops answering
-later is noticed by libvirt's keepalive (virConnectSetKeepAlive) after about KEEPALIVE_S * KEEPALIVE_COUNT seconds.
+later is noticed by libvirt's keepalive (virConnectSetKeepAlive) within KEEPALIVE_S * (KEEPALIVE_COUNT + 1) seconds.
+Keepalive wants libvirt's event loop, which runs in one daemon thread a process and sleeps while there is no connection.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -42,16 +44,19 @@ def uri_of(ctx: Context, uri: str | None = None) -> str:
 
 def library() -> Any:
     """The module `libvirt`, its printing of errors to stderr turned off. LibvirtUnavailable where it is not there."""
+    import threading
+
     try:
         import libvirt
-    except ImportError:
+    except ModuleNotFoundError:
         raise LibvirtUnavailable(
             "the Python module of libvirt is not installed on this node: install saltern[kvm]"
         ) from None
-    if not getattr(libvirt, "_saltern_prepared", False):
+    if getattr(libvirt, "_saltern_prepared", 0) != os.getpid():
         libvirt.registerErrorHandler(_say_nothing, None)
-        libvirt.virEventRegisterDefaultImpl()  # keepalive wants one; it is driven by the calls themselves
-        libvirt._saltern_prepared = True
+        libvirt.virEventRegisterDefaultImpl()
+        threading.Thread(target=_events, args=(libvirt,), daemon=True, name="libvirt-events").start()
+        libvirt._saltern_prepared = os.getpid()
     return libvirt
 
 
@@ -101,9 +106,12 @@ def translating(what: str = "") -> Iterator[None]:
 
 
 def translated(error: Any, what: str = "") -> LibvirtError:
-    """A libvirtError as a LibvirtError; WHAT was tried comes first."""
-    text = words(error)
-    return LibvirtError(f"{what}: {text}" if what else text, error.get_error_code())
+    """A libvirtError as a LibvirtError; WHAT was tried comes first. A connection that broke is LibvirtUnavailable."""
+    text = f"{what}: {words(error)}" if what else words(error)
+    code = error.get_error_code()
+    if error.get_error_domain() == library().VIR_FROM_RPC or "keepalive timeout" in text:
+        return LibvirtUnavailable(f"{text} (libvirt's daemon ended or stopped answering; see its log)", code)
+    return LibvirtError(text, code)
 
 
 def words(error: Any) -> str:
@@ -151,6 +159,12 @@ def _bounded(function: Callable[[], Any], timeout_s: float) -> tuple[bool, Any]:
     thread.start()
     thread.join(timeout_s)
     return bool(box), box[0] if box else None
+
+
+def _events(libvirt: Any) -> None:
+    """libvirt's event loop: it lets keepalive see a daemon that went silent."""
+    while True:
+        libvirt.virEventRunDefaultImpl()
 
 
 def _say_nothing(_context: object, _error: object) -> None:
