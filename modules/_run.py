@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from saltern.errors import PermanentError
 
+if TYPE_CHECKING:
+    from subprocess import Popen
+
 OUTPUT_BYTES = 10 << 20  # of each stream; what comes after is read and dropped
+ENDED_S = 3.0  # what a killed program gets to be gone; one that waits in the kernel (a dead NFS server) is left behind
 _CHUNK = 1 << 16
 
 
@@ -17,13 +21,22 @@ class CommandError(PermanentError):
 
 
 class Ran(NamedTuple):
-    """How a program ended. `timed_out`: it was killed, and `code` is -9."""
+    """How a program ended. `timed_out`: it was killed, and `code` is -9. `hangs`: even that did not end it, since it
+    waits in the kernel for a device or a server, so it was left behind; what it does is not known."""
 
     code: int
     out: str
     err: str
     pid: int
     timed_out: bool = False
+    hangs: bool = False
+
+    @property
+    def late(self) -> str:
+        """What to say of one that did not end in time, after "NAME"."""
+        if self.hangs:
+            return "hangs in the kernel and can't be ended: what it waits for, a server or a disk, does not answer"
+        return "did not end in time"
 
 
 def run(
@@ -41,7 +54,8 @@ def run(
 ) -> Ran:
     """Run ARGV in a session of its own and wait. ENV is added to this process's environment (LC_ALL stays as given
     there). Output is UTF-8, undecodable bytes replaced, cut after OUTPUT_BYTES and then said to be cut; MERGE puts
-    errors into the output. After TIMEOUT_S seconds (None: never) its whole process group is killed.
+    errors into the output. After TIMEOUT_S seconds (None: never) its whole process group is killed, and what has not
+    ended ENDED_S after that is left behind.
 
     CommandError where the program can't be started.
     """
@@ -72,27 +86,26 @@ def run(
         threads.append(threading.Thread(target=_feed, args=(process.stdin, data), daemon=True))
     for thread in threads:
         thread.start()
-    timed_out = False
+    timed_out = hangs = False
     try:
         code = process.wait(timeout_s)
     except subprocess.TimeoutExpired:
-        timed_out = True
-        _kill_group(process.pid)
-        code = process.wait()
+        timed_out, code = True, -9
+        hangs = not _ended(process)
     except BaseException:
-        _kill_group(process.pid)
-        process.wait()
+        _ended(process)
         raise
     for thread in threads:
         thread.join(0.5)  # a daemon left behind may hold the pipe open: what came until now is the output
-    return Ran(code, out.text(), err.text(), process.pid, timed_out)
+    return Ran(code, out.text(), err.text(), process.pid, timed_out, hangs)
 
 
 def checked(argv: Sequence[str], *, timeout_s: float = 60.0, env: Mapping[str, str] | None = None) -> str:
     """The output of ARGV. CommandError with the last lines of what it said where it fails or takes too long."""
     ran = run(argv, timeout_s=timeout_s, env={"LC_ALL": "C", **(env or {})})
     if ran.timed_out:
-        raise CommandError(f"{argv[0]} did not end within {timeout_s:g} s: {' '.join(argv)}")
+        late = ran.late if ran.hangs else f"did not end within {timeout_s:g} s"
+        raise CommandError(f"{argv[0]} {late}: {' '.join(argv)}")
     if ran.code != 0:
         said = (ran.err.strip() or ran.out.strip()).splitlines()[-12:]
         raise CommandError("\n".join([f"{' '.join(argv)} ended with {ran.code}", *said]))
@@ -144,6 +157,20 @@ def _feed(stream: IO[bytes] | None, data: bytes) -> None:
         stream.close()
     except OSError:
         pass  # it ended before it read all: its exit code tells what that means
+
+
+def _ended(process: Popen[bytes]) -> bool:
+    """Kill PROCESS with its group and wait for its end, ENDED_S at most. Whether it ended."""
+    import subprocess
+    import threading
+
+    _kill_group(process.pid)
+    try:
+        process.wait(ENDED_S)
+    except subprocess.TimeoutExpired:
+        threading.Thread(target=process.wait, daemon=True).start()  # no zombie is left once it can end
+        return False
+    return True
 
 
 def _kill_group(pid: int) -> None:
