@@ -231,6 +231,17 @@ def id_exists(ctx: Context, ids: str | Sequence[str], mods: Names = None, salten
     return all(id in known for id in _names(ids) or [])
 
 
+@reading
+def lint(ctx: Context, mods: Names = None) -> Any:
+    """What would fail in the SLS MODS (without any: in the whole tree, its templates and top files too), as a list of
+    texts; nothing is run. A value that this node does not have is listed as well."""
+    from saltern.sls.lint import lint as examined
+
+    report = examined(ctx, _names(mods))
+    found = [*(str(error) for error in report.errors), *(f"unknown here: {error}" for error in report.unknown)]
+    return Returned(found, 1) if report.errors else found
+
+
 def _names(given: Names) -> list[str] | None:
     """SLS names or ids as a list: a text is split at commas. None where none are given."""
     if given is None or given == "" or given == []:

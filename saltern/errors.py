@@ -58,6 +58,10 @@ class SourceError(SalternError, ValueError):
         return "\n".join(lines)
 
 
+class NoValue(SourceError):
+    """A template needs a value that is not there: a variable, a pillar key, a grain, what only a node can tell."""
+
+
 def nearest(word: str, known: object) -> str:
     """' Did you mean X?' for the closest of KNOWN (an iterable of names), or '' where none is close."""
     import difflib

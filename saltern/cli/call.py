@@ -136,7 +136,7 @@ def _settings(chosen: Parsed) -> dict[str, Any]:
         "id": chosen.text("id"),
         "file_roots": [str(_folder("--file-root", given))] if (given := chosen.text("file_root")) else (),
         "pillar_roots": [str(_folder("--pillar-root", given))] if (given := chosen.text("pillar_root")) else (),
-        "grains": _grains(given) if (given := chosen.text("grains")) else None,
+        "grains": read_grains(given) if (given := chosen.text("grains")) else None,
     }
 
 
@@ -149,7 +149,7 @@ def _folder(option: str, given: str) -> Any:
     return folder
 
 
-def _grains(given: str) -> Mapping[str, Any]:
+def read_grains(given: str) -> Mapping[str, Any]:
     """The grains of `--grains`. UsageError says where they are no JSON."""
     import json
 

@@ -24,10 +24,10 @@ _MARKS = re.compile(r"\{[{%#]")
 class Renderer:
     """Renders for one job. Compiled templates are kept, so the same template is compiled once per run.
 
-    SANDBOXED (pillar, on the master): templates can't call what acts, and the `py` renderer is refused. FUNCTIONS,
-    where given, is what `salt` offers instead of the execution functions. GLOBALS are further names for every template.
-    COMPILED, where given, keeps the code of templates for several renderers (their code alone: what a template made of
-    one job's names is never seen by another).
+    SANDBOXED (pillar, on the master): templates can't call what acts, and the `py` renderer is refused. MAY_ACT: else
+    whether they can. FUNCTIONS, where given, is what `salt` offers instead of the execution functions. GLOBALS are
+    further names for every template. COMPILED, where given, keeps the code of templates for several renderers (their
+    code alone: what a template made of one job's names is never seen by another).
     """
 
     def __init__(
@@ -35,13 +35,14 @@ class Renderer:
         ctx: Context,
         *,
         sandboxed: bool = False,
+        may_act: bool = True,
         functions: Mapping[str, Function] | None = None,
         globals: Mapping[str, Any] | None = None,
         compiled: dict[tuple[str, str, str], Any] | None = None,
     ) -> None:
         self.ctx, self.sandboxed = ctx, sandboxed
         self.sources: dict[str, str] = {}
-        self._functions = Functions(ctx, functions, may_act=not sandboxed)
+        self._functions = Functions(ctx, functions, may_act=may_act and not sandboxed)
         self._extra = dict(globals or {})
         self._fixed: dict[str, Any] | None = None
         self._environments: dict[str, Any] = {}
@@ -79,13 +80,19 @@ class Renderer:
             return Source(file, text)
         from saltern.sls import template
 
-        environment = self._environment(saltenv)
+        code = self.compile(text, file=file, saltenv=saltenv)
+        names = {**self.names(saltenv), **_tree_names(file, saltenv, sls), **(context or {})}
+        return template.rendered(self._environment(saltenv), code, text, file, names, self.sources)
+
+    def compile(self, text: str, *, file: str, saltenv: str) -> Any:
+        """The code of the template TEXT, the file FILE of the tree. SourceError where it is no Jinja."""
+        from saltern.sls import template
+
         key = (saltenv, file, text)
         self.sources[file] = text
         if key not in self._compiled:
-            self._compiled[key] = template.compiled(environment, text, file, self.sources)
-        names = {**self.names(saltenv), **_tree_names(file, saltenv, sls), **(context or {})}
-        return template.rendered(environment, self._compiled[key], text, file, names, self.sources)
+            self._compiled[key] = template.compiled(self._environment(saltenv), text, file, self.sources)
+        return self._compiled[key]
 
     def names(self, saltenv: str) -> dict[str, Any]:
         """The names that every template knows."""

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from jinja2 import Template, TemplateNotFound, TemplateSyntaxError, UndefinedError
 
-from saltern.errors import SalternError, SourceError, nearest
+from saltern.errors import NoValue, SalternError, SourceError, nearest
 from saltern.marks import ActedWhilePlanning
 from saltern.sls.environment import TEXT_LIMIT, TemplateEnvironment
 from saltern.sls.source import Source, excerpt
@@ -76,7 +76,12 @@ def _explain(error: Exception, file: str, text: str, sources: Mapping[str, str],
         raise _syntax(error, file, {**sources, file: text}) from None
     message, hint = _words(error, context)
     source = Source(name, sources.get(name, text))
-    raise source.error(message, line - 1, None, hint) from None
+    told = source.error(message, line - 1, None, hint)
+    if isinstance(error, UndefinedError | ActedWhilePlanning):
+        raise NoValue(
+            told.message, file=told.file, line=told.line, column=told.column, excerpt=told.excerpt, hint=told.hint
+        ) from None
+    raise told from None
 
 
 def _words(error: Exception, context: Any) -> tuple[str, str]:

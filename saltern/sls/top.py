@@ -68,11 +68,11 @@ def top_for(
         names = found.setdefault(entry.environment, [])
         for pattern, number in entry.sls:
             try:
-                resolved = _resolved(tree, entry, pattern, number)
+                names_meant = resolved(tree, entry, pattern, number)
             except SourceError as error:
                 problems.add(error)
                 continue
-            names += [name for name in resolved if name not in names]
+            names += [name for name in names_meant if name not in names]
     problems.check()
     return {env: names for env, names in found.items() if names}
 
@@ -178,8 +178,16 @@ def _matches(entry: Entry, minion: MinionView, nodegroups: Mapping[str, Any] | N
         raise entry.error(str(error)) from None
 
 
-def _resolved(tree: Tree, entry: Entry, pattern: str, number: int) -> Sequence[str]:
-    """The names that an item means: itself, or those that it matches as a glob (there may be none)."""
+def check_target(entry: Entry, nodegroups: Mapping[str, Any] | None) -> None:
+    """SourceError where the target of ENTRY can't be read."""
+    from saltern.targeting import MinionView
+
+    _matches(entry, MinionView("", {}, {}), nodegroups)
+
+
+def resolved(tree: Tree, entry: Entry, pattern: str, number: int) -> Sequence[str]:
+    """The names that the item NUMBER of ENTRY means: itself, or those that it matches as a glob (there may be none).
+    SourceError where it names an SLS that is not there."""
     listed = entry.holder[entry.expression]
     document = entry.document
     spot = Spot(document, listed, number) if number >= 0 else Spot(document, entry.holder, entry.expression)

@@ -1,0 +1,54 @@
+"""`saltern-lint` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "opennebula"
+
+
+def lint(*argv: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).parent / "saltern-lint"), *argv]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_example_is_clean_for_each_of_its_hosts() -> None:
+    for id in ("on-filer1", "on-master1", "on-node1"):
+        found = lint(str(EXAMPLE), "--id", id)
+        assert (found.returncode, found.stderr) == (0, "")
+        assert ", 0 errors" in found.stdout
+
+
+def test_what_is_wrong_is_told_with_exit_code_1(tmp_path: Path) -> None:
+    (tmp_path / "web.sls").write_text("x:\n  test.nopp: []\n")
+    found = lint(str(tmp_path))
+    assert found.returncode == 1
+    assert found.stdout.startswith("error web.sls:2:3: there is no state 'test.nopp'")
+    assert found.stdout.endswith("1 SLS, 1 error\n")
+
+
+def test_json_is_one_document(tmp_path: Path) -> None:
+    (tmp_path / "web.sls").write_text("{{ pillar.a }}:\n  test.nop\n")
+    found = lint(str(tmp_path), "--out", "json")
+    assert found.returncode == 0
+    shown = json.loads(found.stdout)
+    assert shown["sls"] == 1
+    assert [(one["severity"], one["file"], one["line"]) for one in shown["findings"]] == [("unknown", "web.sls", 1)]
+    assert lint(str(tmp_path), "--strict").returncode == 1
+
+
+def test_a_pillar_that_does_not_render_is_told(tmp_path: Path) -> None:
+    for name, text in (("states/web.sls", ""), ("pillar/top.sls", "base: {'*': [a]}"), ("pillar/a.sls", "a: [")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = lint(str(tmp_path))
+    assert (found.returncode, found.stdout[:11]) == (1, "error a.sls")
+
+
+def test_a_tree_that_is_not_there_is_a_usage_error() -> None:
+    found = lint("/nonexistent")
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr.startswith("saltern-lint: there is no directory /nonexistent")
