@@ -232,6 +232,29 @@ def id_exists(ctx: Context, ids: str | Sequence[str], mods: Names = None, salten
 
 
 @reading
+def explain(
+    ctx: Context,
+    id_: str,
+    mods: Names = None,
+    saltenv: str | None = None,
+    pillar: Mapping[str, Any] | None = None,
+) -> Any:
+    """Why the states with the id or name ID_ of the SLS MODS (without any: of the highstate) would run, wait, be left
+    out or react now: where they are declared, what they look at and how that would end, who looks at them."""
+    job = _job(ctx, True, saltenv, pillar)
+    listed = _names(mods)
+
+    def told() -> Any:
+        from saltern.converge.engine import run
+        from saltern.converge.explain import explained
+
+        lows = _tree(job).low(listed, saltenv if listed is None else job.saltenv)
+        return explained(lows, id_, run(lows, job, test=True))
+
+    return _shown(told)
+
+
+@reading
 def lint(ctx: Context, mods: Names = None) -> Any:
     """What would fail in the SLS MODS (without any: in the whole tree, its templates and top files too), as a list of
     texts; nothing is run. A value that this node does not have is listed as well."""
