@@ -99,6 +99,13 @@ class BundlePool:
             found[public] = answer.pillar or {}
         return found
 
+    async def pillar(self, public: bytes, id: str, grains: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The pillar of one minion. NoBundle says why it can't be rendered."""
+        [answer] = await self._answers([Asked(id, fingerprint(public), b"", dict(grains))])
+        if answer.error:
+            raise NoBundle(answer.error)
+        return answer.pillar or {}
+
     async def close(self) -> None:
         """End the worker, whatever it is at."""
         if self._idle:

@@ -114,7 +114,10 @@ async def start(config: MasterConfig) -> Master:
     async def pillars(minions: Sequence[Minion]) -> Mapping[bytes, Mapping[str, Any]]:
         return await pool.pillars([(m.record.public, m.id, m.grains) for m in minions])
 
-    dispatch = Dispatch(presence, store, router, bundles, pillars, last_jid)
+    async def pillar(minion: Minion) -> Mapping[str, Any]:
+        return await pool.pillar(minion.record.public, minion.id, minion.grains)
+
+    dispatch = Dispatch(presence, store, router, bundles, pillars, pillar, last_jid)
     router.work = dispatch
     control = Control(config.paths.run / "master.sock", Requests(config, pair, dispatch).table(), config.users)
     await control.start()

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from master import jobs
+from master.asks import Asks, Pillar
 from master.jobs import Emit, End, Job, Target
 from master.presence import Minion, Presence
 from master.router import Router
@@ -41,9 +42,11 @@ class Dispatch:
         router: Router,
         bundles: Bundles,
         pillars: Pillars,
+        pillar: Pillar,
         last_jid: str,
     ) -> None:
         self.presence, self.store, self.router = presence, store, router
+        self.asks = Asks(presence, store, pillar, lambda minion, answer: router.send(minion, m.encode(answer)))
         self._bundles, self.pillars = bundles, pillars
         self.active: dict[str, Job] = {}
         self._new_jid = jobs.JidMaker(last_jid)
@@ -252,6 +255,10 @@ class Dispatch:
         bundle, error = (result, "") if isinstance(result, bytes) else (b"", str(result))
         reply = m.BundleReply(message.request, bundle, error)
         self.router.send(minion, m.encode(reply))
+
+    def asked(self, minion: Minion, message: m.Ask) -> None:
+        """Answer a question in its turn."""
+        self.asks.take(minion, message)
 
     # --- ends ----------------------------------------------------------------------------------------------------
 

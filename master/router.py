@@ -35,6 +35,7 @@ ROLES: dict[type[Any], str] = {
     m.Return: CONNECTED,
     m.Called: CONNECTED,
     m.WantBundle: CONNECTED,
+    m.Ask: CONNECTED,
     m.Pong: CONNECTED,
     m.Confirm: ACCEPTED,
 }
@@ -68,6 +69,9 @@ class Work(Protocol):
     def want_bundle(self, minion: Minion, message: m.WantBundle) -> None:
         """MINION asks for trees and pillar."""
 
+    def asked(self, minion: Minion, message: m.Ask) -> None:
+        """A function on MINION asks something."""
+
 
 class Router:
     """The ROUTER socket and what is known of its peers."""
@@ -87,6 +91,7 @@ class Router:
             m.Return: lambda minion, message: self._work.returned(minion, message),
             m.Called: lambda minion, message: self._work.called(minion, message),
             m.WantBundle: lambda minion, message: self._work.want_bundle(minion, message),
+            m.Ask: lambda minion, message: self._work.asked(minion, message),
             m.Pong: self._pong,
         }
 

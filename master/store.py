@@ -1,4 +1,4 @@
-"""The master's store: one SQLite database (WAL) with keys, tokens, jobs, returns and grains.
+"""The master's store: one SQLite database (WAL) with keys, tokens, jobs, returns, grains and leases.
 
 All access runs in one thread of its own, so that the event loop never waits for the disk. What is waiting there is
 done as one transaction with one sync (group commit): a thousand returns that arrive together cost one. A caller's
@@ -38,6 +38,10 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE TABLE IF NOT EXISTS ends (
     jid TEXT NOT NULL, public BLOB NOT NULL, minion TEXT NOT NULL, state TEXT NOT NULL, success INTEGER,
     retcode INTEGER, value TEXT, duration_ms REAL, at REAL NOT NULL, PRIMARY KEY (jid, public)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS vnet_leases (
+    vnet TEXT NOT NULL, guest TEXT NOT NULL, nic INTEGER NOT NULL, minion TEXT NOT NULL, address INTEGER NOT NULL,
+    since REAL NOT NULL, PRIMARY KEY (vnet, guest, nic), UNIQUE (vnet, address)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS ends_open ON ends (public, jid) WHERE state IN ('queued', 'sent', 'received');
 """

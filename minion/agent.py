@@ -21,7 +21,8 @@ from typing import Any
 from minion.connection import Connection
 from minion.identity import Identity
 from minion.journal import Journal, JournalError
-from minion.pipe import BundleIs, Done, Mine, Run, Step
+from minion.pipe import AskMaster, BundleIs, Done, MasterSays, Mine, Run, Step
+from minion.questions import Questions
 from minion.workers import Workers
 from saltern import __version__
 from saltern.config import Config
@@ -61,6 +62,7 @@ class Agent:
         self.running: dict[str, Running] = {}
         self._journal = Journal(config.paths.var / "minion" / "jobs.journal")
         self._sent_at: dict[str, float] = {}
+        self._questions = Questions(lambda message: self.connection.send(message))
         self._requests: dict[int, Callable[[BundleIs], None]] = {}
         self._request = 0
         self._loop = asyncio.get_running_loop()
@@ -110,6 +112,7 @@ class Agent:
         self.files_port = welcome.files_port
         self._sent_at.clear()
         self._resend_owed()
+        self._questions.send_again()
 
     def _message(self, message: m.FromMaster) -> None:
         if isinstance(message, m.Job):
@@ -118,6 +121,8 @@ class Agent:
             for jid in message.jids:
                 self._sent_at.pop(jid, None)
                 self._settle(jid)
+        elif isinstance(message, m.Answer):
+            self._questions.answered(message)
         elif isinstance(message, m.BundleReply):
             waiting = self._requests.pop(message.request, None)
             if waiting:
@@ -231,6 +236,10 @@ class Agent:
             self._loop.call_later(60, self._no_bundle, request)
         else:
             reply(BundleIs(b"", f"the master is not connected: {self.connection.problem or 'connecting'}"))
+
+    def ask_master(self, question: AskMaster, reply: Callable[[MasterSays], None]) -> None:
+        """Ask the master something; say so at once where it is away."""
+        self._questions.put(question, reply, self.connection.problem or "connecting")
 
     def _no_bundle(self, request: int) -> None:
         waiting = self._requests.pop(request, None)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from minion import identity as identities
-from minion.connected import Bundled, context
+from minion.connected import AskThrough, Bundled, context
 from minion.pipe import Blocking, BundleIs, Done, Mine, NeedBundle, Noted
 from minion.worker import as_json
 from saltern.context import Context
@@ -34,7 +34,8 @@ def run(function: str, args: Sequence[Any], kwargs: Mapping[str, Any], ctx: Cont
         pipe = Blocking(connection)
         identity = identities.load(ctx.config)
         bundled = Bundled(ctx.config, identity, b"", b"", 0, lambda: _bundle(pipe))
-        job = replace(context(ctx.config, identity, ctx.jid, bundled, ctx.progress), grains=ctx.grains)
+        job = context(ctx.config, identity, ctx.jid, bundled, ctx.progress, AskThrough(pipe))
+        job = replace(job, grains=ctx.grains)
         began = time.perf_counter()
         result = run_function(function, args, kwargs, job)
         if not result.misused:  # else nothing ran

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from minion.agent import Agent
-from minion.pipe import Evented, Mine, NeedBundle, Noted
+from minion.pipe import AskMaster, Evented, Mine, NeedBundle, Noted
 from saltern.errors import SalternError
 
 
@@ -65,5 +65,7 @@ class CallSocket:
     def _heard(self, pipe: Evented, message: Any) -> None:
         if isinstance(message, NeedBundle):
             self._agent.need_bundle("", pipe.send)
+        elif isinstance(message, AskMaster):
+            self._agent.ask_master(message, pipe.send)
         elif isinstance(message, Mine):
             pipe.send(Noted(self._agent.mine(message)))

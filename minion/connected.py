@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from minion.grains import LazyGrains
 from minion.identity import Identity
-from minion.pipe import BundleIs
+from minion.pipe import AskMaster, Blocking, BundleIs, MasterSays
+from saltern.asks import MAX_ARGS_BYTES, Ask, MasterAway, Refused
 from saltern.config import Config
 from saltern.context import Context
 from saltern.errors import PermanentError, TemporaryError
@@ -122,8 +123,40 @@ class LateFiles:
         return self._bundled.files.mode(path, saltenv)
 
 
+class AskThrough:
+    """`Context.ask` over the PIPE to the agent. One question at a time: who asks waits for the answer."""
+
+    def __init__(self, pipe: Blocking) -> None:
+        self._pipe = pipe
+
+    def __call__(self, what: str, args: Mapping[str, Any], /) -> Any:
+        """See `saltern.asks.Ask`."""
+        import msgspec
+
+        encoded = msgspec.json.encode(args)
+        if len(encoded) > MAX_ARGS_BYTES:
+            raise Refused(f"{what}: its arguments are more than the master takes ({MAX_ARGS_BYTES} bytes)")
+        try:
+            self._pipe.send(AskMaster(what, encoded))
+            answer = self._pipe.receive()
+        except OSError:
+            answer = None
+        if not isinstance(answer, MasterSays):
+            raise MasterAway("the agent ended")
+        if answer.ok:
+            return msgspec.json.decode(answer.value)
+        if answer.away:
+            raise MasterAway(answer.error, delay_s=5.0)
+        raise Refused(answer.error)
+
+
 def context(
-    config: Config, identity: Identity, jid: str, bundled: Bundled, progress: Callable[[int, int, str], None]
+    config: Config,
+    identity: Identity,
+    jid: str,
+    bundled: Bundled,
+    progress: Callable[[int, int, str], None],
+    ask: Ask | None = None,
 ) -> Context:
     """The context of job JID."""
     return Context(
@@ -135,4 +168,5 @@ def context(
         saltenv=config.saltenv,
         jid=jid,
         progress=progress,
+        ask=ask,
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from minion.grains import LazyGrains, own_id
+from saltern.asks import MasterAway
 from saltern.config import Config, load_minion
 from saltern.context import Context
 from saltern.errors import UsageError
@@ -66,6 +67,7 @@ def build_context(
         files=LocalFiles(config.file_roots),
         saltenv=config.saltenv,
         jid=_jid(),
+        ask=_agent_wanted if config.file_client != "local" and _has_master(config) else None,
         progress=progress or (lambda step, total, state_id: None),
         extra={"compile_pillar": compile_pillar},
     )
@@ -86,6 +88,16 @@ def run(
     from minion import by_agent  # late: a local call is quick without it
 
     return by_agent.run(function, args, kwargs, ctx)
+
+
+def _has_master(config: Config) -> bool:
+    """Whether this node has joined a master, or is told of one."""
+    return bool(config.master) or os.path.exists(config.paths.var / "minion/keys/master")
+
+
+def _agent_wanted(what: str, args: Mapping[str, Any], /) -> Any:
+    """`Context.ask` of a call by `--local` on a node that has a master."""
+    raise MasterAway("this node's master is not asked by --local: call it without")
 
 
 def _pillar(config: Config, grains: Mapping[str, Any], override: Mapping[str, Any] | None = None) -> Mapping[str, Any]:

@@ -45,6 +45,23 @@ class NeedBundle(_Message, tag="need-bundle", frozen=True):
     """Worker to agent: the function needs trees or pillar after all."""
 
 
+class AskMaster(_Message, tag="ask-master", frozen=True):
+    """Worker to agent: a function asks WHAT of the master, with ARGS, a JSON document."""
+
+    what: str
+    args: bytes
+
+
+class MasterSays(_Message, tag="master-says", frozen=True):
+    """Agent to worker: the answer. VALUE is JSON where OK, else ERROR says why there is none; AWAY: the master was not
+    reached."""
+
+    ok: bool
+    value: bytes = b""
+    error: str = ""
+    away: bool = False
+
+
 class Step(_Message, tag="step", frozen=True):
     """Worker to agent: a state run is at STEP of TOTAL."""
 
@@ -84,7 +101,7 @@ class GrainsAre(_Message, tag="grains-are", frozen=True):
     grains: bytes
 
 
-Any_ = Run | BundleIs | NeedBundle | Step | Done | Mine | Noted | GrainsAre
+Any_ = Run | BundleIs | NeedBundle | AskMaster | MasterSays | Step | Done | Mine | Noted | GrainsAre
 _decode = msgspec.msgpack.Decoder(Any_).decode
 _encode = msgspec.msgpack.Encoder().encode
 

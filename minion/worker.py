@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from minion import identity as identities
-from minion.connected import Bundled, context
+from minion.connected import AskThrough, Bundled, context
 from minion.identity import Identity
 from minion.pipe import Blocking, BundleIs, Done, GrainsAre, NeedBundle, Run, Step
 from saltern.config import Config, load_minion
@@ -67,7 +67,7 @@ def _call(pipe: Blocking, config: Config, identity: Identity, run: Run) -> tuple
     def progress(step: int, total: int, state_id: str) -> None:
         pipe.send(Step(step, total, state_id))
 
-    ctx = context(config, identity, run.jid, bundled, progress)
+    ctx = context(config, identity, run.jid, bundled, progress, AskThrough(pipe))
     result = run_function(run.function, json.loads(run.args), json.loads(run.kwargs), ctx)
     outcome = "done" if result.success else "refused" if result.misused else "failed"
     return outcome, result.success, result.retcode, result.value

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from minion.pipe import BundleIs, Done, Evented, GrainsAre, NeedBundle, Run, Step
+from minion.pipe import AskMaster, BundleIs, Done, Evented, GrainsAre, MasterSays, NeedBundle, Run, Step
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,9 @@ class Listener(Protocol):
 
     def need_bundle(self, jid: str, reply: Callable[[BundleIs], None]) -> None:
         """The job asks for trees and pillar."""
+
+    def ask_master(self, question: AskMaster, reply: Callable[[MasterSays], None]) -> None:
+        """The job asks something of the master."""
 
     def grains(self, grains: bytes) -> None:
         """The node's grains, as JSON."""
@@ -140,6 +143,8 @@ class Workers:
             self._listener.step(jid, message)
         elif isinstance(message, NeedBundle):
             self._listener.need_bundle(jid, worker.pipe.send)
+        elif isinstance(message, AskMaster):
+            self._listener.ask_master(message, worker.pipe.send)
         elif isinstance(message, Done):
             worker.jid = None
             worker.idle = self._loop.call_later(self._idle_s, self._dismiss, worker)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from saltern import names
+from saltern.asks import Ask
 from saltern.config import Config
 
 
@@ -55,6 +56,7 @@ class Context:
     test: bool = False
     jid: str = "local"
     call: Callable[..., Any] | None = None  # the execution functions: call("grains.get", "os"); set by the loader
+    ask: Ask | None = None  # the way to the master; None: this node has none
     progress: Callable[[int, int, str], None] = lambda step, total, state_id: None
     extra: Mapping[str, Any] = field(default_factory=dict)
 

@@ -22,6 +22,10 @@ RUNNERS = (
     ("manage.up", "the minions that are connected"),
     ("manage.down", "the accepted minions that are not connected"),
     ("manage.status", "both, with address, round-trip time, and when they were last seen"),
+    ("vnet.leases", "the addresses of virtual networks and who has them: vnet.leases [VNET]"),
+    ("vnet.reserve", "keep an address for a guest: vnet.reserve VNET GUEST ADDRESS"),
+    ("vnet.release", "take back a guest's address: vnet.release VNET GUEST"),
+    ("vnet.move", "let another minion hold it: vnet.move VNET GUEST MINION"),
     ("doc.runner", "all runners of this master and what they do"),
 )
 OPTIONS = (

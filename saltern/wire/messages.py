@@ -10,6 +10,8 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
+from saltern.asks import MAX_ARGS_BYTES, MAX_VALUE_BYTES
+
 PROTOCOL = 1  # raised when an older peer could misunderstand; there is no negotiation to an older one
 MAX_CONTROL_BYTES = 16 * 1024 * 1024  # one message of the control port
 MAX_RETURN_BYTES = 12 * 1024 * 1024  # the value of one return, so that its message fits the limit above
@@ -23,6 +25,7 @@ Short = Annotated[str, msgspec.Meta(max_length=1024)]
 Text = Annotated[str, msgspec.Meta(max_length=65536)]
 Key = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Nonce = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+Question = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\.[a-z][a-z0-9_]{0,31}$")]
 BlobId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -113,6 +116,15 @@ class WantBundle(_Message, tag="want-bundle", frozen=True):
     grains: dict[str, Any] | None
 
 
+class Ask(_Message, tag="ask", frozen=True):
+    """A function that runs on the minion asks something of the master (see `saltern.asks`). WHAT is a name of the
+    master's table, ARGS one JSON document. The same question may come again after a broken connection."""
+
+    id: int
+    what: Question
+    args: Annotated[bytes, msgspec.Meta(max_length=MAX_ARGS_BYTES)]
+
+
 class Pong(_Message, tag="pong", frozen=True):
     """The answer to a ping, with its nonce."""
 
@@ -126,7 +138,9 @@ class Confirm(_Message, tag="confirm", frozen=True):
     nonce: Nonce
 
 
-FromMinion: TypeAlias = Join | Hello | Grains | Received | Progress | Return | Called | WantBundle | Pong | Confirm
+FromMinion: TypeAlias = (
+    Join | Hello | Grains | Received | Progress | Return | Called | WantBundle | Ask | Pong | Confirm
+)
 
 
 # --- master to minion, control port ---------------------------------------------------------------------------------
@@ -179,6 +193,15 @@ class BundleReply(_Message, tag="bundle", frozen=True):
     error: Text
 
 
+class Answer(_Message, tag="answer", frozen=True):
+    """The answer to `Ask` ID: where OK, VALUE is one JSON document; else ERROR says why there is none."""
+
+    id: int
+    ok: bool
+    value: Annotated[bytes, msgspec.Meta(max_length=MAX_VALUE_BYTES)]
+    error: Text
+
+
 class Ping(_Message, tag="ping", frozen=True):
     """Prove that the application, not only the transport, is alive."""
 
@@ -191,7 +214,7 @@ class Confirmed(_Message, tag="confirmed", frozen=True):
     nonce: Nonce
 
 
-FromMaster: TypeAlias = Welcome | Pending | Denied | Job | Stored | BundleReply | Ping | Confirmed
+FromMaster: TypeAlias = Welcome | Pending | Denied | Job | Stored | BundleReply | Answer | Ping | Confirmed
 
 
 # --- files port ------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ NOT_FOR_STRANGERS = [
     m.Return(FAKE_JID, "done", True, 0, b"1", 0.0),
     m.Called(FAKE_JID, "test.ping", b"[]", "done", True, 0, b"1", 0.0),
     m.WantBundle(1, None),
+    m.Ask(1, "vnet.leases", b"{}"),
     m.Pong(b"12345678"),
 ]
 
