@@ -12,11 +12,8 @@ def addresses(view: View, index: int, named: Collection[str] = ()) -> frozenset[
     link-local ones and those from a router's advertisement, unless they are NAMED."""
     return frozenset(
         entry.address
-        for entry in view.addresses
-        if entry.index == index
-        and (
-            entry.address in named or not (entry.is_link_local_6 or (entry.family == AF_INET6 and not entry.permanent))
-        )
+        for entry in view.addresses_of(index)
+        if entry.address in named or not (entry.is_link_local_6 or (entry.family == AF_INET6 and not entry.permanent))
     )
 
 
@@ -26,8 +23,8 @@ def holders(view: View, index: int | None, wanted: Collection[str]) -> tuple[tup
     where an address may be there twice by right."""
     plain = {address.partition("/")[0] for address in wanted}
     found = []
-    for entry in view.addresses:
-        if entry.index == index or entry.is_link_local_6 or entry.address.partition("/")[0] not in plain:
+    for entry in [entry for address in plain for entry in view.having(address)]:
+        if entry.index == index or entry.is_link_local_6:
             continue
         link = view.at(entry.index)
         master = view.at(link.master) if link else None

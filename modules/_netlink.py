@@ -1,30 +1,39 @@
-"""One look at the kernel's links, addresses and default routes by rtnetlink(7), as plain frozen values.
+"""The kernel's links, addresses and routes by rtnetlink(7), as plain frozen values.
 
-A look is one dump each of what is asked for and is never kept: what a plan compares is what the kernel has now.
-pyroute2 takes a tenth of a second to import, so it is imported by the first that talks to the kernel.
+`look` sees what the kernel has now. Inside a run (`saltern.kept`) all looks share one conversation with the kernel
+(`modules._netshared`), which keeps what it saw and follows what changes; outside each look is one dump of what is asked
+for. pyroute2 takes a tenth of a second to import, so it is imported by the first that talks to the kernel.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from modules._linkinfo import Info, VxlanInfo, info_of
+from modules._linkinfo import VxlanInfo, bridge_info_of, info_of, port_info_of
 from modules._netvalues import PROTOCOLS
-from saltern.errors import PermanentError, nearest
+from modules._netview import AF_INET, AF_INET6, Address, DefaultRoute, Link, View
+from saltern.errors import PermanentError
+from saltern.kept import current
+from saltern.marks import may_act
+
+if TYPE_CHECKING:
+    from modules._bridgevlans import Vlans
+
+__all__ = ["AF_INET", "AF_INET6", "Address", "DefaultRoute", "Link", "NetworkError", "View", "look", "session"]
 
 IFF_UP = 0x1  # linux/if.h
-_SKIP_STATS = 8  # RTEXT_FILTER_SKIP_STATS: counters are most of a link's message
+SKIP_STATS = 8  # RTEXT_FILTER_SKIP_STATS: counters are most of a link's message
 _MAIN_TABLE = 254  # RT_TABLE_MAIN
 _UNICAST = 1  # RTN_UNICAST
 _PERMANENT = 0x80  # IFA_F_PERMANENT
 _SECONDARY = 0x01  # IFA_F_SECONDARY
 _LOOPBACK = 772  # ARPHRD_LOOPBACK
-AF_INET, AF_INET6 = 2, 10
+_READS = ("dump", "get", "show")  # commands of pyroute2; all others write
 _PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
 
 
@@ -32,114 +41,93 @@ class NetworkError(PermanentError):
     """The kernel refused a change of the network, or the network is not as the change needs it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """A network interface (RTM_NEWLINK). `master` and `parent` are indexes: what it is a port of, what it lies on;
-    `parent_elsewhere`: that parent is in another network namespace. The fields of a bridge and of a VLAN are None for
-    other kinds, `info` is what other kinds have of their own. `forward_delay` is in 1/100 s; `operstate` as in
-    Documentation/networking/operstates.rst ("up", "lowerlayerdown", …)."""
+@dataclass(slots=True)
+class Counts:
+    """Requests that went to the kernel: those that read and those that write."""
 
-    index: int
-    name: str
-    kind: str | None
-    is_up: bool
-    mtu: int
-    hwaddr: str | None
-    master: int | None = None
-    parent: int | None = None
-    parent_elsewhere: bool = False
-    altnames: tuple[str, ...] = ()
-    stp: bool | None = None
-    forward_delay: int | None = None
-    vlan_filtering: bool | None = None
-    vlan_id: int | None = None
-    vlan_protocol: str | None = None
-    is_loopback: bool = False
-    operstate: str = "unknown"
-    info: Info | None = None
+    reads: int = 0
+    writes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """An address of an interface (RTM_NEWADDR). `address` is "192.168.43.1/24". `permanent`: no lifetime, so somebody
-    set it; an IPv6 address that is not came from a router's advertisement and is the kernel's own affair."""
+class Socket:
+    """A netlink socket that counts, and notes the indexes of the links that it wrote to (0: not known which)."""
 
-    index: int
-    family: int
-    address: str
-    scope: int
-    label: str | None
-    broadcast: str | None
-    permanent: bool
-    secondary: bool
+    def __init__(self, counts: Counts | None = None) -> None:
+        """NetworkError where there is no netlink."""
+        from pyroute2 import IPRoute
 
-    @property
-    def is_link_local_6(self) -> bool:
-        """Whether the kernel makes such an address itself for each link that is up (fe80::/10)."""
-        return self.family == AF_INET6 and self.address[:3].lower() in ("fe8", "fe9", "fea", "feb")
+        try:
+            self._raw = IPRoute(ext_ack=True, strict_check=True)
+        except OSError as error:
+            raise NetworkError(f"no netlink socket: {error.strerror}") from None
+        self.counts = counts or Counts()
+        self.written: set[int] = set()
 
+    def link(self, command: str, **words: Any) -> Any:
+        """A request about links, as pyroute2's `IPRoute.link`."""
+        self._count(command, words.get("index"))
+        return self._raw.link(command, **words)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DefaultRoute:
-    """A default route of the main table. `gateway` is None for one without (a point-to-point link), `index` is None
-    for one over several next hops."""
+    def addr(self, command: str, **words: Any) -> Any:
+        """A request about addresses, as pyroute2's `IPRoute.addr`."""
+        self._count(command, words.get("index"))
+        return self._raw.addr(command, **words)
 
-    family: int
-    index: int | None
-    gateway: str | None
-    metric: int
+    def route(self, command: str, **words: Any) -> Any:
+        """A request about routes, as pyroute2's `IPRoute.route`."""
+        self._count(command, words.get("oif"))
+        return self._raw.route(command, **words)
 
+    def fdb(self, command: str, **words: Any) -> Any:
+        """A request about forwarding entries, as pyroute2's `IPRoute.fdb`."""
+        self._count(command, words.get("ifindex"))
+        return self._raw.fdb(command, **words)
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """What one look saw."""
+    def send(self, messages: list[Any]) -> list[Any]:
+        """Send MESSAGES that are made already, as one batch; they all write."""
+        self.counts.writes += len(messages)
+        self.written |= {message["index"] if "index" in message else 0 for message in messages}
+        return list(self._raw.nlm_request_batch(messages))
 
-    links: tuple[Link, ...]
-    addresses: tuple[Address, ...] = ()
-    default_routes: tuple[DefaultRoute, ...] = ()
+    def close(self) -> None:
+        """Close it."""
+        self._raw.close()
 
-    def find(self, name: str) -> Link | None:
-        """The link with this name or alternative name."""
-        for link in self.links:
-            if link.name == name:
-                return link
-        return next((link for link in self.links if name in link.altnames), None)
-
-    def at(self, index: int | None) -> Link | None:
-        """The link with this index."""
-        return next((link for link in self.links if link.index == index), None)
-
-    def name_at(self, index: int | None) -> str:
-        """The name of the link with this index, for messages."""
-        found = self.at(index)
-        return found.name if found else "nothing"
-
-    def ports(self, index: int) -> tuple[Link, ...]:
-        """The links whose master is the one with this index."""
-        return tuple(link for link in self.links if link.master == index)
-
-    def carried(self, index: int) -> tuple[Link, ...]:
-        """The links that lie on the one with this index (VLANs, macvlans, …) and end when it is deleted."""
-        return tuple(
-            link
-            for link in self.links
-            if link.parent == index and link.index != index and not link.parent_elsewhere and link.kind != "veth"
-        )
-
-    def missing(self, name: str) -> str:
-        """What to say where there is no interface NAME."""
-        return f"there is no interface {name!r} on this node.{nearest(name, [link.name for link in self.links])}"
+    def _count(self, command: str, index: int | None) -> None:
+        if command in _READS:
+            self.counts.reads += 1
+        else:
+            self.counts.writes += 1
+            self.written.add(index or 0)
 
 
 @contextmanager
-def session() -> Iterator[Any]:
-    """A netlink socket. What the kernel refuses inside becomes a NetworkError with the kernel's own words."""
-    from pyroute2 import IPRoute
+def session() -> Iterator[Socket]:
+    """A netlink socket: the run's own where there is a run. What the kernel refuses inside becomes a NetworkError with
+    the kernel's own words."""
     from pyroute2.netlink.exceptions import NetlinkError
 
+    from modules._netshared import Shared
+
+    scope = current()
     try:
-        with IPRoute(ext_ack=True, strict_check=True) as socket:
-            yield socket
+        if scope is None:
+            socket = Socket()
+            try:
+                yield socket
+            finally:
+                socket.close()
+            return
+        shared = scope.keep(Shared)
+        if may_act():
+            shared.claim()
+        try:
+            yield shared.socket
+        except (NetlinkError, NetworkError):
+            raise
+        except BaseException:
+            scope.drop(Shared)  # an answer may still be under way
+            raise
     except NetlinkError as error:
         raise NetworkError(words(error)) from None
 
@@ -161,13 +149,62 @@ def look(*, addresses: bool = False, routes: bool = False) -> View:
         return look_with(socket, addresses=addresses, routes=routes)
 
 
-def look_with(socket: Any, *, addresses: bool = False, routes: bool = False) -> View:
+def look_with(socket: Socket, *, addresses: bool = False, routes: bool = False) -> View:
     """`look` by an open socket."""
+    from modules._netshared import Shared
+
+    scope = current()
+    shared = scope.find(Shared) if scope else None
+    if shared is not None and shared.socket is socket:
+        return shared.view(addresses=addresses, routes=routes)
     return View(
-        tuple(link_of(message) for message in socket.link("dump", ext_mask=_SKIP_STATS)),
-        tuple(address_of(message) for message in socket.addr("dump")) if addresses else (),
-        tuple(default_routes(socket.route("dump", table=_MAIN_TABLE))) if routes else (),
+        dump_links(socket),
+        dump_addresses(socket) if addresses else (),
+        dump_default_routes(socket) if routes else (),
     )
+
+
+def dump_links(socket: Socket) -> list[Link]:
+    """All links."""
+    return [link_of(message) for message in socket.link("dump", ext_mask=SKIP_STATS)]
+
+
+def dump_addresses(socket: Socket) -> list[Address]:
+    """All addresses."""
+    return [address_of(message) for message in socket.addr("dump")]
+
+
+def dump_routes(socket: Socket, table: int) -> list[Any]:
+    """The routes of TABLE (messages of pyroute2)."""
+    return [m for m in socket.route("dump", table=table) if m.get_attr("RTA_TABLE") == table]
+
+
+def dump_default_routes(socket: Socket) -> list[DefaultRoute]:
+    """The default routes."""
+    return list(default_routes(dump_routes(socket, _MAIN_TABLE)))
+
+
+def vlans_with(socket: Socket) -> Mapping[int, Vlans]:
+    """The VLANs of bridges and their ports, by index; shared in a run."""
+    from modules._bridgevlans import dump_vlans
+    from modules._netshared import Shared
+
+    scope = current()
+    shared = scope.find(Shared) if scope else None
+    if shared is not None and shared.socket is socket:
+        return shared.vlans()
+    return dump_vlans(socket)
+
+
+def routes_with(socket: Socket, table: int) -> list[Any]:
+    """`dump_routes`, shared in a run."""
+    from modules._netshared import Shared
+
+    scope = current()
+    shared = scope.find(Shared) if scope else None
+    if shared is not None and shared.socket is socket:
+        return shared.routes(table)
+    return dump_routes(socket, table)
 
 
 def link_of(message: Any) -> Link:
@@ -175,6 +212,8 @@ def link_of(message: Any) -> Link:
     info = message.get_attr("IFLA_LINKINFO")
     kind = info.get_attr("IFLA_INFO_KIND") if info else None
     data = info.get_attr("IFLA_INFO_DATA") if info else None
+    is_port = bool(info) and info.get_attr("IFLA_INFO_SLAVE_KIND") == "bridge"
+    slave = info.get_attr("IFLA_INFO_SLAVE_DATA") if is_port else None
     bridge = data if data and kind == "bridge" else None
     vlan = data if data and kind == "vlan" else None
     details = info_of(kind, data)
@@ -199,6 +238,10 @@ def link_of(message: Any) -> Link:
         is_loopback=message["ifi_type"] == _LOOPBACK,
         operstate=str(message.get_attr("IFLA_OPERSTATE") or "unknown").lower(),
         info=details,
+        bridge=bridge_info_of(bridge) if bridge else None,
+        port=port_info_of(slave) if slave else None,
+        alias=message.get_attr("IFLA_IFALIAS"),
+        txqueuelen=message.get_attr("IFLA_TXQLEN") or 0,
     )
 
 
@@ -222,6 +265,7 @@ def address_of(message: Any) -> Address:
         broadcast=message.get_attr("IFA_BROADCAST"),
         permanent=bool(flags & _PERMANENT),
         secondary=bool(flags & _SECONDARY),
+        peer=str(peer) if (peer := message.get_attr("IFA_ADDRESS")) and peer != text else None,
     )
 
 

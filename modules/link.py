@@ -225,7 +225,7 @@ def _send(socket: Any, message: Any, index: int | None, kind: int, flags: int, w
         if name not in _NOT_COPIED and not (name == "RTA_PREFSRC" and value == without_source)
     ] + [("RTA_TABLE", table), *([("RTA_OIF", index)] if index else [])]
     copy["header"] = {"type": kind, "flags": flags}
-    socket.nlm_request_batch([copy])
+    socket.send([copy])
 
 
 def _key(message: Any) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from modules import _linkvalues
 from modules._addressing import family_of
-from modules._netlink import AF_INET, AF_INET6, NetworkError, View, look_with, session
+from modules._netlink import AF_INET, AF_INET6, NetworkError, View, look_with, routes_with, session
 from modules._netvalues import BadValue, gateway_address, whole_number
 from modules.link import delete_route, found
 from saltern.converge.plan import UNSET, Unset
@@ -214,4 +214,4 @@ def delete(destination: str, words: str, metric: int, table: int = MAIN) -> bool
 
 
 def _messages(socket: Any, table: int) -> list[Any]:
-    return [message for message in socket.route("dump", table=table) if message.get_attr("RTA_TABLE") == table]
+    return routes_with(socket, table)

@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+from saltern.kept import current
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -38,6 +40,8 @@ def acting(function: Callable[P, R]) -> Callable[P, R]:
             raise ActedWhilePlanning(
                 f"{function.__module__}.{function.__name__} acts, so only a step's `do` may call it"
             )
+        if scope := current():
+            scope.acts += 1
         return function(*args, **kwargs)
 
     guarded.__saltern_kind__ = "acting"  # type: ignore[attr-defined]
@@ -52,6 +56,11 @@ def permit_acting() -> Iterator[None]:
         yield
     finally:
         _acting_permitted.reset(token)
+
+
+def may_act() -> bool:
+    """Whether acting functions may run here: the code is part of one, or of a function that a user called."""
+    return _acting_permitted.get()
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def having(view: View, name: str, plain: frozenset[str]) -> frozenset[str]:
     found = view.find(name)
     if found is None:
         return frozenset()
-    mine = [entry.address for entry in view.addresses if entry.index == found.index]
+    mine = (entry.address for entry in view.addresses_of(found.index))
     return frozenset(address for address in mine if address.partition("/")[0] in plain)
 
 

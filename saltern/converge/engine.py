@@ -19,6 +19,7 @@ from saltern.converge.requisites import REACTING, Links, has_changed
 from saltern.converge.result import RunResult, StateResult, Verdict
 from saltern.converge.state import is_state, reaction_of
 from saltern.errors import SalternError
+from saltern.kept import scope
 from saltern.marks import forbid_acting
 from saltern.runner import Caller, with_calls
 from saltern.sls.low import Low
@@ -31,7 +32,7 @@ def run(lows: Sequence[Low], ctx: Context, *, test: bool, clock: work.Clock = ti
 
     It raises nothing for a state that fails; that is its result. Whatever the caller may do, planning only reads.
     """
-    with forbid_acting():
+    with forbid_acting(), scope():
         return _Run(lows, ctx, test, clock).all()
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from saltern.converge.plan import Plan, Unset
+from saltern.kept import scope
 from saltern.marks import permit_acting
 from tests.plans import context
 
@@ -66,14 +67,16 @@ class Node:
     def apply(self, state: Callable[..., Plan], name: str, **arguments: Any) -> list[str]:
         """Plan, run the steps, and hold the node to have become what was wished, with nothing left to do. The
         sentences of the steps."""
-        plan = self.plan(state, name, **arguments)
-        assert plan.unknown is None, plan.unknown
-        with permit_acting():
-            for step in plan.steps:
-                step.do()
-        again = self.plan(state, name, **arguments)
-        assert not differs(again.current, again.wish), (again.current, again.wish)
-        assert again.steps == ()
+        with scope():
+            plan = self.plan(state, name, **arguments)
+            assert plan.unknown is None, plan.unknown
+            with permit_acting():
+                for step in plan.steps:
+                    step.do()
+            again = self.plan(state, name, **arguments)
+            assert not differs(again.current, again.wish), (again.current, again.wish)
+            assert again.steps == ()
+        assert self.plan(state, name, **arguments) == again, "what the run followed is what is there"
         return [step.sentence for step in plan.steps]
 
 
