@@ -11,7 +11,7 @@ from modules._exports import Clients, ExportError
 from modules.nfs_export import Export
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
-from saltern.converge.state import state
+from saltern.converge.state import check, state
 
 
 @state
@@ -33,15 +33,24 @@ def present(
     The file is kept and, where the server runs, what it exports. Other entries and comments of the file stay, and an
     entry that means the same is left as it is.
     """
-    path = nfs_export.checked_path(name)
-    wanted = nfs_export.checked_clients(_given(name, clients, hosts, options))
-    if not wanted:
-        raise ExportError(f"{name}: no clients; use nfs_export.absent for an export that is not to be")
+    path, wanted = _wanted(name, clients, hosts, options)
     current = nfs_export.get(path, wanted)
     serving = nfs_export.running()
     wish = Export(wanted, wanted if serving else UNSET)
     missing = None if os.path.isdir(path) else f"there is no directory {path} to export"
     return Plan(current, wish, steps(path, current, wish), unknown=missing, comment=_comment(path, serving))
+
+
+@check(present)
+def checked(
+    name: str,
+    *,
+    clients: Sequence[Any] | Mapping[str, Any] | Unset = UNSET,
+    hosts: Sequence[str] | Unset = UNSET,
+    options: Sequence[str] | Unset = UNSET,
+) -> None:
+    """ExportError for a path or client that exports(5) would read as something else, or an option that it has not."""
+    _wanted(name, clients, hosts, options)
 
 
 @state
@@ -50,6 +59,26 @@ def absent(ctx: Context, name: str) -> Plan:
     path = nfs_export.checked_path(name)
     current = nfs_export.get(path)
     return Plan(current, None, steps(path, current, None), comment=f"{path} is not exported")
+
+
+@check(absent)
+def checked_path(name: str) -> None:
+    """ExportError for a path that no export can have."""
+    nfs_export.checked_path(name)
+
+
+def _wanted(
+    name: str,
+    clients: Sequence[Any] | Mapping[str, Any] | Unset,
+    hosts: Sequence[str] | Unset,
+    options: Sequence[str] | Unset,
+) -> tuple[str, Clients]:
+    """The path and its clients as values. Pure."""
+    path = nfs_export.checked_path(name)
+    wanted = nfs_export.checked_clients(_given(name, clients, hosts, options))
+    if not wanted:
+        raise ExportError(f"{name}: no clients; use nfs_export.absent for an export that is not to be")
+    return path, wanted
 
 
 def steps(path: str, current: Export | None, wish: Export | None) -> Iterator[Step]:

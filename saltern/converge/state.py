@@ -1,4 +1,4 @@
-"""The marks of a state function and of its reaction to `watch`."""
+"""The marks of a state function, of its reaction to `watch`, and of what checks its arguments before a run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from saltern.converge.plan import Plan, Step
 
+C = TypeVar("C", bound=Callable[..., None])
 F = TypeVar("F", bound=Callable[..., Plan])
 R = TypeVar("R", bound=Callable[..., Iterable[Step]])
 
@@ -33,6 +34,27 @@ def reaction(to: Callable[..., Plan]) -> Callable[[R], R]:
         return function
 
     return register
+
+
+def check(of: Callable[..., Plan]) -> Callable[[C], C]:
+    """Make the decorated function what refuses arguments of the state OF before anything runs.
+
+    It takes what OF takes but the context (`(name, *, argument=…)`), is pure, since the node is not asked, and raises
+    a SalternError: the user sees it with the place in the SLS. An error with an attribute `argument` is shown at that
+    argument's line.
+    """
+
+    def register(function: C) -> C:
+        of.__saltern_check__ = function  # type: ignore[attr-defined]
+        return function
+
+    return register
+
+
+def check_of(function: object) -> Callable[..., None] | None:
+    """What checks the state's arguments before a run, or None."""
+    found: Any = getattr(function, "__saltern_check__", None)
+    return found if callable(found) else None
 
 
 def is_state(function: object) -> bool:

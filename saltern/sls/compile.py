@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from saltern.errors import UsageError
+from saltern.errors import SalternError, UsageError
 from saltern.sls.check import Signature, Signatures, mismatch, unknown_argument
 from saltern.sls.chunk import FIRST_ORDER, ArgumentPlaces, Chunk, chunks
 from saltern.sls.coerce import Mismatch
@@ -68,6 +68,7 @@ def _check(found: list[Chunk], signatures: Signatures, problems: Problems) -> No
 def _fit(chunk: Chunk, function: str, signature: Signature, problems: Problems) -> None:
     fitted: dict[str, Any] = {}
     converters = signature.converters
+    before = len(problems.found)
     for name, value in chunk.args.items():
         convert = converters.get(name)
         if convert is None:
@@ -89,6 +90,11 @@ def _fit(chunk: Chunk, function: str, signature: Signature, problems: Problems) 
         if name not in chunk.args:
             problems.add(chunk.error(f"{function} wants the argument {name!r}", None, f"Add `- {name}: …`."))
     chunk.args = fitted
+    if signature.check is not None and len(problems.found) == before:
+        try:
+            signature.check(chunk.name, **fitted)
+        except SalternError as error:
+            problems.add(chunk.error(str(error), getattr(error, "argument", None)))
 
 
 def _low(chunk: Chunk, number: int) -> Low:

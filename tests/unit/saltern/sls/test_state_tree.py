@@ -475,3 +475,23 @@ def test_the_same_tree_gives_the_same_bytes_under_any_hash_seed(tmp_path: Path) 
 def test_opts_come_from_the_configuration(tmp_path: Path) -> None:
     ctx = context(tmp_path, {"a.sls": "{{ opts.custom }}: test.nop\n"}, config=Config(module_options={"custom": "c"}))
     assert ids(StateTree(ctx).low(["a"])) == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "x:\n  nfs_export.present:\n    - name: /a,b\n    - clients: {h: ro}\n",
+            "a.sls:2:3: not a path to export: '/a,b'",
+        ),
+        ("/a:\n  nfs_export.present:\n    - clients: {'h,i': ro}\n", "a.sls:2:3: not a client of an export: 'h,i'"),
+        ("/a:\n  nfs_export.present:\n    - clients: {h: rwx}\n", "a.sls:2:3: not an option of an export: 'rwx'"),
+    ],
+)
+def test_what_a_state_says_of_its_values_is_said_before_the_run_with_the_place(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    with pytest.raises(SourceError) as raised:
+        low(tmp_path, text)
+    assert str(raised.value).startswith(str(raised.value.file))
+    assert said in str(raised.value)
