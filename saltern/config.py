@@ -67,6 +67,7 @@ class Config:
     network_confirm_s: float = 40.0  # from the first step of a network transaction until it is rolled back; the way
     # back takes seconds, so the node answers again within a minute
     libvirt_uri: str = "qemu:///system"  # which libvirt makes the KVM guests of this node
+    network_persist: str = "auto"  # who keeps the network for the next boot: as the argument `persist` of a state
     module_options: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -203,6 +204,11 @@ def _duration(value: float) -> str:
     return "" if 0 <= value < float("inf") else "a number from 0"
 
 
+def _keeper(value: str) -> str:
+    known = ("auto", "networkd", "ifupdown", "networkmanager", "saltern", "none")
+    return "" if value in known else f"one of {', '.join(known)}"
+
+
 # Option → what its value should have been, '' where it is right.
 _CHECKS: dict[str, Callable[[Any], str]] = {
     "file_roots": _roots,
@@ -217,6 +223,7 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "timeout": _duration,
     "job_ttl_s": _duration,
     "keep_jobs_hours": _duration,
+    "network_persist": _keeper,
 }
 
 _WORDS = {

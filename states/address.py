@@ -13,6 +13,7 @@ from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Unset
 from saltern.converge.state import state
 from states._addressing import address_steps, around
+from states._persistence import persisted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +25,21 @@ class Addresses:
 
 
 @state
-def present(ctx: Context, name: str, *, interface: str, addresses: Sequence[str] | Unset = UNSET) -> Plan:
+@persisted("address")
+def present(
+    ctx: Context,
+    name: str,
+    *,
+    interface: str,
+    addresses: Sequence[str] | Unset = UNSET,
+    persist: str | bool | Unset = UNSET,
+) -> Plan:
     """INTERFACE has the address NAME (or each of ADDRESSES), with its prefix length ("192.168.43.1/24",
     "2001:db8::1/64"). Its other addresses stay.
 
     An address that another interface has is moved, with the routes over it; one with another prefix length is changed.
+
+    persist: as in `bridge.present`.
     """
     wanted = values.interface_addresses(name if isinstance(addresses, Unset) else addresses)
     view, link, unknown = _look(interface)
@@ -43,6 +54,7 @@ def present(ctx: Context, name: str, *, interface: str, addresses: Sequence[str]
 
 
 @state
+@persisted("address")
 def absent(ctx: Context, name: str, *, interface: str, addresses: Sequence[str] | Unset = UNSET) -> Plan:
     """INTERFACE does not have the address NAME (or any of ADDRESSES), whatever its prefix length, which need not be
     given. Its other addresses stay, and so do routes that don't need it."""

@@ -16,6 +16,7 @@ from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import state
 from states._addressing import Around, address_steps, gateway_steps
 from states._interface import Seen, check_free, common_wish, mtu_steps, up_steps
+from states._persistence import persisted
 
 _WORDS = {"mode": "mode", "miimon": "miimon", "lacp_rate": "LACP rate", "xmit_hash_policy": "transmit hash policy"}
 _NEED_MIIMON = (LACP, "balance-tlb", "balance-alb")
@@ -30,6 +31,7 @@ class Members:
 
 
 @state
+@persisted("bond")
 def present(
     ctx: Context,
     name: str,
@@ -42,6 +44,7 @@ def present(
     addresses: Sequence[str] | Unset = UNSET,
     gateway: str | Unset = UNSET,
     mtu: int | Unset = UNSET,
+    persist: str | bool | Unset = UNSET,
 ) -> Plan:
     """The bond NAME exists and is up. What is not named is left as it is; an empty list means none.
 
@@ -53,7 +56,8 @@ def present(
     lacp_rate: "slow" or "fast", in mode 802.3ad only.
     xmit_hash_policy: what chooses the member for a packet: "layer2", "layer2+3", "layer3+4", "encap2+3", "encap3+4" or
         "vlan+srcmac".
-    addresses, gateway, mtu: as in `bridge.present`. Addresses move to the bond before their interface becomes a member.
+    addresses, gateway, mtu, persist: as in `bridge.present`. Addresses move to the bond before their interface becomes
+        a member.
     """
     values.interface_name(name, "bond")
     wish = Bond(
@@ -78,6 +82,7 @@ def present(
 
 
 @state
+@persisted("bond")
 def absent(ctx: Context, name: str) -> Plan:
     """There is no bond NAME. Its members stay, and are free then; its addresses go with it."""
     values.interface_name(name, "bond")

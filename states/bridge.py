@@ -13,6 +13,7 @@ from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import state
 from states._addressing import Around, address_steps, around, gateway_steps
+from states._persistence import persisted
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Ports:
 
 
 @state
+@persisted("bridge")
 def present(
     ctx: Context,
     name: str,
@@ -35,6 +37,7 @@ def present(
     addresses: Sequence[str] | Unset = UNSET,
     gateway: str | Unset = UNSET,
     mtu: int | Unset = UNSET,
+    persist: str | bool | Unset = UNSET,
 ) -> Plan:
     """A Linux bridge NAME exists and is up. What is not named is left as it is; an empty list means none.
 
@@ -46,6 +49,8 @@ def present(
         (IPv6 link-local, router advertisements). One that another interface has is moved, with the routes over it.
     gateway: the default route leads over this address through the bridge; its metric stays as it is.
     mtu: the largest packet in bytes.
+    persist: who has it so at the next boot: "networkd", "ifupdown", "networkmanager", "saltern", or "none"; "auto" (the
+        default, see `network_persist` in the configuration) is the manager that the node uses.
     """
     values.interface_name(name, "bridge")
     wish = _wish(name, ports, stp, forward_delay, vlan_filtering, addresses, gateway, mtu)
@@ -60,6 +65,7 @@ def present(
 
 
 @state
+@persisted("bridge")
 def absent(ctx: Context, name: str) -> Plan:
     """There is no bridge NAME. Its ports stay, and are free then; its addresses go with it."""
     values.interface_name(name, "bridge")

@@ -12,6 +12,7 @@ from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import state
 from states._interface import mtu_steps, up_steps
+from states._persistence import persisted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +25,22 @@ class Settings:
 
 
 @state
+@persisted("link")
 def managed(
-    ctx: Context, name: str, *, up: bool | Unset = UNSET, mtu: int | Unset = UNSET, mac: str | Unset = UNSET
+    ctx: Context,
+    name: str,
+    *,
+    up: bool | Unset = UNSET,
+    mtu: int | Unset = UNSET,
+    mac: str | Unset = UNSET,
+    persist: str | bool | Unset = UNSET,
 ) -> Plan:
     """The interface NAME, whatever made it, is set like this. What is not named is left as it is.
 
     up: whether it is up.
     mtu: the largest packet in bytes.
     mac: its MAC address; where its driver can't change that while it is up, it goes down for a moment.
+    persist: as in `bridge.present`.
     """
     values.interface_name(name)
     wish = Settings(

@@ -14,9 +14,11 @@ from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import state
 from states._addressing import Around
 from states._interface import Seen, check_free, check_mtu, common_steps, common_wish, up_steps
+from states._persistence import persisted
 
 
 @state
+@persisted("macvlan")
 def present(
     ctx: Context,
     name: str,
@@ -26,13 +28,14 @@ def present(
     addresses: Sequence[str] | Unset = UNSET,
     gateway: str | Unset = UNSET,
     mtu: int | Unset = UNSET,
+    persist: str | bool | Unset = UNSET,
 ) -> Plan:
     """The macvlan NAME, an interface with its own MAC address, exists on the interface PARENT; both are up. What is
     not named is left as it is.
 
     mode: how it reaches the parent's other macvlans: "bridge" (directly), "private" (not at all), "vepa" (by the switch
         outside), "passthru" (it is the only one and takes the whole parent).
-    addresses, gateway, mtu: as in `bridge.present`. The MTU can't be more than the parent's.
+    addresses, gateway, mtu, persist: as in `bridge.present`. The MTU can't be more than the parent's.
     With another parent, and between passthru and other modes, it is made anew; its MAC address, addresses and routes
     are kept.
     """
@@ -49,6 +52,7 @@ def present(
 
 
 @state
+@persisted("macvlan")
 def absent(ctx: Context, name: str) -> Plan:
     """There is no macvlan NAME."""
     values.interface_name(name, "macvlan")

@@ -11,6 +11,7 @@ from modules.route import MAIN, Hop, Route
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import state
+from states._persistence import persisted
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Routes:
 
 
 @state
+@persisted("route")
 def present(
     ctx: Context,
     name: str,
@@ -50,6 +52,7 @@ def present(
     interface: str | Unset = UNSET,
     metric: int | Unset = UNSET,
     table: int | str = "main",
+    persist: str | bool | Unset = UNSET,
 ) -> Plan:
     """DESTINATION (or NAME: "10.5.0.0/16", an address, "default") is reached over GATEWAY, through INTERFACE; at least
     one of them is needed. Routes to it with another metric or in another table stay.
@@ -59,6 +62,7 @@ def present(
     interface: without one, it is whichever has the gateway in its network.
     metric: the least one is taken first. Unnamed, it is the kernel's own: 0, for IPv6 1024.
     table: the number of the routing table, or its name in rt_tables.
+    persist: as in `bridge.present`.
     """
     key, via = _key(name, destination, gateway, metric, table)
     if isinstance(interface, Unset) and via is None:
@@ -77,6 +81,7 @@ def present(
 
 
 @state
+@persisted("route")
 def absent(
     ctx: Context,
     name: str,

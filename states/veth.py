@@ -15,9 +15,11 @@ from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import state
 from states._addressing import Around
 from states._interface import Seen, check_free, common_steps, common_wish, mtu_steps, up_steps
+from states._persistence import persisted
 
 
 @state
+@persisted("veth")
 def present(
     ctx: Context,
     name: str,
@@ -26,13 +28,14 @@ def present(
     addresses: Sequence[str] | Unset = UNSET,
     gateway: str | Unset = UNSET,
     mtu: int | Unset = UNSET,
+    persist: str | bool | Unset = UNSET,
 ) -> Plan:
     """The virtual Ethernet interface NAME exists and its other end is PEER; both are up. What is not named is left as
     it is.
 
     peer: the name of the other end. One that was moved into another network namespace (into a container) is left
         there.
-    addresses, gateway: of NAME, as in `bridge.present`.
+    addresses, gateway: of NAME, as in `bridge.present`; so is persist.
     mtu: of both ends, in bytes.
     """
     values.interface_name(name, "veth")
@@ -52,6 +55,7 @@ def present(
 
 
 @state
+@persisted("veth")
 def absent(ctx: Context, name: str) -> Plan:
     """There is no virtual Ethernet interface NAME; its other end goes with it."""
     values.interface_name(name, "veth")

@@ -12,9 +12,11 @@ from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import state
 from states._addressing import Around, address_steps, around, gateway_steps
+from states._persistence import persisted
 
 
 @state
+@persisted("vlan")
 def present(
     ctx: Context,
     name: str,
@@ -25,12 +27,13 @@ def present(
     addresses: Sequence[str] | Unset = UNSET,
     gateway: str | Unset = UNSET,
     mtu: int | Unset = UNSET,
+    persist: str | bool | Unset = UNSET,
 ) -> Plan:
     """The interface NAME carries the VLAN ID (1 to 4094) of the interface PARENT; both are up. What is not named is
     left as it is.
 
     protocol: "802.1q", or "802.1ad" for service tags.
-    addresses, gateway, mtu: as in `bridge.present`. The MTU can't be more than the parent's.
+    addresses, gateway, mtu, persist: as in `bridge.present`. The MTU can't be more than the parent's.
     An interface with another id, parent or protocol is made anew; its bridge, addresses and routes are kept.
     """
     values.interface_name(name, "VLAN interface")
@@ -48,6 +51,7 @@ def present(
 
 
 @state
+@persisted("vlan")
 def absent(ctx: Context, name: str) -> Plan:
     """There is no VLAN interface NAME."""
     values.interface_name(name, "VLAN interface")

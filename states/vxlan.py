@@ -14,9 +14,11 @@ from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import state
 from states._addressing import Around
 from states._interface import Seen, check_free, common_steps, common_wish, up_steps
+from states._persistence import persisted
 
 
 @state
+@persisted("vxlan")
 def present(
     ctx: Context,
     name: str,
@@ -30,6 +32,7 @@ def present(
     addresses: Sequence[str] | Unset = UNSET,
     gateway: str | Unset = UNSET,
     mtu: int | Unset = UNSET,
+    persist: str | bool | Unset = UNSET,
 ) -> Plan:
     """The interface NAME of the VXLAN ID (1 to 16777215) exists and is up, with exactly this REMOTE or GROUP, LOCAL and
     PARENT: one that is not named is none. Addresses, gateway and MTU that are not named are left as they are.
@@ -39,7 +42,7 @@ def present(
     local: the address that it sends from.
     parent: the interface that it sends by.
     port: the UDP port at both ends.
-    addresses, gateway, mtu: as in `bridge.present`.
+    addresses, gateway, mtu, persist: as in `bridge.present`.
     One that differs is made anew; its MAC address, bridge, addresses and routes are kept, what it learned is not.
     """
     values.interface_name(name, "VXLAN interface")
@@ -53,6 +56,7 @@ def present(
 
 
 @state
+@persisted("vxlan")
 def absent(ctx: Context, name: str) -> Plan:
     """There is no VXLAN interface NAME."""
     values.interface_name(name, "VXLAN interface")

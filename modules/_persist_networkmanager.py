@@ -1,0 +1,244 @@
+"""Networks kept by NetworkManager: keyfiles in /etc/NetworkManager/system-connections, nm-settings-keyfile(5).
+
+An interface has one profile, and a keyfile has no drop-ins. So the file of an interface holds what all its states say:
+each has a line of its own in the head (a comment with what it wants), and the settings below are made from these lines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from modules import _persist_match as match
+from modules._persist_keep import MARK, Keep, Owner, plain, unknown_options
+
+MANAGER = "NetworkManager"
+UNITS: tuple[str, ...] = ("NetworkManager.service",)
+FOLDER = "etc/NetworkManager/system-connections"
+FOLDERS = (FOLDER, "run/NetworkManager/system-connections", "usr/lib/NetworkManager/system-connections")
+MODE = 0o600  # NetworkManager ignores a file that others may read
+_SPACE = uuid.UUID("d1a4f5f0-5a17-4e72-8c1e-2f1c6f0b7f43")  # of the profiles' names: any constant will do
+
+Part = Mapping[str, Mapping[str, Any]]  # section → key → value; a list gathers what several say
+
+
+def _flag(value: Any) -> str:
+    return "true" if value else "false"
+
+
+def _whole(value: Any) -> str:
+    return str(int(value))
+
+
+_OPTIONS: Mapping[str, Mapping[str, tuple[str, Any]]] = {
+    "bridge": {
+        "stp": ("stp", _flag),
+        "forward_delay": ("forward-delay", _whole),
+        "hello_time": ("hello-time", _whole),
+        "max_age": ("max-age", _whole),
+        "ageing_time": ("ageing-time", _whole),
+        "ageing": ("ageing-time", _whole),
+        "priority": ("priority", str),
+        "vlan_filtering": ("vlan-filtering", _flag),
+        "vlan_protocol": ("vlan-protocol", str),
+        "default_pvid": ("vlan-default-pvid", str),
+        "multicast_snooping": ("multicast-snooping", _flag),
+        "group_fwd_mask": ("group-forward-mask", str),
+    },
+    "bond": {option: (option, str) for option in ("mode", "miimon", "lacp_rate", "xmit_hash_policy", "min_links")}
+    | {option: (option, str) for option in ("updelay", "downdelay", "ad_select", "primary_reselect", "fail_over_mac")},
+    "vlan": {"id": ("id", str), "protocol": ("protocol", str)},
+    "macvlan": {"mode": ("mode", lambda mode: {"vepa": "1", "bridge": "2", "private": "3", "passthru": "4"}[mode])},
+    "vxlan": {
+        "id": ("id", str),
+        "remote": ("remote", str),
+        "group": ("remote", str),
+        "local": ("local", str),
+        "port": ("destination-port", str),
+    },
+    "veth": {"peer": ("peer", str)},
+    "link": {},
+    "address": {},
+    "route": {},
+}
+
+
+def path_of(interface: str) -> str:
+    """The keyfile of INTERFACE."""
+    return f"{FOLDER}/saltern-{interface}.nmconnection"
+
+
+def parts(keep: Keep) -> dict[str, Part]:
+    """What KEEP says of each interface. Pure."""
+    unknown_options(keep, _OPTIONS[keep.kind], MANAGER)
+    own: dict[str, dict[str, Any]] = {"connection": {}, "ethernet": {}, "ipv4": {}, "ipv6": {}}
+    if keep.creates:
+        own["connection"]["type"] = keep.kind
+        words = _OPTIONS[keep.kind]
+        own[keep.kind] = {words[option][0]: words[option][1](value) for option, value in sorted(keep.options.items())}
+        if keep.parent:
+            own[keep.kind]["parent"] = keep.parent
+        if keep.kind == "bridge":
+            own["bridge"].setdefault("stp", "true" if keep.options.get("stp") else "false")
+    if keep.mtu:
+        own["ethernet"]["mtu"] = str(keep.mtu)
+    if keep.mac:
+        own["ethernet"]["cloned-mac-address"] = keep.mac
+    if keep.up is False:
+        own["connection"]["autoconnect"] = "false"
+    for address in keep.addresses:
+        own[_family(address)].setdefault("address", []).append(address)
+    if keep.gateway:
+        own[_family(keep.gateway)]["gateway"] = keep.gateway
+    if keep.route:
+        own[_family(keep.route.destination)]["route"] = [_route(keep)]
+    found: dict[str, Part] = {keep.interface: {section: values for section, values in own.items() if values}}
+    for port in keep.parts:
+        found[port] = {"connection": {"master": keep.interface, "slave-type": keep.kind}}
+    peer = keep.options.get("peer")
+    if keep.kind == "veth" and isinstance(peer, str):
+        back = {"connection": {"type": "veth"}, "veth": {"peer": keep.interface}}
+        found[peer] = {**back, **({"ethernet": {"mtu": str(keep.mtu)}} if keep.mtu else {})}
+    return found
+
+
+def _family(address: str) -> str:
+    return "ipv6" if ":" in address else "ipv4"
+
+
+def _route(keep: Keep) -> str:
+    assert keep.route is not None
+    route = keep.route
+    words = [route.destination, route.gateway or ("::" if ":" in route.destination else "0.0.0.0")]  # noqa: S104
+    words += [str(route.metric)] if route.metric is not None else []
+    options = f"\ntable={route.table}" if route.table is not None else ""
+    return ",".join(words) + options
+
+
+def keyfile(interface: str, said: Mapping[str, Part]) -> str:
+    """The keyfile of INTERFACE from what each state SAID of it, by "KIND NAME". Pure."""
+    lines = [f"# {MARK}"]
+    lines += [f"# {by}: {json.dumps(part, sort_keys=True)}" for by, part in sorted(said.items())]
+    merged = _merged(said)
+    connection = {
+        "id": f"saltern-{interface}",
+        "uuid": str(uuid.uuid5(_SPACE, interface)),
+        "type": "ethernet",
+        "interface-name": plain(interface),
+        **merged.pop("connection", {}),
+    }
+    if "slave-type" not in connection:
+        for family in ("ipv4", "ipv6"):
+            given = merged.get(family, {})
+            automatic = "disabled" if family == "ipv4" else "link-local"
+            method = "manual" if given.get("address") else automatic
+            merged[family] = {"method": method, **given}
+    for section, values in {"connection": connection, **dict(sorted(merged.items()))}.items():
+        lines += ["", f"[{section}]"]
+        for key, value in values.items():
+            lines += _numbered(key, value) if isinstance(value, list) else [f"{key}={value}"]
+    return "\n".join(lines) + "\n"
+
+
+def _merged(said: Mapping[str, Part]) -> dict[str, dict[str, Any]]:
+    merged: dict[str, dict[str, Any]] = {}
+    for _, part in sorted(said.items()):
+        for section, values in part.items():
+            there = merged.setdefault(section, {})
+            for key, value in values.items():
+                there[key] = [*there.get(key, []), *value] if isinstance(value, list) else value
+    return merged
+
+
+def _numbered(key: str, values: list[str]) -> list[str]:
+    """address1=, route1=, route1_options= …"""
+    lines = []
+    for number, value in enumerate(values, start=1):
+        text, _, options = value.partition("\n")
+        lines.append(f"{key}{number}={text}")
+        lines += [f"{key}{number}_options={options}"] if options else []
+    return lines
+
+
+def said_in(text: str) -> dict[str, Part]:
+    """What each state said, from the head of a keyfile that was made here; nothing for any other. Pure."""
+    found: dict[str, Part] = {}
+    lines = text.splitlines()
+    if not lines or lines[0] != f"# {MARK}":
+        return {}
+    for line in lines[1:]:
+        if not line.startswith("# "):
+            break
+        by, _, part = line[2:].partition(": ")
+        try:
+            found[by] = json.loads(part)
+        except ValueError:
+            continue
+    return found
+
+
+def render(keep: Keep, there: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The texts that keep KEEP, by path, beside what other states say in the files that are THERE. Pure."""
+    by = f"{keep.kind} {keep.name}"
+    found = {}
+    for interface, part in parts(keep).items():
+        path = path_of(interface)
+        said = said_in((there or {}).get(path, ""))
+        found[path] = keyfile(interface, {**said, by: part})
+    return found
+
+
+def wished(root: str, keep: Keep) -> dict[str, str]:
+    """The texts that keep KEEP on the node below ROOT."""
+    there = {path_of(name): match.text_of(f"{root}/{path_of(name)}") for name in (keep.interface, *keep.others)}
+    return render(keep, there)
+
+
+def owned(root: str, kind: str, name: str) -> Iterator[str]:
+    """The keyfiles in which the state KIND of NAME says something."""
+    for path, text in _own(root):
+        if f"{kind} {name}" in said_in(text):
+            yield path
+
+
+def names(root: str, kind: str) -> Iterator[str]:
+    """The names of the states of KIND that say something."""
+    for _, text in _own(root):
+        for by in said_in(text):
+            if by.startswith(f"{kind} "):
+                yield by.removeprefix(f"{kind} ")
+
+
+def without(root: str, path: str, kind: str, name: str) -> str | None:
+    """The keyfile PATH without what the state KIND of NAME says; None where nothing is left of it."""
+    said = said_in(match.text_of(f"{root}/{path}"))
+    said.pop(f"{kind} {name}", None)
+    interface = os.path.basename(path).removeprefix("saltern-").removesuffix(".nmconnection")
+    return keyfile(interface, said) if said else None
+
+
+def owners(root: str, name: str) -> Iterator[Owner]:
+    """Profiles of others for the interface NAME."""
+    for folder in FOLDERS:
+        for entry in _listed(f"{root}/{folder}"):
+            if folder == FOLDER and entry.startswith("saltern-"):
+                continue
+            text = match.text_of(f"{root}/{folder}/{entry}")
+            if match.value(text, "connection", "interface-name") == name:
+                yield Owner(manager=MANAGER, file=f"/{folder}/{entry}")
+
+
+def _own(root: str) -> Iterator[tuple[str, str]]:
+    for entry in _listed(f"{root}/{FOLDER}"):
+        if entry.startswith("saltern-"):
+            yield f"{FOLDER}/{entry}", match.text_of(f"{root}/{FOLDER}/{entry}")
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
