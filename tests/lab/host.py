@@ -31,7 +31,7 @@ class Host:
         directory: Path,
         address: str,
         hosts: Mapping[str, str],
-        memory_mib: int = 384,
+        memory_mib: int,
     ) -> None:
         """Make the host's disk and its own files. ADDRESS is its management address; HOSTS becomes /etc/hosts."""
         self.name, self.address, self._switch, self._memory_mib = name, address, switch, memory_mib
@@ -108,6 +108,16 @@ class Host:
     def write(self, path: str, text: str, *, mode: int = 0o644) -> None:
         """Write TEXT to the file PATH inside the host, with the directories on the way."""
         self.run(["install", "-D", f"--mode={mode:o}", "--", "/dev/stdin", path], stdin=text)
+
+    def put(self, source: Path, path: str, *, mode: int = 0o644) -> None:
+        """Copy the file SOURCE of the machine to PATH inside the host, with the directories on the way."""
+        passed = self.directory / "requests" / "file"
+        shutil.copyfile(source, passed)
+        try:
+            argv = ["install", "-D", f"--mode={mode:o}", "--", "/run/saltern-lab/file", path]
+            self.run(argv)
+        finally:
+            passed.unlink()
 
     def stop(self) -> None:
         """Shut the host down as an administrator does; cut its power where that takes too long."""

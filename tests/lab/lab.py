@@ -28,6 +28,7 @@ ADDRESSES = {
     "on-node2": "192.168.43.2",
     "saltern": MACHINE,
 }
+MEMORY_MIB = {"on-node1": 1024, "on-node2": 1024}  # of hosts that virtual machines run on
 PROGRAMS = {
     KERNEL: "user-mode-linux",
     "modprobe": "kmod",
@@ -59,6 +60,7 @@ class Lab:
                     directory=self.directory,
                     address=f"{NETWORK}.{number}",
                     hosts=ADDRESSES,
+                    memory_mib=MEMORY_MIB.get(name, 384),
                 )
         except BaseException:
             self.remove()

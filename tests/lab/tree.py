@@ -19,12 +19,14 @@ GENERATORS = Path("/usr/lib/systemd/system-generators")
 WANTED = frozenset(
     {
         "dbus.socket",
+        "kmod-static-nodes.service",
         "systemd-initctl.socket",
         "systemd-journald-dev-log.socket",
         "systemd-journald.service",
         "systemd-journald.socket",
         "systemd-modules-load.service",
         "systemd-sysctl.service",
+        "systemd-tmpfiles-setup-dev.service",
         "systemd-tmpfiles-setup.service",
     }
 )
@@ -40,10 +42,16 @@ HIDDEN = (
     "etc/exports.d",
     "etc/modules",
     "etc/modules-load.d",
+    "etc/libvirt/qemu",
+    "etc/libvirt/secrets",
+    "etc/libvirt/storage",
     "etc/saltern",
     "srv/saltern",
     "var/lib/saltern",
     "var/cache/saltern",
+    "var/cache/libvirt",
+    "var/lib/libvirt",
+    "var/lib/lxc",
     "var/lib/one",
     "var/lib/nfs",
     "var/log/journal",
