@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -82,7 +83,7 @@ def test_hourly_runs_over_a_year_of_restarts_jumps_and_daylight_saving_each_ran_
                 minion.sleep(minion.now + chance.uniform(1, 50))
     due = minion.times()
     assert due == sorted(set(due))
-    assert {round(b - a) for a, b in zip(due, due[1:], strict=False)} == {3600}
+    assert {round(b - a) for a, b in pairwise(due)} == {3600}
     assert len(due) == pytest.approx((end - begin) / HOUR, abs=2)
     assert minion.left == []
 
