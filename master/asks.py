@@ -52,21 +52,28 @@ class _Turn:
 
 
 class Asks:
-    """Answers questions. PILLAR renders a minion's; SEND brings an answer to a minion."""
+    """Answers questions. PILLAR renders a minion's; SEND brings an answer to a minion; CLOCK counts seconds."""
 
     def __init__(
-        self, presence: Presence, store: Store, pillar: Pillar, send: Callable[[Minion, m.Answer], object]
+        self,
+        presence: Presence,
+        store: Store,
+        pillar: Pillar,
+        send: Callable[[Minion, m.Answer], object],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.asking = Asking(presence, store, pillar)
         self._presence, self._send = presence, send
+        self._clock, self._sleep = clock, sleep
         self._turns: dict[bytes, _Turn] = {}
-        self._sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def take(self, minion: Minion, ask: m.Ask) -> None:
         """Answer ASK when its turn comes; refuse it at once where too many wait."""
         for public in [key for key in self._turns if key not in self._presence.minions]:
             del self._turns[public]
-        turn = self._turns.setdefault(minion.record.public, _Turn(at=time.monotonic()))
+        turn = self._turns.setdefault(minion.record.public, _Turn(at=self._clock()))
         if len(turn.waiting) >= MOST_WAITING:
             error = f"{MOST_WAITING} questions of this minion wait already: ask again in a while"
             self._send(minion, m.Answer(ask.id, False, b"", error))
@@ -79,7 +86,7 @@ class Asks:
         try:
             while turn.waiting:
                 ask = turn.waiting.popleft()
-                if pause := turn.pause_s(time.monotonic()):
+                if pause := turn.pause_s(self._clock()):
                     await self._sleep(pause)
                 if self._presence.minions.get(minion.record.public) is not minion:  # its key was taken back meanwhile
                     turn.waiting.clear()

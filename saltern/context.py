@@ -49,8 +49,8 @@ class Context:
 
     id: str
     config: Config
-    grains: Mapping[str, Any]
-    pillar: Mapping[str, Any]
+    grains: Mapping[str, Any] = field(repr=False)
+    pillar: Mapping[str, Any] = field(repr=False)  # a step that holds a context must not show what it knows
     files: FileSource
     saltenv: str = "base"
     test: bool = False

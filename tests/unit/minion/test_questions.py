@@ -1,0 +1,72 @@
+"""Questions to the master: each gets one answer in bounded time, also over a connection that breaks."""
+
+from __future__ import annotations
+
+import asyncio
+
+from minion.pipe import AskMaster, MasterSays
+from minion.questions import Questions
+from saltern.wire import messages as m
+
+QUESTION = AskMaster("vnet.leases", b"{}")
+
+
+class Line:
+    """A connection that may be down."""
+
+    def __init__(self) -> None:
+        self.up, self.sent = True, list[m.Ask]()
+
+    def __call__(self, message: m.Ask) -> bool:
+        if self.up:
+            self.sent.append(message)
+        return self.up
+
+
+def test_an_answer_goes_to_who_asked_and_only_once() -> None:
+    async def main() -> None:
+        line, one, two = Line(), list[MasterSays](), list[MasterSays]()
+        questions = Questions(line)
+        questions.put(QUESTION, one.append, "")
+        questions.put(QUESTION, two.append, "")
+        first, second = line.sent
+        questions.answered(m.Answer(second.id, False, b"", "no"))
+        for _ in range(2):
+            questions.answered(m.Answer(first.id, True, b"1", ""))
+        questions.answered(m.Answer(99, True, b"1", ""))
+        assert one == [MasterSays(True, b"1")]
+        assert two == [MasterSays(False, b"", "no")]
+
+    asyncio.run(main())
+
+
+def test_a_question_is_sent_again_over_a_new_connection() -> None:
+    async def main() -> None:
+        line, heard = Line(), list[MasterSays]()
+        questions = Questions(line)
+        questions.put(QUESTION, heard.append, "")
+        questions.send_again()
+        first, again = line.sent
+        assert first == again
+        questions.answered(m.Answer(again.id, True, b"1", ""))
+        questions.send_again()
+        assert len(line.sent) == 2
+
+    asyncio.run(main())
+
+
+def test_a_master_that_is_away_is_told_at_once_and_a_silent_one_in_time() -> None:
+    async def main() -> None:
+        line, heard = Line(), asyncio.Queue[MasterSays]()
+        questions = Questions(line, wait_s=0.01)
+        line.up = False
+        questions.put(QUESTION, heard.put_nowait, "refused")
+        assert heard.get_nowait() == MasterSays(False, b"", "the master is not connected: refused", True)
+        line.up = True
+        questions.put(QUESTION, heard.put_nowait, "")
+        silent = await heard.get()
+        assert (silent.away, silent.error) == (True, "the master did not answer within 0.01 s")
+        questions.answered(m.Answer(line.sent[0].id, True, b"1", ""))
+        assert heard.empty()
+
+    asyncio.run(main())
