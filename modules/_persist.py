@@ -11,6 +11,7 @@ import glob
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from modules import _persist_ifupdown as ifupdown
@@ -58,6 +59,15 @@ BACKENDS: Mapping[str, Backend] = {
     "saltern": saltern,
 }
 MANAGERS = ("networkd", "networkmanager", "ifupdown")  # in this order where several could be meant
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """From the files of a state as they are to those that should be: `writes` is what `save` takes."""
+
+    current: Files
+    wish: Files
+    writes: Mapping[str, str | None]
 
 
 def choice(given: object) -> str:
@@ -144,43 +154,38 @@ def texts(root: str, kind: str, name: str) -> str:
     return "\n".join(_text(f"{root}/{path}", networkd.MODE) or "" for path in paths)
 
 
-def files(root: str, chosen: str | None, keep: Keep) -> tuple[Files, Files]:
-    """The files of KEEP's state as they are, and as they should be so that the backend CHOSEN (None: none) keeps it.
-    PersistError where that can't be or somebody else owns what is to be written."""
-    wished: dict[str, str | None] = {}
+def change(root: str, chosen: str | None, keep: Keep) -> Change:
+    """To the files by which the backend CHOSEN (None: none) keeps KEEP. PersistError where that can't be or somebody
+    else owns what is to be written."""
+    wished: dict[str, str] = {}
     if chosen is not None:
         check_owner(root, keep, chosen)
         wished.update(BACKENDS[chosen].wished(root, keep))
         if chosen == "saltern":
             wished.update(unit.wished(root))
-    own = BACKENDS[chosen].MANAGER if chosen else "nobody"
-    return _compared(root, own, _with_stale(root, keep.kind, keep.name, wished))
+    return _change(root, keep.kind, keep.name, wished, BACKENDS[chosen].MANAGER if chosen else "nobody")
 
 
-def no_files(root: str, kind: str, name: str) -> tuple[Files, Files]:
-    """The files of the state KIND of NAME as they are, and that none of them should be."""
-    return _compared(root, "nobody", _with_stale(root, kind, name, {}))
+def removal(root: str, kind: str, name: str) -> Change:
+    """To none of the files of the state KIND of NAME, whoever has them."""
+    return _change(root, kind, name, {}, "nobody")
 
 
-def _with_stale(root: str, kind: str, name: str, wished: Mapping[str, str | None]) -> dict[str, str | None]:
-    """WISHED, and None for each other file of the state that is there."""
-    found = dict(wished)
+def _change(root: str, kind: str, name: str, wished: Mapping[str, str], manager: str) -> Change:
+    stale: dict[str, str | None] = {}
     for backend in BACKENDS.values():
         for path in backend.owned(root, kind, name):
-            if path not in found:
-                keyfile = backend.MANAGER == networkmanager.MANAGER
-                found[path] = networkmanager.without(root, path, kind, name) if keyfile else None
-    gone = frozenset(path for path, text in found.items() if text is None)
-    for path in networkd.bases(root, {path: text for path, text in found.items() if text is not None}, gone):
-        if path not in wished:
-            found[path] = None
-    return found
-
-
-def _compared(root: str, owner: str, wished: Mapping[str, str | None]) -> tuple[Files, Files]:
-    paths = sorted(wished)
-    current = Files(owner, tuple((path, _text(f"{root}/{path}", _mode(path))) for path in paths))
-    return current, Files(owner, tuple((path, wished[path]) for path in paths))
+            if path not in wished:
+                shared = backend.MANAGER == networkmanager.MANAGER
+                stale[path] = networkmanager.without(root, path, kind, name) if shared else None
+    gone = frozenset(path for path, text in stale.items() if text is None)
+    stale |= {path: None for path in networkd.bases(root, wished, gone) if path not in wished}
+    there = {path: _text(f"{root}/{path}", _mode(path)) for path in (*wished, *stale)}
+    return Change(
+        Files(manager, tuple(sorted((path, text) for path, text in there.items() if text is not None))),
+        Files(manager, tuple(sorted(wished.items()))),
+        {path: text for path, text in {**stale, **wished}.items() if there[path] != text},
+    )
 
 
 def _text(path: str, mode: int) -> str | None:
@@ -231,12 +236,17 @@ def _remove(path: str) -> None:
                 os.rmdir(os.path.dirname(path))
 
 
-def words(texts: Mapping[str, str | None]) -> str:
-    """What `save` does with TEXTS, in words."""
-    written = [os.path.basename(path) for path, text in sorted(texts.items()) if text is not None]
-    removed = [os.path.basename(path) for path, text in sorted(texts.items()) if text is None]
-    parts = [f"write {', '.join(written)}"] if written else []
-    return "; ".join(parts + ([f"remove {', '.join(removed)}"] if removed else []))
+def words(writes: Mapping[str, str | None]) -> str:
+    """What `save` does with WRITES, in words."""
+    written, removed = ([path for path in sorted(writes) if (writes[path] is None) is gone] for gone in (False, True))
+    parts = [f"{verb} {_named(paths)}" for verb, paths in (("write", written), ("remove", removed)) if paths]
+    return " and ".join(parts)
+
+
+def _named(paths: list[str]) -> str:
+    if len(paths) < 3:
+        return " and ".join(f"/{path}" for path in paths)
+    return f"{len(paths)} files below /{os.path.commonpath(paths)}"
 
 
 def arguments_of(value: Any) -> Any:

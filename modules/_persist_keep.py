@@ -7,7 +7,7 @@ root: "etc/systemd/network/10-saltern-br43.netdev".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,15 +78,10 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The files of one state for one manager: (path, text), None for a file that is not there."""
+    """The files of one state for one manager: (path, text), sorted."""
 
     manager: str
-    texts: tuple[tuple[str, str | None], ...] = ()
-
-    KIND = "files"
-
-    def __iter__(self) -> Iterator[tuple[str, str | None]]:
-        return iter(self.texts)
+    texts: tuple[tuple[str, str], ...] = ()
 
     def diff(self, new: Files) -> str:
         """A unified diff from these files to NEW."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from modules import _persist_match as match
-from modules._persist_keep import MARK, Keep, Owner, plain, unknown_options
+from modules._persist_keep import CREATED, MARK, Keep, Owner, plain, unknown_options
 
 MANAGER = "NetworkManager"
 UNITS: tuple[str, ...] = ("NetworkManager.service",)
@@ -145,7 +145,7 @@ def keyfile(interface: str, said: Mapping[str, Part]) -> str:
 
 def _merged(said: Mapping[str, Part]) -> dict[str, dict[str, Any]]:
     merged: dict[str, dict[str, Any]] = {}
-    for _, part in sorted(said.items()):
+    for _, part in sorted(said.items(), key=lambda pair: (pair[0].split(" ")[0] not in CREATED, pair[0])):
         for section, values in part.items():
             there = merged.setdefault(section, {})
             for key, value in values.items():

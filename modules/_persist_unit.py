@@ -42,11 +42,13 @@ def wished(root: str) -> dict[str, str]:
     """What the unit needs on the node below ROOT: to be there and enabled. One that an administrator or a package put
     there stays as it is."""
     place = next((folder for folder in _PLACES if os.path.exists(f"{root}/{folder}/{NAME}")), None)
-    found = {WANTED: f"{LINK}/{place or FOLDER}/{NAME}"}
+    try:
+        link = os.readlink(f"{root}/{WANTED}")
+    except OSError:
+        link = f"/{place or FOLDER}/{NAME}"
+    found = {WANTED: f"{LINK}{link}"}
     if place is None or (place == FOLDER and _is_ours(f"{root}/{FOLDER}/{NAME}")):
         found[f"{FOLDER}/{NAME}"] = text()
-    if os.path.lexists(f"{root}/{WANTED}"):
-        del found[WANTED]
     return found
 
 

@@ -7,13 +7,14 @@ they differ. The state itself is called as ever and knows nothing of it, but tha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypeVar
 
 from modules import _linkvalues, route
 from modules import _persist as persist
 from modules._netlink import look
+from modules._persist import Change
 from modules._persist_keep import Files, Keep, PersistError, RouteKept
 from saltern.context import Context
 from saltern.converge.compare import field_names
@@ -47,9 +48,9 @@ def _kept(ctx: Context, plan: Plan, kind: str, function: str, name: str, argumen
     if chosen == "auto" and root:
         return plan  # a system of its own below a folder: the network is the node's
     if function.endswith(".absent"):
-        gone = [persist.no_files(root, kind, one) for one in _names(root, kind, name, arguments)]
-        return _with_files(plan, root, name, *_joined(gone), None)
-    pairs, managers = [], []
+        gone = [persist.removal(root, kind, one) for one in _names(root, kind, name, arguments)]
+        return _with_files(plan, root, name, gone, None)
+    changes, managers = [], []
     for keep in keeps_of(kind, function, name, arguments, plan.wish):
         manager = persist.manager(root, keep) if chosen == "auto" else None if chosen == "none" else chosen
         if manager and (hindrance := persist.hindrance(root, manager)):
@@ -58,10 +59,10 @@ def _kept(ctx: Context, plan: Plan, kind: str, function: str, name: str, argumen
             raise PersistError(
                 f"the interface of {name} is not known: name it, so that it can be kept for the next boot"
             )
-        pairs.append(persist.files(root, manager, keep))
-        pairs += [persist.no_files(root, keep.kind, other) for other in _elsewhere(root, keep)]
+        changes.append(persist.change(root, manager, keep))
+        changes += [persist.removal(root, keep.kind, other) for other in _elsewhere(root, keep)]
         managers += [persist.BACKENDS[manager].MANAGER] if manager else []
-    return _with_files(plan, root, name, *_joined(pairs), managers[0] if managers else None)
+    return _with_files(plan, root, name, changes, managers[0] if managers else None)
 
 
 def _unknown(plan: Plan, why: str) -> Plan:
@@ -72,32 +73,31 @@ def _choice(ctx: Context, given: object) -> str:
     return persist.choice(ctx.config.network_persist if isinstance(given, Unset) else given)
 
 
-def _joined(pairs: list[tuple[Files, Files]]) -> tuple[Files, Files]:
-    """The files of all as one: as they are, as they should be."""
-    current, wish = ({path: text for pair in pairs for path, text in pair[side]} for side in (0, 1))
-    owner = pairs[0][1].manager if pairs else "nobody"
-    return Files(owner, tuple(sorted(current.items()))), Files(owner, tuple(sorted(wish.items())))
-
-
-def _with_files(plan: Plan, root: str, name: str, current: Files, wish: Files, manager: str | None) -> Plan:
+def _with_files(plan: Plan, root: str, name: str, changes: Sequence[Change], manager: str | None) -> Plan:
     """PLAN with the files beside what it compares already, as a mapping by field."""
     comment = plan.comment
+    current, wish = (dict(text for change in changes for text in side(change).texts) for side in (_before, _after))
     if manager and not plan.steps and current == wish:
         comment = f"{comment or f'{name} is as declared'}; {manager} has it so at boot"
-    if not wish.texts:
-        return Plan(plan.current, plan.wish, plan.steps, settle_s=plan.settle_s, comment=comment)
     before, after = _fields(name, plan.current, plan.wish)
-    before["files"], after["files"] = current, wish
+    before["files"], after["files"] = (
+        Files(manager or "nobody", tuple(sorted(side.items()))) for side in (current, wish)
+    )
+    writes = {path: text for change in changes for path, text in change.writes.items()}
     steps = list(plan.steps)
-    there = dict(current.texts)
-    differing = {path: text for path, text in wish if there.get(path) != text}
-    if differing:
+    if writes:
         who = f"have {manager} keep {name} for the next boot" if manager else f"keep {name} no more for the next boot"
-        do = call(persist.save, root, differing)
-        old = sorted(path for path in differing if there[path] is not None)
-        new = sorted(path for path, text in differing.items() if text is not None)
-        steps.append(Step(f"{who}: {persist.words(differing)}", old, new, do=do))
+        do = call(persist.save, root, writes)
+        steps.append(Step(f"{who}: {persist.words(writes)}", sorted(current), sorted(wish), do=do))
     return Plan(before, after, steps, settle_s=plan.settle_s, comment=comment)
+
+
+def _before(change: Change) -> Files:
+    return change.current
+
+
+def _after(change: Change) -> Files:
+    return change.wish
 
 
 def _fields(name: str, current: Any, wish: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -25,10 +25,13 @@ def main(argv: list[str] | None = None) -> int:
     join = actions.add_parser("join", help="verify the master with a token, and be accepted by it")
     join.add_argument("token", help="the string that `saltern-key token` printed on the master")
     actions.add_parser("fingerprint", help="show this minion's key")
+    actions.add_parser("network", help="bring up the network that was kept for the boot (persist: saltern), and end")
     chosen = options.parse_args(argv)
-    entry = importlib.import_module("minion.main")  # late: this package may not import the daemons
 
     def work() -> int:
+        if chosen.action == "network":
+            return int(importlib.import_module("minion.network").run(chosen.root))
+        entry = importlib.import_module("minion.main")  # late: this package may not import the daemons
         if chosen.action == "join":
             return int(entry.join(chosen.root, chosen.id, chosen.token, chosen.log_level))
         if chosen.action == "fingerprint":
