@@ -28,6 +28,16 @@ def text(target: str, device: str, fstype: str, opts: Sequence[str]) -> str:
     )
 
 
+def automount(target: str, idle_s: int = 0) -> str:
+    """The unit that has TARGET mounted when it is used, systemd.automount(5), and unmounted again after IDLE_S seconds
+    without use (0: never)."""
+    where = target.replace("%", "%%")
+    return (
+        f"# Managed by Saltern\n[Unit]\nDescription=Automount of {where}\n\n[Automount]\nWhere={where}\n"
+        f"TimeoutIdleSec={idle_s}\n\n[Install]\nWantedBy={WANTED_BY}\n"
+    )
+
+
 def parse(unit: str) -> Content:
     """What UNIT says. A key that is given twice counts as the last; lists are joined."""
     values: dict[tuple[str, str], str] = {}

@@ -51,11 +51,12 @@ def run(
     groups: Sequence[int] | None = None,
     umask: int = -1,
     merge: bool = False,
+    pass_fds: Sequence[int] = (),
 ) -> Ran:
     """Run ARGV in a session of its own and wait. ENV is added to this process's environment (LC_ALL stays as given
     there). Output is UTF-8, undecodable bytes replaced, cut after OUTPUT_BYTES and then said to be cut; MERGE puts
     errors into the output. After TIMEOUT_S seconds (None: never) its whole process group is killed, and what has not
-    ended ENDED_S after that is left behind.
+    ended ENDED_S after that is left behind. PASS_FDS are descriptors that the program inherits.
 
     CommandError where the program can't be started.
     """
@@ -76,6 +77,7 @@ def run(
             group=group,
             extra_groups=groups,
             umask=umask,
+            pass_fds=pass_fds,
         )
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise CommandError(_start_error(argv, cwd, error)) from None

@@ -53,13 +53,18 @@ class Unit:
 @dataclass(frozen=True, slots=True)
 class Mount:
     """A mount point as it is, or as it should be. DEVICE None: nothing is mounted there. OPTIONS are those that the
-    state compares. UNIT and LINE: the systemd mount unit and the entry of /etc/fstab that mount it at boot."""
+    state compares. UNIT and LINE: the systemd mount unit and the entry of /etc/fstab that mount it at boot. AUTOMOUNT:
+    the unit that mounts it when it is used, and ARMED whether that one is at work. GUARDED: whether the directory under
+    it can't be written to."""
 
     device: str | None
     fstype: str | Unset | None = UNSET
     options: frozenset[str] | Unset = UNSET
     unit: Unit | Unset | None = UNSET
     line: Line | Unset | None = UNSET
+    automount: Unit | Unset | None = UNSET
+    armed: bool | Unset = UNSET
+    guarded: bool | Unset = UNSET
 
 
 def point(name: str) -> str:
@@ -152,11 +157,17 @@ def under_systemd() -> bool:
 
 
 @reading
-def unit_of(target: str) -> Unit | None:
-    """The mount unit that an administrator (or this module) wrote for TARGET, or None."""
-    name = _mountinfo.unit_name(target)
+def unit_of(target: str, kind: str = "mount") -> Unit | None:
+    """The unit of KIND ("mount", "automount") that an administrator (or this module) wrote for TARGET, or None."""
+    name = _mountinfo.unit_name(target, kind)
     text = _read(f"{UNITS}/{name}")
     return Unit(text, os.path.islink(f"{UNITS}/{WANTS}/{name}")) if text else None
+
+
+@reading
+def is_armed(target: str) -> bool:
+    """Whether an automount point is at TARGET, in use or waiting."""
+    return any(live.target == target and live.fstype == "autofs" for live in mounts())
 
 
 @reading
@@ -177,33 +188,45 @@ def make_point(target: str) -> None:
 
 
 @acting
-def write_unit(target: str, text: str) -> None:
-    """Put the mount unit of TARGET in place and have systemd read it."""
-    _safe.write(f"{UNITS}/{_mountinfo.unit_name(target)}", [text.encode()], mode=0o644)
+def write_unit(target: str, text: str, kind: str = "mount") -> None:
+    """Put the unit of KIND of TARGET in place and have systemd read it."""
+    _safe.write(f"{UNITS}/{_mountinfo.unit_name(target, kind)}", [text.encode()], mode=0o644)
     checked(["systemctl", "daemon-reload"])
 
 
 @acting
-def enable_unit(target: str) -> None:
+def enable_unit(target: str, kind: str = "mount") -> None:
     """Have the unit of TARGET started at boot."""
-    checked(["systemctl", "enable", "--quiet", "--", _mountinfo.unit_name(target)])
+    checked(["systemctl", "enable", "--quiet", "--", _mountinfo.unit_name(target, kind)])
 
 
 @acting
-def disable_unit(target: str) -> None:
+def disable_unit(target: str, kind: str = "mount") -> None:
     """Have the unit of TARGET no longer started at boot."""
-    checked(["systemctl", "disable", "--quiet", "--", _mountinfo.unit_name(target)])
+    checked(["systemctl", "disable", "--quiet", "--", _mountinfo.unit_name(target, kind)])
 
 
 @acting
-def remove_unit(target: str) -> None:
+def remove_unit(target: str, kind: str = "mount") -> None:
     """Have the unit of TARGET no longer started at boot, and remove it."""
-    name = _mountinfo.unit_name(target)
+    name = _mountinfo.unit_name(target, kind)
     for path in (f"{UNITS}/{WANTS}/{name}", f"{UNITS}/{name}"):
         with suppress(FileNotFoundError):
             os.unlink(path)
     if under_systemd():
         checked(["systemctl", "daemon-reload"])
+
+
+@acting
+def arm(target: str) -> None:
+    """Have TARGET mounted when it is used: start its automount unit. Nothing may be mounted there."""
+    checked(["systemctl", "restart", "--", _mountinfo.unit_name(target, "automount")], timeout_s=ATTEMPT_S)
+
+
+@acting
+def disarm(target: str) -> None:
+    """Have TARGET no longer mounted when it is used: stop its automount unit."""
+    checked(["systemctl", "stop", "--", _mountinfo.unit_name(target, "automount")], timeout_s=ATTEMPT_S)
 
 
 @acting
@@ -254,7 +277,7 @@ def start_unit(target: str, fstype: str = "") -> None:
         if ran.code == 0:
             return None if is_mounted(target) else f"systemd says that {name} is started, yet nothing is mounted"
         said = run(["journalctl", "-u", name, "-n", "4", "-o", "cat", "--no-pager"], timeout_s=ATTEMPT_S).out
-        return "did not end in time" if ran.timed_out else (said or ran.err).strip()
+        return ran.late if ran.timed_out else (said or ran.err).strip()
 
     _persist(target, fstype, attempt)
 
@@ -271,7 +294,7 @@ def mount(name: str, device: str, mkmnt: bool = False, fstype: str = "", opts: s
 
     def attempt() -> str | None:
         ran = run(argv, timeout_s=ATTEMPT_S, env={"LC_ALL": "C"})
-        return None if ran.code == 0 else "did not end in time" if ran.timed_out else ran.err.strip()
+        return None if ran.code == 0 else ran.late if ran.timed_out else ran.err.strip()
 
     _persist(target, fstype, attempt)
     return True

@@ -1,33 +1,28 @@
-"""Mounts: that something is mounted where it should be, with these options, now and after a reboot."""
+"""Mounts: that something is mounted where it should be, with these options, now and after a reboot, and can be used."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
 from modules import _fstab, _mount_unit, mount
 from modules import _mount_options as options
+from modules import _mount_proof as proof
 from modules import _mountinfo as mountinfo
 from modules._fstab import Line
 from modules._mount_options import MountOptionError
 from modules._mountinfo import Live
-from modules.mount import Mount, Unit
+from modules._probe import ask
+from modules.mount import Mount, MountError, Unit
 from saltern.context import Context
-from saltern.converge.plan import UNSET, Plan, Step, Unset, call
-from saltern.converge.state import state
+from saltern.converge.plan import UNSET, Plan, Unset
+from saltern.converge.state import check, state
+from states._mount import Way, gone_steps, is_other, steps
 
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How TARGET is mounted: what mount(8) is given, whether its directory is there, whether a unit starts it."""
-
-    target: str
-    device: str
-    fstype: str
-    opts: tuple[str, ...]
-    has_point: bool
-    by_unit: bool
+NAMELESS = frozenset(["tmpfs", "ramfs", "devtmpfs", "proc", "sysfs", "devpts", "mqueue", "hugetlbfs", "cgroup2"])
+"""File systems without a device: what stands in its place is a mere label, proc(5)."""
 
 
 @state
@@ -40,12 +35,17 @@ def mounted(
     opts: Sequence[str] = ("defaults",),
     mkmnt: bool = True,
     persist: bool = True,
+    automount: bool | Unset = UNSET,
+    idle_timeout: int = 0,
+    prove: bool | Literal["read", "write"] | Unset = UNSET,
+    guard: bool | Unset = UNSET,
     dump: int = 0,
     pass_num: int = 0,
 ) -> Plan:
     """DEVICE is mounted at NAME.
 
-    device: as for mount(8): a path, `UUID=…`, `LABEL=…`, `server:/path`; the source of a bind mount.
+    device: as for mount(8): a path, `UUID=…`, `LABEL=…`, `server:/path`; the source of a bind mount. Of file systems
+        without a device (tmpfs) it is only a label, and another one is left alone.
     fstype: as for mount(8). `nfs` is also right where the kernel shows NFS 4.
     opts: a list, or one text with commas. Flags of mount(8) that are not named have their defaults (a bind mount: those
         of its source); of a file system's own options, those that are named must hold, and what the kernel adds is left
@@ -54,36 +54,68 @@ def mounted(
     mkmnt: make the directory where it is missing.
     persist: it is mounted at boot too: by a systemd mount unit that is enabled for multi-user.target where systemd
         runs, else by a line of /etc/fstab with DUMP and PASS_NUM. A unit or line that means the same is left alone.
+    automount: it is mounted when it is first used, by a systemd automount unit, and after IDLE_TIMEOUT seconds without
+        use unmounted again (0: never). `false` removes such a unit.
+    prove: that it can be read, and with `write` written: a file is made, synced and removed after mounting, and later
+        the server is asked. A server that does not answer is a failure in bounded time. Default: file systems of a
+        network prove `write`, or `read` where they are read-only; `true` means the same for any.
+    guard: the directory under the mount is made immutable, so that nothing fills the disk below while the mount is
+        away. Default: for file systems of a network, where that directory is empty and can be guarded.
     """
+    target, words = _checked(name, device, fstype, opts)
     found = mount.mounts()
-    target = mount.point(mount.without_links(mount.point(name), found))
-    words = options.listed(",".join(opts) if not isinstance(opts, str) and len(opts) == 1 else opts)
+    target = mount.point(mount.without_links(target, found))
     by_unit = persist and mount.under_systemd()
-    way = Way(target, mount.device_word(device), mount.fstype_word(fstype), words, True, by_unit)
+    if automount is True and not by_unit:
+        raise MountError(f"{target}: `automount` needs systemd on the node, and `persist`")
+    if automount is True and mountinfo.on_top(found, target) is None and mount.is_armed(target):
+        ask("readable", target)  # to use it mounts it
+        found = mount.mounts()
     live = mountinfo.on_top(found, target)
-    source = mountinfo.holder(found, os.path.realpath(device)) if options.is_bind(words) else None
+    bound = _real(device, found) if options.is_bind(words) else None
+    source = mountinfo.holder(found, bound) if bound else None
     may = options.unasked(words, live.fstype if live else fstype, source.options if source else frozenset())
-    wish = Mount(device, fstype, options.compared(words, fstype, may), UNSET, UNSET)
+    asked = options.compared(words, fstype, may)
+    wish = Mount(device, fstype, asked)
     if by_unit:
-        wish = _with(wish, unit=Unit(_mount_unit.text(target, device, fstype, words), "noauto" not in words))
+        enabled = "noauto" not in words and automount is not True
+        wish = replace(wish, unit=Unit(_mount_unit.text(target, device, fstype, words), enabled))
     elif persist:
-        wish = _with(wish, line=Line(device, fstype, ",".join(words) or "defaults", dump, pass_num))
-    current = _current(target, live, wish, found, words, may)
+        wish = replace(wish, line=Line(device, fstype, ",".join(words) or "defaults", dump, pass_num))
+    if isinstance(automount, bool) and mount.under_systemd():
+        auto = Unit(_mount_unit.automount(target, idle_timeout), True) if automount else None
+        wish = replace(wish, automount=auto, armed=automount)
+    current = _current(target, live, wish, found, bound, may)
+    way = Way(target, mount.device_word(device), mount.fstype_word(fstype), words, True, by_unit)
+    way = replace(way, proof=_proof(prove, fstype if live is None else live.fstype, "ro" in asked))
     if live is None and not os.path.isdir(target):
         if os.path.lexists(target):
             raise MountOptionError(f"{target} is there and is no directory, so nothing can be mounted on it")
         if not mkmnt:
             return Plan(current, wish, unknown=f"there is no directory {target}, and mkmnt is off")
-        way = Way(target, way.device, way.fstype, words, False, by_unit)
-    if target == "/" and _is_other(current, wish):
+        way = replace(way, has_point=False)
+    if target == "/" and is_other(current, wish):
         raise MountOptionError(f"another root file system can't be mounted while the node runs ({current.device} is)")
+    current, wish = _guarded(current, wish, guard, way)
+    if live is not None and way.proof is not None and not is_other(current, wish):
+        current = _proven(current, way)
     return Plan(current, wish, steps(current, wish, way))
+
+
+@check(mounted)
+def checked(
+    name: str, *, device: str, fstype: str, opts: Sequence[str] = ("defaults",), idle_timeout: int = 0, **_: object
+) -> None:
+    """MountOptionError for what a line of fstab or a unit would read as something else."""
+    _checked(name, device, fstype, opts)
+    if idle_timeout < 0:
+        raise MountOptionError(f"not a time in seconds: idle_timeout {idle_timeout}")
 
 
 @state
 def unmounted(ctx: Context, name: str, *, device: str | Unset = UNSET, persist: bool = False) -> Plan:
     """Nothing is mounted at NAME. It is never taken away under those who use it: a busy one is a failure that names
-    them.
+    them. Where nothing will be mounted there at boot any more, its directory is no longer guarded.
 
     device: only where this is mounted there.
     persist: it is not mounted at boot either: neither by a systemd mount unit nor by /etc/fstab.
@@ -93,84 +125,83 @@ def unmounted(ctx: Context, name: str, *, device: str | Unset = UNSET, persist: 
     live = mountinfo.on_top(found, target)
     if live and isinstance(device, str) and not _same_device(device, live.device):
         live = None
-    nothing = None if persist else UNSET
-    current = Mount(
-        live.device if live else None,
-        unit=mount.unit_of(target) if persist else UNSET,
-        line=mount.line_of(target) if persist else UNSET,
-    )
-    wish = Mount(None, unit=nothing, line=nothing)
+    unit, line = mount.unit_of(target), mount.line_of(target)
+    armed = mount.is_armed(target)
+    current = Mount(live.device if live else None, armed=armed)
+    wish = Mount(None, armed=False)
+    if persist:
+        current = replace(current, unit=unit, line=line, automount=mount.unit_of(target, "automount"))
+        wish = replace(wish, unit=None, line=None, automount=None)
+    if persist or (unit is None and line is None):
+        below = proof.below(target)
+        if below is not None and below == (True, True):
+            current, wish = replace(current, guarded=True), replace(wish, guarded=False)
+        else:
+            current, wish = replace(current, guarded=False), replace(wish, guarded=False)
     return Plan(current, wish, gone_steps(target, current, wish))
 
 
-def steps(current: Mount, wish: Mount, way: Way) -> Iterator[Step]:
-    """The steps from CURRENT to WISH: what is wrong goes, the unit or line is written, then it is mounted. Pure."""
-    target, known = way.target, current.device is not None
-    replaced = known and _is_other(current, wish)
-    differs = known and not replaced and current.options != wish.options
-    was = current.options if isinstance(current.options, frozenset) else frozenset()
-    will = wish.options if isinstance(wish.options, frozenset) else frozenset()
-    remount = differs and options.can_remount(was, will, way.fstype)
-    if replaced or (differs and not remount):
-        yield Step(f"unmount {current.device} from {target}", current.device, None, do=call(mount.umount, target))
-    if not way.has_point:
-        yield Step(f"make directory {target}", None, target, do=call(mount.make_point, target))
-    yield from _persist_steps(target, current, wish)
-    if remount:
-        given = ",".join((*_binds(way.opts), *options.for_remount(way.opts, was, way.fstype)))
-        before, after = ",".join(sorted(was - will)), ",".join(sorted(will - was))
-        change = f": {after or 'without'} {f'instead of {before}' if after and before else before}".rstrip()
-        yield Step(f"remount {target}{change}", sorted(was), sorted(will), do=call(mount.remount, target, given))
-    elif not known or replaced or differs:
-        do = call(mount.start_unit, target, way.fstype)
-        if not way.by_unit:
-            do = call(mount.mount, target, way.device, fstype=way.fstype, opts=",".join(way.opts))
-        yield Step(f"mount {way.device} at {target}", None, way.device, do=do)
+def _checked(name: str, device: str, fstype: str, opts: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The mount point and the options as words. Pure."""
+    mount.device_word(device)
+    mount.fstype_word(fstype)
+    return mount.point(name), options.listed(",".join(opts) if not isinstance(opts, str) and len(opts) == 1 else opts)
 
 
-def _persist_steps(target: str, current: Mount, wish: Mount) -> Iterator[Step]:
-    if isinstance(wish.unit, Unit):
-        old = current.unit if isinstance(current.unit, Unit) else None
-        name = mountinfo.unit_name(target)
-        if old is None or old.text != wish.unit.text:
-            before = old.text if old else None
-            yield Step(f"write unit {name}", before, wish.unit.text, do=call(mount.write_unit, target, wish.unit.text))
-        if wish.unit.enabled and (old is None or not old.enabled):
-            yield Step(f"enable unit {name}", False, True, do=call(mount.enable_unit, target))
-        if not wish.unit.enabled and old is not None and old.enabled:
-            yield Step(f"disable unit {name}", True, False, do=call(mount.disable_unit, target))
-    elif isinstance(wish.line, Line) and current.line != wish.line:
-        do = call(mount.write_line, target, wish.line)
-        yield Step(f"write {target} into {mount.FSTAB}", current.line, wish.line, do=do)
+def _proof(prove: bool | str | Unset, fstype: str, read_only: bool) -> str | None:
+    """How a mount proves itself: "read", "write" or None. Pure."""
+    if isinstance(prove, str):
+        return prove
+    if prove is False or (isinstance(prove, Unset) and not proof.is_network(fstype)):
+        return None
+    return "read" if read_only else "write"
 
 
-def gone_steps(target: str, current: Mount, wish: Mount) -> Iterator[Step]:
-    """The steps after which nothing is mounted at TARGET, and where wished nothing at boot. Pure."""
-    if current.device is not None:
-        yield Step(f"unmount {target}", current.device, None, do=call(mount.umount, target))
-    if isinstance(current.unit, Unit) and wish.unit is None:
-        name = mountinfo.unit_name(target)
-        yield Step(f"remove unit {name}", name, None, do=call(mount.remove_unit, target))
-    if isinstance(current.line, Line) and wish.line is None:
-        do = call(mount.write_line, target, None)
-        yield Step(f"remove {target} from {mount.FSTAB}", current.line, None, do=do)
+def _guarded(current: Mount, wish: Mount, guard: bool | Unset, way: Way) -> tuple[Mount, Mount]:
+    """CURRENT and WISH with what is so, and should be so, of the guard below the mount."""
+    if isinstance(guard, Unset) and not proof.is_network(way.fstype):
+        return current, wish
+    place = way.target
+    while not way.has_point and not os.path.isdir(place):
+        place = os.path.dirname(place)
+    found = proof.below(place) if place != "/" else None
+    if found is None or found[1] is None:
+        if guard is True:
+            raise MountError(f"the directory under {way.target} can't be guarded: its file system has no such flag")
+        return current, wish
+    empty, guarded = found if way.has_point else (True, False)
+    if not empty and not guarded and guard is not False:
+        if guard is True:
+            raise MountError(f"the directory under {way.target} holds files that the mount hides: move them away first")
+        return current, wish
+    return replace(current, guarded=bool(guarded)), replace(wish, guarded=guard is not False)
 
 
-def _is_other(current: Mount, wish: Mount) -> bool:
-    return (current.device, current.fstype) != (wish.device, wish.fstype)
+def _proven(current: Mount, way: Way) -> Mount:
+    """CURRENT, if it can be used; a stale one (its server forgot it) as something else that is to be mounted anew.
+    Unproven where mounting again would not help."""
+    write = way.proof == "write" and isinstance(current.options, frozenset) and "ro" not in current.options
+    answer = proof.look(way.target, write=write)
+    if answer.error == "ESTALE":
+        return replace(current, device=f"{current.device} (stale)")
+    if (said := proof.objection(way.target, way.device, answer, write=write)) is not None:
+        raise proof.Unproven(said)
+    return current
 
 
-def _binds(words: Sequence[str]) -> tuple[str, ...]:
-    """A bind mount has flags of its own, so it is remounted as one."""
-    return ("bind",) if {"bind", "rbind"} & set(words) and "bind" not in words else ()
-
-
-def _with(wish: Mount, *, unit: Unit | Unset = UNSET, line: Line | Unset = UNSET) -> Mount:
-    return Mount(wish.device, wish.fstype, wish.options, unit, line)
+def _real(device: str, found: list[Live]) -> str:
+    """The path DEVICE without links. MountError where it lies on a server that does not answer."""
+    holder = mountinfo.holder(found, os.path.normpath(device))
+    if holder is None or not proof.is_network(holder.fstype):
+        return os.path.realpath(device)
+    answer = ask("real", device)
+    if answer.error is not None:
+        raise MountError(f"{device} can't be bound: {answer.said}")
+    return str(answer.value)
 
 
 def _current(
-    target: str, live: Live | None, wish: Mount, found: list[Live], words: Sequence[str], may: frozenset[str]
+    target: str, live: Live | None, wish: Mount, found: list[Live], bound: str | None, may: frozenset[str]
 ) -> Mount:
     """What is mounted, in the words of WISH where they mean the same."""
     unit: Unit | Unset | None = UNSET
@@ -183,18 +214,21 @@ def _current(
         line = mount.line_of(target)
         if line and _fstab.same(line, wish.line):
             line = wish.line
+    now = Mount(None, None, frozenset(), unit, line)
+    if not isinstance(wish.armed, Unset):
+        now = replace(now, automount=mount.unit_of(target, "automount"), armed=mount.is_armed(target))
     if live is None:
-        return Mount(None, None, frozenset(), unit, line)
+        return now
     assert isinstance(wish.options, frozenset)
     device, fstype = live.device, live.fstype
-    if options.is_bind(words):
-        same = mountinfo.bound(found, os.path.realpath(str(wish.device))) == (live.number, live.root)
+    if bound is not None:
+        same = mountinfo.bound(found, bound) == (live.number, live.root)
         device, fstype = (str(wish.device), str(wish.fstype)) if same else (f"{live.device}[{live.root}]", fstype)
-    elif _same_device(str(wish.device), device):
+    elif _same_device(str(wish.device), device) or (fstype == wish.fstype and fstype in NAMELESS):
         device = str(wish.device)
     if (wish.fstype, fstype) == ("nfs", "nfs4") or wish.fstype == "auto" or fstype == f"fuse.{wish.fstype}":
         fstype = str(wish.fstype)
-    return Mount(device, fstype, options.holding(wish.options, live, may), unit, line)
+    return replace(now, device=device, fstype=fstype, options=options.holding(wish.options, live, may))
 
 
 def _same_device(wish: str, live: str) -> bool:

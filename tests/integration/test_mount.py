@@ -94,12 +94,19 @@ def test_options_that_drifted_are_remounted_and_files_stay(node: Node, tmp_path:
     assert (place / "file").exists()
 
 
-def test_another_device_is_exchanged(node: Node, tmp_path: Path) -> None:
+def test_another_label_of_a_tmpfs_is_left_alone_with_its_files(node: Node, tmp_path: Path) -> None:
     place = tmp_path / "x"
     node.apply(mounted, str(place), device="one", fstype="tmpfs")
-    said = node.apply(mounted, str(place), device="two", fstype="tmpfs")
+    (place / "file").touch()
+    assert node.apply(mounted, str(place), device="two", fstype="tmpfs") == [f"write {place} into /etc/fstab"]
+    assert (place / "file").exists()
+
+
+def test_another_file_system_is_exchanged(node: Node, tmp_path: Path) -> None:
+    place = tmp_path / "x"
+    node.apply(mounted, str(place), device="one", fstype="tmpfs")
+    said = node.apply(mounted, str(place), device="two", fstype="ramfs")
     assert said == [f"unmount one from {place}", f"write {place} into /etc/fstab", f"mount two at {place}"]
-    assert node.apply(mounted, str(place), device="two", fstype="ramfs")[0] == f"unmount two from {place}"
 
 
 def test_a_bind_mount_is_known_by_what_it_shows(node: Node, tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ from shutil import which
 
 import pytest
 
-from modules import _mount_unit, mount
+from modules import _mount_proof, _mount_unit, mount
 from modules._fstab import Line
 from modules._mountinfo import unit_name
 from modules.mount import Mount, MountError, Unit
 from saltern.converge.plan import UNSET, Call, call
 from saltern.marks import permit_acting
-from states.mount import Way, gone_steps, steps
+from states._mount import Way, gone_steps, steps
 
 AT = "/var/lib/one/datastores/100"
 DEVICE = "on-filer1:/images"
@@ -118,3 +118,76 @@ def test_what_is_mounted_at_boot_in_either_way_is_taken_away() -> None:
         call(mount.write_line, AT, None),
     ]
     assert [step.do for step in gone_steps(AT, Mount(DEVICE), Mount(None))] == [call(mount.umount, AT)]
+
+
+AUTO = Unit("auto", True)
+ARMED = _replaced(RIGHT, unit=Unit("text", False), automount=AUTO, armed=True)
+ARM = call(mount.arm, AT)
+
+
+@pytest.mark.parametrize(
+    ("current", "expected"),
+    [
+        (ARMED, []),
+        (_replaced(ARMED, device=None, fstype=None, options=frozenset()), [START]),
+        (_replaced(ARMED, armed=False), [call(mount.umount, AT), ARM, START]),
+        (
+            _replaced(ARMED, automount=Unit("old", True)),
+            [
+                call(mount.umount, AT),
+                call(mount.disarm, AT),
+                call(mount.write_unit, AT, "auto", "automount"),
+                ARM,
+                START,
+            ],
+        ),
+        (_replaced(ARMED, automount=Unit("auto", False)), [call(mount.enable_unit, AT, "automount")]),
+        (
+            _replaced(RIGHT, automount=None, armed=False),
+            [
+                call(mount.umount, AT),
+                call(mount.disable_unit, AT),
+                call(mount.write_unit, AT, "auto", "automount"),
+                call(mount.enable_unit, AT, "automount"),
+                ARM,
+                START,
+            ],
+        ),
+    ],
+)
+def test_an_automount_point_is_set_up_while_nothing_is_mounted_on_it(current: Mount, expected: list[Call]) -> None:
+    assert [step.do for step in steps(current, ARMED, WAY)] == expected
+
+
+def test_automount_is_taken_away_where_it_is_not_wished() -> None:
+    wish = _replaced(RIGHT, automount=None, armed=False)
+    assert [step.do for step in steps(_replaced(ARMED, unit=UNIT), wish, WAY)] == [
+        call(mount.umount, AT),
+        call(mount.disarm, AT),
+        call(mount.remove_unit, AT, "automount"),
+        START,
+    ]
+
+
+def test_a_stale_mount_is_mounted_anew_and_proven() -> None:
+    way = _way(proof="write")
+    stale = _replaced(RIGHT, device=f"{DEVICE} (stale)")
+    assert [step.do for step in steps(stale, RIGHT, way)] == [
+        call(mount.umount, AT),
+        START,
+        call(_mount_proof.prove, AT, DEVICE, True),
+    ]
+    assert list(steps(RIGHT, RIGHT, way)) == []
+
+
+def _way(**fields: object) -> Way:
+    from dataclasses import replace
+
+    return replace(WAY, **fields)  # type: ignore[arg-type]
+
+
+def test_the_automount_unit_says_what_the_administrator_would_write() -> None:
+    assert _mount_unit.automount("/srv/a%b", 300) == (
+        "# Managed by Saltern\n[Unit]\nDescription=Automount of /srv/a%%b\n\n[Automount]\nWhere=/srv/a%%b\n"
+        "TimeoutIdleSec=300\n\n[Install]\nWantedBy=multi-user.target\n"
+    )
