@@ -49,11 +49,17 @@ def namespace(package: str, name: str) -> ModuleType | None:
 
 
 def functions(module: ModuleType, offered: Callable[[object], object] = kind_of) -> dict[str, Callable[..., Any]]:
-    """The offered functions that MODULE itself defines, by the name that users write (`list_` is `list`)."""
+    """The offered functions that MODULE itself defines, by the name that users write (`list_` is `list`). What it
+    imports from a part of itself counts too: `modules._virt_pool` is one of `modules.virt`."""
+    package, _, own = module.__name__.rpartition(".")
+    part = f"{package}._{own}_"
     return {
         name.rstrip("_"): value
         for name, value in vars(module).items()
-        if not name.startswith("_") and callable(value) and offered(value) and value.__module__ == module.__name__
+        if not name.startswith("_")
+        and callable(value)
+        and offered(value)
+        and (value.__module__ == module.__name__ or value.__module__.startswith(part))
     }
 
 

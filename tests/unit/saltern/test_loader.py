@@ -42,6 +42,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         "__init__.py": "",
         "sample.py": SAMPLE,
         "borrows.py": f"from {name}.sample import ping\nfrom saltern.marks import reading\n",
+        "_borrows_more.py": "from saltern.marks import reading\n@reading\ndef part(): return 1\n",
+        "_borrows.py": "from saltern.marks import reading\n@reading\ndef helper(): return 1\n",
         "lambda_.py": "from saltern.marks import reading\n@reading\ndef ping(): return 1\n",
         "_hidden.py": SAMPLE,
         "lacking.py": "import saltern_not_installed.part\n",
@@ -52,6 +54,16 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     yield name
     for loaded in [module for module in sys.modules if module.partition(".")[0] == name]:
         del sys.modules[loaded]
+
+
+def test_a_namespace_has_what_it_imports_from_its_own_parts_and_from_nothing_else(package: str, tmp_path: Path) -> None:
+    borrows = tmp_path / package / "borrows.py"
+    more = f"from {package}._borrows_more import part\nfrom {package}._borrows import helper\n"
+    borrows.write_text(borrows.read_text() + more)
+    assert loader.find("borrows.part", package)() == 1
+    for other in ("borrows.ping", "borrows.helper"):
+        with pytest.raises(UsageError):
+            loader.find(other, package)
 
 
 def test_namespaces_are_listed_without_importing_them(package: str) -> None:
