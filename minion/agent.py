@@ -14,7 +14,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from minion.identity import Identity
 from minion.journal import Journal, JournalError
 from minion.pipe import AskMaster, BundleIs, Done, MasterSays, Mine, Run, Step
 from minion.questions import Questions
+from minion.schedule.keeper import Keeper, local_zone
 from minion.workers import Workers
 from saltern import __version__
 from saltern.config import Config
@@ -88,15 +89,23 @@ class Agent:
             "saltutil.term_job": lambda jid: self._signal(jid, signal.SIGTERM),
             "saltutil.signal_job": lambda jid, sig: self._signal(jid, _signal_of(sig)),
         }
+        self._own: dict[str, tuple[str, bytes]] = {}  # jobs that this minion began by itself: function, arguments
+        self._look_ups: dict[str, Callable[[Any], None]] = {}
+        configured = config.module_options.get("schedule") or {}
+        kept = config.paths.var / "minion" / "schedule.json"
+        self._schedule = Keeper(self, identity.id, configured, kept, local_zone())
+        self._inline |= self._schedule.functions
         self._bury_the_lost()
         self._resend = self._loop.call_later(_RESEND_S, self._resend_owed)
 
     def start(self) -> None:
-        """Connect."""
+        """Connect, and mind the schedule."""
         self.connection.open()
+        self._schedule.start()
 
     def close(self) -> None:
         """Disconnect and end the workers."""
+        self._schedule.close()
         self._resend.cancel()
         self.connection.close()
         self.workers.close()
@@ -113,6 +122,7 @@ class Agent:
         self._sent_at.clear()
         self._resend_owed()
         self._questions.send_again()
+        self._schedule.connected()
 
     def _message(self, message: m.FromMaster) -> None:
         if isinstance(message, m.Job):
@@ -187,7 +197,7 @@ class Agent:
         now = self._loop.time()
         for jid, message in list(self._journal.owed.items()):
             late = now - self._sent_at.get(jid, -_RESEND_S) >= _RESEND_S
-            if late and self.connection.send_encoded(message):
+            if late and jid not in self._own and self.connection.send_encoded(message):
                 self._sent_at[jid] = now
         self._resend = self._loop.call_later(_RESEND_S, self._resend_owed)
 
@@ -212,10 +222,52 @@ class Agent:
 
     def done(self, jid: str, done: Done) -> None:
         """The job ended."""
+        if then := self._look_ups.pop(jid, None):
+            then(json.loads(done.value) if done.success else None)
+            return
         job = self.running.pop(jid, None)
-        if job:
+        if not job:
+            return
+        if own := self._own.pop(jid, None):
+            if jid in self._journal.owed:  # it is to be reported
+                self._owe(jid, _called(jid, *own, _bounded(done)), sync=True)
+        else:
             self._return(jid, done, sync=True)
-            self._changed(job.function)
+        self._changed(job.function)
+
+    # --- from the schedule (see schedule.keeper.Host) --------------------------------------------------------------
+
+    def begin(self, function: str, args: Sequence[Any], kwargs: Mapping[str, Any], *, report: bool) -> str:
+        """Begin a job of this minion's own and return its jid. REPORT: the master gets to know how it ended, also
+        where the minion is ended in the middle."""
+        jid = self._new_jid()
+        encoded = _json([*args, dict(kwargs)] if kwargs else list(args))
+        if report:
+            lost = Done("lost", False, 1, _json("The minion was ended while it ran this job."), 0.0)
+            self._journal.note_owed(jid, _called(jid, function, encoded, lost), sync=True)
+        self._own[jid] = (function, encoded)
+        self.running[jid] = Running(jid, function)
+        self.workers.submit(Run(jid, function, _json(list(args)), _json(dict(kwargs)), b"", self.files_port))
+        return jid
+
+    def look_up(self, function: str, args: Sequence[Any], then: Callable[[Any], None]) -> None:
+        """Call a reading function in a worker, and THEN with what it returned (None where it failed)."""
+        jid = self._new_jid()
+        self._look_ups[jid] = then
+        self.workers.submit(Run(jid, function, _json(list(args)), b"{}", b"", self.files_port))
+
+    def runs(self, jid: str) -> bool:
+        """Whether the job runs or waits to."""
+        return jid in self.running
+
+    def _new_jid(self) -> str:
+        """A job id as the master makes them, that this minion has not used."""
+        while True:
+            now = time.time()
+            jid = time.strftime("%Y%m%d%H%M%S", time.localtime(now)) + f"{int(now % 1 * 1e6):06d}"
+            if jid not in self.running and jid not in self._look_ups:
+                return jid
+            time.sleep(1e-6)
 
     def _changed(self, function: str) -> None:
         """Have the grains looked at anew after a FUNCTION that may have made the node another."""
@@ -260,23 +312,19 @@ class Agent:
 
     def mine(self, mine: Mine) -> str:
         """Something was run here by hand: the master gets to know. '' or why it does not."""
-        done = _bounded(mine.done)
-        message = m.Called(
-            mine.jid,
-            mine.function,
-            mine.args,
-            done.outcome,
-            done.success,
-            done.retcode,
-            done.value,
-            done.duration_ms,
-        )
-        data = m.encode(message)
+        data = _called(mine.jid, mine.function, mine.args, _bounded(mine.done))
         if len(data) > m.MAX_CONTROL_BYTES:
             return f"the master is not told of this run: its arguments of {len(mine.args)} bytes are too large"
         self._owe(mine.jid, data, sync=True)
         self._changed(mine.function)
         return ""
+
+
+def _called(jid: str, function: str, args: bytes, done: Done) -> bytes:
+    """The message that tells the master of a job that it did not send."""
+    return m.encode(
+        m.Called(jid, function, args, done.outcome, done.success, done.retcode, done.value, done.duration_ms)
+    )
 
 
 def _bounded(done: Done) -> Done:

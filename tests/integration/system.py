@@ -147,7 +147,7 @@ class System:
         """Manage keys."""
         return self.data(op="key", action=action, **fields)
 
-    def publish(self, target: str, function: str, *args: Any, **kwargs: Any) -> dict[str, dict[str, Any]]:
+    def publish(self, target: str, function: str, /, *args: Any, **kwargs: Any) -> dict[str, dict[str, Any]]:
         """Publish a job and wait for its end: each minion's return event."""
         events = self.ask(op="publish", target=target, form="glob", function=function, args=list(args), kwargs=kwargs)
         assert events[-1]["event"] == "end", events

@@ -1,0 +1,331 @@
+"""The schedule of a running minion: keeps the items of all sources, wakes up when one is due, has it run, and answers
+`schedule.*`.
+
+Items come from the minion's configuration, from its pillar, and from `schedule.add`; by name, the latter win. What was
+decided is on disk before a run begins, so no run is begun twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Any, Protocol
+
+from minion.schedule.item import Item, ScheduleError, parse
+from minion.schedule.scheduler import Left, Scheduler, Start
+from saltern.errors import UsageError, nearest
+from saltern.wire.private import write_file
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_SLEEP_S = 30.0  # a clock that jumps is noticed within this time
+_PILLAR_SPREAD_S = 60.0  # a fleet that comes back does not ask for its pillar at once
+
+
+class Host(Protocol):
+    """What runs the jobs."""
+
+    def begin(self, function: str, args: Sequence[Any], kwargs: Mapping[str, Any], *, report: bool) -> str:
+        """Begin a job of this minion's own and return its jid. REPORT: the master gets to know how it ended."""
+
+    def look_up(self, function: str, args: Sequence[Any], then: Callable[[Any], None]) -> None:
+        """Call a reading function in a worker, and THEN with what it returned (None where it failed)."""
+
+    def runs(self, jid: str) -> bool:
+        """Whether the job runs or waits to."""
+
+
+class Keeper:
+    """Keeps the schedule in FILE. CONFIGURED are the items of the configuration, by name."""
+
+    def __init__(self, host: Host, minion: str, configured: Mapping[str, Any], file: Path, zone: tzinfo) -> None:
+        self._host, self._file = host, file
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._asking: asyncio.TimerHandle | None = None
+        self._jids: dict[str, list[str]] = {}
+        kept = _read(file)
+        self._configured = dict(configured)
+        self._pillar: dict[str, Any] = kept.get("pillar") or {}
+        self._added: dict[str, Any] = kept.get("added") or {}
+        self._deleted: set[str] = set(kept.get("deleted") or ())
+        self._asked = "pillar" in kept
+        self.problems: list[str] = []
+        self.scheduler = Scheduler(minion, zone, self._running, kept.get("memory"))
+        self.scheduler.enabled = bool(kept.get("enabled", True))
+        self.functions: dict[str, Callable[..., Any]] = {
+            "schedule.list": self.list,
+            "schedule.add": self.add,
+            "schedule.modify": self.modify,
+            "schedule.delete": self.delete,
+            "schedule.enable": lambda: self._switch(True),
+            "schedule.disable": lambda: self._switch(False),
+            "schedule.enable_job": lambda name: self.modify(name, enabled=True),
+            "schedule.disable_job": lambda name: self.modify(name, enabled=False),
+            "schedule.is_enabled": self.is_enabled,
+            "schedule.run_job": self.run_job,
+            "schedule.skip_job": self.skip_job,
+            "schedule.postpone_job": self.postpone_job,
+            "schedule.show_next_fire_time": self.next_time,
+            "schedule.reload": self.reload,
+        }
+
+    def start(self) -> None:
+        """Begin: what is to run on start does."""
+        self.scheduler.set_items(self._items(), time.time(), starting=True)
+        self._wake()
+
+    def close(self) -> None:
+        """Stop waking up."""
+        for timer in (self._timer, self._asking):
+            if timer:
+                timer.cancel()
+
+    # --- where items come from -----------------------------------------------------------------------------------
+
+    def connected(self) -> None:
+        """The master is there: have a look at the pillar, at once where it was never seen."""
+        if self._asking is None:
+            delay = random.uniform(0, _PILLAR_SPREAD_S) if self._asked else 0.0  # noqa: S311 - spreads load
+            self._asking = self._loop.call_later(delay, self.reload)
+
+    def reload(self) -> bool:
+        """Look at the pillar anew."""
+        self._asking = None
+        self._host.look_up("pillar.get", ["schedule", None], self._pillar_is)
+        return True
+
+    def _pillar_is(self, found: Any) -> None:
+        if found is not None and not isinstance(found, dict):
+            self.problems = [f"schedule: the pillar `schedule` is a mapping of items, not {found!r}"]
+            logger.error("%s", self.problems[0])
+            return
+        self._asked = True
+        if (found or {}) != self._pillar:
+            self._pillar = found or {}
+            self._changed()
+
+    def _items(self) -> list[Item]:
+        self.problems = []
+        items = []
+        for name, data in self._data().items():
+            try:
+                items.append(parse(name, data))
+            except ScheduleError as error:
+                self.problems.append(str(error))
+                logger.error("%s; it does not run", error)
+        return items
+
+    def _data(self) -> dict[str, Any]:
+        found = {**self._configured, **self._pillar, **self._added}
+        return {name: data for name, data in found.items() if name not in self._deleted or name in self._added}
+
+    def _changed(self) -> None:
+        self.scheduler.set_items(self._items(), time.time())
+        self._save()
+        self._wake()
+
+    # --- what is due ---------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        now = time.time()
+        decided = list(self.scheduler.decide(now))
+        if decided and not self._save():
+            decided = [one for one in decided if isinstance(one, Left)]  # it could be begun twice: see the log
+        for one in decided:
+            if isinstance(one, Start):
+                self._begin(one.item)
+            else:
+                logger.warning("schedule: %s of %s is left out: %s", one.item.name, _shown(one.due), one.why)
+        due = self.scheduler.wake_at(now)
+        sleep = _LONGEST_SLEEP_S if due is None else min(max(due - time.time(), 0.0) + 0.001, _LONGEST_SLEEP_S)
+        self._timer = self._loop.call_later(sleep, self._wake)
+
+    def _begin(self, item: Item) -> str:
+        report = item.return_job and item.jid_include
+        jid = self._host.begin(item.function, item.args, item.kwargs, report=report)
+        self._jids.setdefault(item.name, []).append(jid)
+        logger.info("schedule: %s begins as job %s", item.name, jid)
+        return jid
+
+    def _running(self, name: str) -> int:
+        jids = [jid for jid in self._jids.get(name, ()) if self._host.runs(jid)]
+        self._jids[name] = jids
+        return len(jids)
+
+    def _save(self) -> bool:
+        data = {
+            "memory": self.scheduler.memory(),
+            "added": self._added,
+            "deleted": sorted(self._deleted),
+            "enabled": self.scheduler.enabled,
+            **({"pillar": self._pillar} if self._asked else {}),
+        }
+        try:
+            write_file(self._file, json.dumps(data).encode())
+        except (OSError, TypeError) as error:
+            logger.error("schedule: %s can't be written, so nothing is run now: %s", self._file, error)
+            return False
+        return True
+
+    # --- schedule.* ----------------------------------------------------------------------------------------------
+
+    def list(self, show_all: bool = True, show_disabled: bool = True) -> dict[str, Any]:
+        """The items as they were given, with the next time of each."""
+        found: dict[str, Any] = {}
+        now = time.time()
+        for name, data in self._data().items():
+            item = self.scheduler.items.get(name)
+            if item is None:
+                found[name] = {**(data if isinstance(data, dict) else {}), "problem": self._problem(name)}
+            elif item.enabled or show_disabled:
+                due = self.scheduler.next_of(name, now)
+                found[name] = {**data, "enabled": item.enabled, "next": _shown(due) if due else None}
+        return {"enabled": self.scheduler.enabled, "schedule": found}
+
+    def add(self, name: str, **item: Any) -> dict[str, Any]:
+        """Add the item NAME: schedule.add NAME function=state.apply hours=1 splay=300."""
+        if name in self._data():
+            raise UsageError(f"the item {name!r} is there already: schedule.modify changes it")
+        parse(name, item)
+        return self._put(name, item, f"Added {name} to the schedule")
+
+    def modify(self, name: str, **item: Any) -> dict[str, Any]:
+        """Change what ITEM names of the item NAME; None takes an option away."""
+        data = {**self._known(name), **item}
+        data = {key: value for key, value in data.items() if value is not None}
+        parse(name, data)
+        return self._put(name, data, f"Modified {name}")
+
+    def delete(self, name: str) -> dict[str, Any]:
+        """Take the item NAME away; one of the configuration or the pillar stays away until it is added again."""
+        self._known(name)
+        self._added.pop(name, None)
+        if name in self._configured or name in self._pillar:
+            self._deleted.add(name)
+        self._changed()
+        return {"result": True, "comment": f"Deleted {name} from the schedule"}
+
+    def is_enabled(self, name: str | None = None) -> bool:
+        """Whether the schedule runs, or its item NAME does."""
+        if name is None:
+            return self.scheduler.enabled
+        self._known(name)
+        item = self.scheduler.items.get(name)
+        return item is not None and item.enabled and self.scheduler.enabled
+
+    def run_job(self, name: str) -> dict[str, Any]:
+        """Run the item NAME now; that changes nothing of when it is due."""
+        return {"result": True, "comment": f"{name} begins", "jid": self._begin(self._parsed(name))}
+
+    def skip_job(self, name: str, time: str | None = None) -> dict[str, Any]:
+        """Leave the next run of the item NAME out, or the one at the local TIME."""
+        due = self._due(name, time)
+        self.scheduler.skip(name, due)
+        self._saved()
+        return {"result": True, "comment": f"{name} is left out at {_shown(due)}"}
+
+    def postpone_job(self, name: str, new_time: str, time: str | None = None) -> dict[str, Any]:
+        """Run the item NAME at the local NEW_TIME instead of its next time, or of TIME."""
+        due, later = self._due(name, time), _epoch(new_time)
+        if later <= due:
+            raise UsageError(f"{new_time} does not come after {_shown(due)}")
+        self.scheduler.postpone(name, due, later)
+        self._saved()
+        return {"result": True, "comment": f"{name} runs at {_shown(later)} instead of {_shown(due)}"}
+
+    def next_time(self, name: str) -> str | None:
+        """When the item NAME runs next, local time."""
+        self._parsed(name)
+        due = self.scheduler.next_of(name, time.time())
+        return _shown(due) if due else None
+
+    def _switch(self, enabled: bool) -> dict[str, Any]:
+        self.scheduler.enabled = enabled
+        self._saved()
+        return {"result": True, "comment": f"{'Enabled' if enabled else 'Disabled'} the schedule"}
+
+    def _put(self, name: str, data: dict[str, Any], comment: str) -> dict[str, Any]:
+        self._added[name] = data
+        self._deleted.discard(name)
+        self._changed()
+        return {"result": True, "comment": comment}
+
+    def _saved(self) -> None:
+        self._save()
+        self._wake()
+
+    def _known(self, name: str) -> dict[str, Any]:
+        data = self._data().get(name)
+        if data is None:
+            raise UsageError(f"the schedule has no item {name!r}.{nearest(str(name), self._data())}")
+        return data if isinstance(data, dict) else {}
+
+    def _parsed(self, name: str) -> Item:
+        self._known(name)
+        if name not in self.scheduler.items:
+            raise UsageError(self._problem(name))
+        return self.scheduler.items[name]
+
+    def _problem(self, name: str) -> str:
+        return next((text for text in self.problems if repr(name) in text), f"{name} can't be understood")
+
+    def _due(self, name: str, at: str | None) -> float:
+        self._parsed(name)
+        due = self.scheduler.next_of(name, time.time()) if at is None else _epoch(at)
+        if due is None:
+            raise UsageError(f"{name} is never due")
+        return due
+
+
+def local_zone() -> tzinfo:
+    """The time zone of this node, with its changes of the clocks (localtime(5)); UTC where it says none."""
+    import os
+    from zoneinfo import ZoneInfo
+
+    try:
+        if name := os.environ.get("TZ", "").lstrip(":"):
+            return ZoneInfo(name)
+        with open("/etc/localtime", "rb") as file:
+            return ZoneInfo.from_file(file)
+    except (OSError, ValueError, KeyError):
+        return ZoneInfo("UTC") if Path("/usr/share/zoneinfo/UTC").exists() else _utc()
+
+
+def _utc() -> tzinfo:
+    from datetime import timezone
+
+    return timezone.utc  # noqa: UP017 - no tzdata here
+
+
+def _shown(epoch: float) -> str:
+    return datetime.fromtimestamp(epoch).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _epoch(text: str) -> float:
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        raise UsageError(f"a time is written like 2026-11-21T05:00:00, not {text!r}") from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """What was kept; nothing where it can't be read, which is told."""
+    try:
+        read = json.loads(file.read_bytes())
+        if isinstance(read, dict):
+            return read
+        logger.error("schedule: %s is no mapping: begun anew", file)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        logger.error("schedule: %s can't be read, so it is begun anew: %s", file, error)
+    return {}
