@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-ALL = ("fleet", "commands", "memory", "transfer")
+ALL = ("fleet", "commands", "memory", "transfer", "network")
 
 
 def main(words: list[str]) -> int:

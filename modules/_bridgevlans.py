@@ -6,9 +6,12 @@ once, neighbours as a range.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from modules._rtnl import GETLINK, LINK_HEADER, Reader, attribute, attributes, each
 
 AF_BRIDGE = 7
 MASTER, PVID, UNTAGGED, RANGE_BEGIN, RANGE_END = 1, 2, 4, 8, 16  # BRIDGE_VLAN_INFO_*
@@ -106,7 +109,7 @@ def _without(entry: Entry, vlan: int) -> Iterator[Entry]:
         yield Entry(vlan + 1, entry.last, entry.flags)
 
 
-def attributes(entries: Iterable[Entry]) -> list[tuple[str, dict[str, int]]]:
+def vlan_attributes(entries: Iterable[Entry]) -> list[tuple[str, dict[str, int]]]:
     """ENTRIES as attributes of a message."""
     found = []
     for entry in entries:
@@ -118,13 +121,17 @@ def attributes(entries: Iterable[Entry]) -> list[tuple[str, dict[str, int]]]:
     return found
 
 
-def dump_vlans(socket: Any) -> dict[int, Vlans]:
+def dump_vlans(reader: Reader) -> dict[int, Vlans]:
     """The VLANs of every bridge and port, by index."""
+    mask = attribute(29, _COMPRESSED.to_bytes(4, sys.byteorder))  # IFLA_EXT_MASK
     found = {}
-    for message in socket.link("dump", family=AF_BRIDGE, ext_mask=_COMPRESSED):
-        spec = message.get_attr("IFLA_AF_SPEC")
-        entries = spec.get_attrs("IFLA_BRIDGE_VLAN_INFO") if spec else []
-        found[message["index"]] = vlans_of(entries)
+    for body in reader.dump(GETLINK, LINK_HEADER.pack(AF_BRIDGE, 0, 0, 0, 0) + mask):
+        entries = [
+            {"flags": int.from_bytes(value[:2], sys.byteorder), "vid": int.from_bytes(value[2:4], sys.byteorder)}
+            for kind, value in each(attributes(body, LINK_HEADER.size).get(26, b""))  # IFLA_AF_SPEC
+            if kind == 2  # IFLA_BRIDGE_VLAN_INFO
+        ]
+        found[LINK_HEADER.unpack_from(body)[2]] = vlans_of(entries)
     return found
 
 
@@ -143,6 +150,6 @@ def _message(index: int, kind: int, entries: Iterable[Entry], of_bridge: bool) -
     made = ifinfmsg()
     made["family"], made["index"] = AF_BRIDGE, index
     flags = [("IFLA_BRIDGE_FLAGS", SELF)] if of_bridge else []
-    made["attrs"] = [("IFLA_AF_SPEC", {"attrs": [*flags, *attributes(entries)]})]
+    made["attrs"] = [("IFLA_AF_SPEC", {"attrs": [*flags, *vlan_attributes(entries)]})]
     made["header"] = {"type": kind, "flags": 0x1 | 0x4}  # NLM_F_REQUEST, ACK
     return made

@@ -5,8 +5,10 @@ Numbers are given by the names that ip-link(8) uses for them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from modules._rtnl import address, each, network_number, number
 
 BOND_MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb")
 HASH_POLICIES = ("layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac")  # linux/if_bonding.h
@@ -103,89 +105,91 @@ class TunInfo:
 Info = MacvlanInfo | VxlanInfo | BondInfo | TunInfo
 
 
-def info_of(kind: str | None, data: Any) -> Info | None:
-    """What the link of KIND has of its own by its IFLA_INFO_DATA (a pyroute2 nla, or None); None for other kinds."""
+def info_of(kind: str | None, data: Mapping[int, bytes]) -> Info | None:
+    """What the link of KIND has of its own by the attributes DATA of its IFLA_INFO_DATA; None for other kinds."""
     if not data:
         return None
     if kind == "macvlan":
-        return MacvlanInfo(mode=str(data.get_attr("IFLA_MACVLAN_MODE")))
+        return MacvlanInfo(mode=_flag_name(MACVLAN_MODES, number(data, 1)))
     if kind == "vxlan":
-        get = data.get_attr
-        return VxlanInfo(
-            id=get("IFLA_VXLAN_ID") or 0,
-            remote=get("IFLA_VXLAN_GROUP") or get("IFLA_VXLAN_GROUP6"),
-            local=get("IFLA_VXLAN_LOCAL") or get("IFLA_VXLAN_LOCAL6"),
-            port=get("IFLA_VXLAN_PORT") or 0,
-            parent=get("IFLA_VXLAN_LINK"),
-            learning=bool(get("IFLA_VXLAN_LEARNING")),
-            ttl=get("IFLA_VXLAN_TTL") or 0,
-            tos=get("IFLA_VXLAN_TOS") or 0,
-            source_ports=_range(get("IFLA_VXLAN_PORT_RANGE")),
-        )
+        return _vxlan(data)
     if kind == "bond":
         return _bond(data)
     if kind == "tun":
-        return TunInfo(is_tap=data.get_attr("IFLA_TUN_TYPE") == _TAP)
+        return TunInfo(is_tap=number(data, 3) == _TAP)
     return None
 
 
-def bridge_info_of(data: Any) -> BridgeInfo:
-    """What a bridge has of its own by its IFLA_INFO_DATA (a pyroute2 nla)."""
-    get = data.get_attr
+def bridge_info_of(data: Mapping[int, bytes]) -> BridgeInfo:
+    """What a bridge has of its own by the attributes of its IFLA_INFO_DATA (IFLA_BR_*)."""
     return BridgeInfo(
-        priority=get("IFLA_BR_PRIORITY") or 0,
-        ageing_time=get("IFLA_BR_AGEING_TIME") or 0,
-        hello_time=get("IFLA_BR_HELLO_TIME") or 0,
-        max_age=get("IFLA_BR_MAX_AGE") or 0,
-        multicast_snooping=bool(get("IFLA_BR_MCAST_SNOOPING")),
-        group_fwd_mask=get("IFLA_BR_GROUP_FWD_MASK") or 0,
-        default_pvid=get("IFLA_BR_VLAN_DEFAULT_PVID") or 0,
-        vlan_protocol=get("IFLA_BR_VLAN_PROTOCOL") or 0x8100,
+        hello_time=number(data, 2),
+        max_age=number(data, 3),
+        ageing_time=number(data, 4),
+        priority=number(data, 6),
+        vlan_protocol=network_number(data, 8, 0x8100),
+        group_fwd_mask=number(data, 9),
+        multicast_snooping=bool(number(data, 23)),
+        default_pvid=number(data, 39),
     )
 
 
-def port_info_of(data: Any) -> PortInfo:
-    """What a port of a bridge has of its own by its IFLA_INFO_SLAVE_DATA (a pyroute2 nla)."""
-    get = data.get_attr
+def port_info_of(data: Mapping[int, bytes]) -> PortInfo:
+    """What a port of a bridge has of its own by the attributes of its IFLA_INFO_SLAVE_DATA (IFLA_BRPORT_*)."""
     return PortInfo(
-        cost=get("IFLA_BRPORT_COST") or 0,
-        priority=get("IFLA_BRPORT_PRIORITY") or 0,
-        isolated=bool(get("IFLA_BRPORT_ISOLATED")),
-        hairpin=bool(get("IFLA_BRPORT_MODE")),
-        learning=bool(get("IFLA_BRPORT_LEARNING")),
-        guard=bool(get("IFLA_BRPORT_GUARD")),
-        root_block=bool(get("IFLA_BRPORT_PROTECT")),
+        priority=number(data, 2),
+        cost=number(data, 3),
+        hairpin=bool(number(data, 4)),
+        guard=bool(number(data, 5)),
+        root_block=bool(number(data, 6)),
+        learning=bool(number(data, 8)),
+        isolated=bool(number(data, 33)),
     )
 
 
-def _bond(data: Any) -> BondInfo:
-    get = data.get_attr
-    peers = get("IFLA_BOND_NUM_PEER_NOTIF")
+def _vxlan(data: Mapping[int, bytes]) -> VxlanInfo:
+    """IFLA_VXLAN_*."""
+    ports = data.get(10, b"")
+    return VxlanInfo(
+        id=number(data, 1),
+        remote=address(data.get(2)) or address(data.get(16)),
+        parent=number(data, 3) or None,
+        local=address(data.get(4)) or address(data.get(17)),
+        ttl=number(data, 5),
+        tos=number(data, 6),
+        learning=bool(number(data, 7)),
+        source_ports=(int.from_bytes(ports[:2], "big"), int.from_bytes(ports[2:4], "big")),
+        port=network_number(data, 15),
+    )
+
+
+def _bond(data: Mapping[int, bytes]) -> BondInfo:
+    """IFLA_BOND_*."""
+    targets = [address(value) for _, value in each(data.get(8, b""))]
     return BondInfo(
-        mode=_name(BOND_MODES, get("IFLA_BOND_MODE")),
-        miimon=get("IFLA_BOND_MIIMON") or 0,
-        lacp_rate=_name(LACP_RATES, get("IFLA_BOND_AD_LACP_RATE")),
-        xmit_hash_policy=_name(HASH_POLICIES, get("IFLA_BOND_XMIT_HASH_POLICY")),
-        updelay=get("IFLA_BOND_UPDELAY") or 0,
-        downdelay=get("IFLA_BOND_DOWNDELAY") or 0,
-        ad_select=_name(AD_SELECTS, get("IFLA_BOND_AD_SELECT")),
-        arp_interval=get("IFLA_BOND_ARP_INTERVAL") or 0,
-        arp_ip_target=tuple(str(target) for target in get("IFLA_BOND_ARP_IP_TARGET") or ()),
-        arp_validate=_name(ARP_VALIDATES, get("IFLA_BOND_ARP_VALIDATE")),
-        fail_over_mac=_name(FAIL_OVER_MACS, get("IFLA_BOND_FAIL_OVER_MAC")),
-        min_links=get("IFLA_BOND_MIN_LINKS") or 0,
-        primary=get("IFLA_BOND_PRIMARY") or None,
-        primary_reselect=_name(PRIMARY_RESELECTS, get("IFLA_BOND_PRIMARY_RESELECT")),
-        all_slaves_active=bool(get("IFLA_BOND_ALL_SLAVES_ACTIVE")),
-        num_grat_arp=1 if peers is None else peers,
+        mode=_name(BOND_MODES, number(data, 1)),
+        miimon=number(data, 3),
+        updelay=number(data, 4),
+        downdelay=number(data, 5),
+        arp_interval=number(data, 7),
+        arp_ip_target=tuple(target for target in targets if target),
+        arp_validate=_name(ARP_VALIDATES, number(data, 9)),
+        primary=number(data, 11) or None,
+        primary_reselect=_name(PRIMARY_RESELECTS, number(data, 12)),
+        fail_over_mac=_name(FAIL_OVER_MACS, number(data, 13)),
+        xmit_hash_policy=_name(HASH_POLICIES, number(data, 14)),
+        num_grat_arp=number(data, 16),
+        all_slaves_active=bool(number(data, 17)),
+        min_links=number(data, 18),
+        lacp_rate=_name(LACP_RATES, number(data, 21)),
+        ad_select=_name(AD_SELECTS, number(data, 22)),
     )
 
 
-def _range(value: Any) -> tuple[int, int]:
-    """IFLA_VXLAN_PORT_RANGE, two numbers of network byte order."""
-    return (value["low"], value["high"]) if value else (0, 0)
+def _flag_name(names: tuple[str, ...], value: int) -> str:
+    """The name of the one bit that is set in VALUE."""
+    return _name(names, value.bit_length() - 1) if value else str(value)
 
 
-def _name(names: tuple[str, ...], number: int | None) -> str:
-    number = number or 0
-    return names[number] if number < len(names) else str(number)
+def _name(names: tuple[str, ...], value: int) -> str:
+    return names[value] if value < len(names) else str(value)

@@ -1,9 +1,10 @@
 """What a module keeps for the length of one run: a connection, or what it has read through it.
 
 A run opens a scope; a module puts into it what it would otherwise make again for each state, and the scope closes it at
-the end. Outside of a run there is no scope, and a module makes what it needs each time. The scope also counts the
-acting functions that ran, by which a module knows that what it has read may be true no longer. This module is on every
-start-up path, so it imports next to nothing.
+the end. Outside of a run there is no scope, and a module makes what it needs each time. The scope also counts: the
+acting functions that ran, by which a module knows that what it has read may be true no longer, and whatever else a
+module tells it (requests to the kernel, files written), so that "nothing was written" can be shown. This module is on
+every start-up path, so it imports next to nothing.
 """
 
 from __future__ import annotations
@@ -26,13 +27,19 @@ K = TypeVar("K", bound=Closable)
 
 
 class Scope:
-    """One run. `acts` is the number of acting functions that were called in it."""
+    """One run. `acts` is the number of acting functions that were called in it, `counts` what modules counted, by what
+    it is; a run inside it adds to both when it ends."""
 
-    __slots__ = ("_kept", "acts")
+    __slots__ = ("_kept", "acts", "counts")
 
     def __init__(self) -> None:
         self._kept: dict[Any, Closable] = {}
         self.acts = 0
+        self.counts: dict[str, int] = {}
+
+    def count(self, what: str, number: int = 1) -> None:
+        """NUMBER more of WHAT happened."""
+        self.counts[what] = self.counts.get(what, 0) + number
 
     def keep(self, make: Callable[[Scope], K]) -> K:
         """What MAKE makes, the same for the whole run; its errors are the caller's."""
@@ -68,10 +75,20 @@ def current() -> Scope | None:
 @contextmanager
 def scope() -> Iterator[Scope]:
     """A run of its own for the block."""
-    made = Scope()
+    made, outer = Scope(), _current.get()
     token = _current.set(made)
     try:
         yield made
     finally:
         _current.reset(token)
         made.close()
+        if outer is not None:
+            outer.acts += made.acts
+            for what, number in made.counts.items():
+                outer.count(what, number)
+
+
+def count(what: str, number: int = 1) -> None:
+    """Tell the run, where there is one, that NUMBER more of WHAT happened."""
+    if found := _current.get():
+        found.count(what, number)

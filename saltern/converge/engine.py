@@ -5,6 +5,7 @@ Two runs of the same low state differ only in what they find: there is no clock 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,12 +19,14 @@ from saltern.converge.notices import Notices
 from saltern.converge.requisites import REACTING, Links, has_changed
 from saltern.converge.result import RunResult, StateResult, Verdict
 from saltern.converge.state import is_state, reaction_of
+from saltern.converge.transaction import Block, Ended, Gate, RolledBack
 from saltern.errors import SalternError
 from saltern.kept import scope
 from saltern.marks import forbid_acting
 from saltern.runner import Caller, with_calls
 from saltern.sls.low import Low
 
+_log = logging.getLogger(__name__)
 _CONDITIONS = frozenset({"unless", "onlyif", "creates"})
 
 
@@ -32,8 +35,11 @@ def run(lows: Sequence[Low], ctx: Context, *, test: bool, clock: work.Clock = ti
 
     It raises nothing for a state that fails; that is its result. Whatever the caller may do, planning only reads.
     """
-    with forbid_acting(), scope():
-        return _Run(lows, ctx, test, clock).all()
+    with forbid_acting(), scope() as counted:
+        result = _Run(lows, ctx, test, clock).all()
+    told = ", ".join(f"{number} {what}" for what, number in sorted(counted.counts.items()))
+    _log.debug("the run called %d acting functions%s", counted.acts, f"; {told}" if told else "")
+    return result
 
 
 class _Run:
@@ -49,6 +55,8 @@ class _Run:
         self._notices = Notices(ctx.config.paths.var / "minion" / "notices")
         self._any_change = False
         self._planning: set[int] = set()  # later states that a `prereq` asks about now
+        offered = ctx.extra.get("network_transaction")
+        self._block = Block(ctx, offered, lows, self._contradicted, self._settled) if offered else None
 
     def all(self) -> RunResult:
         """Run all states, then the reactions of those that listen."""
@@ -59,20 +67,26 @@ class _Run:
             progress(position + 1, total, low.id)
             result = self._timed(low, low.fun, partial(self._one, position, low))
             self._results[position] = result
+            result = self._noticed(position, result)
             if result.verdict.changed:
                 self._any_change = True
             if result.verdict.result is False and low.options.get("failhard"):
                 stopped = True
                 break
+        self._settle()
         if not stopped:
             for position in self._links.listening():
                 self._listen(position)
+            self._settle()
         warnings = tuple(warning for result in self._order for warning in result.verdict.warnings)
         return RunResult(tuple(self._order), warnings)
 
     def _timed(self, low: Low, fun: str, do: Callable[[], Verdict]) -> StateResult:
         start, begin = self._clock.time(), self._clock.monotonic()
-        verdict = do()
+        try:
+            verdict = do()
+        except RolledBack:  # what it stands on was taken back meanwhile; that happens once a run
+            verdict = do()
         passed = (self._clock.monotonic() - begin) * 1000
         result = StateResult(low, verdict, len(self._order), start, passed, fun)
         self._order.append(result)
@@ -214,13 +228,54 @@ class _Run:
             ctx = self._contexts[low.saltenv] = self._context(low.saltenv)
         watchers = self._links.watchers(position)
         noting = partial(self._note, low, watchers) if watchers and not self._test else None
-        return work.Work(low, function, ctx, noting, self._clock)
+        gate = Gate(self._block, position) if self._block is not None else None
+        return work.Work(low, function, ctx, noting, self._clock, gate)
 
     def _context(self, saltenv: str) -> Context:
         if saltenv == self._ctx.saltenv and self._test == self._ctx.test:
             return self._ctx
         ctx = replace(self._ctx, saltenv=saltenv, test=self._test)
         return with_calls(ctx) if isinstance(ctx.call, Caller) else ctx
+
+    # --- the network transaction ---------------------------------------------------------------------------------
+
+    def _noticed(self, position: int, result: StateResult) -> StateResult:
+        """RESULT, or what became of it when the transaction was taken back because of it."""
+        if self._block is None or self._test:
+            return result
+        verdict = result.verdict
+        self._block.seen(position, verdict.comment if verdict.result is False else None)
+        return self._results[position] or result
+
+    def _settle(self) -> None:
+        if self._block is not None and not self._test:
+            self._block.settle()
+
+    def _contradicted(self, positions: Sequence[int]) -> str:
+        """What is not as the states at POSITIONS want it, though each of them was satisfied in its turn; '' for
+        nothing."""
+        left = list(positions)
+        for wait_s in (0.1, 0.5, 0.0):
+            left = [position for position in left if self._would_change(position)]
+            if not left or not wait_s:
+                break
+            self._clock.sleep(wait_s)
+        names = ", ".join(f"{self._lows[position].module} {self._lows[position].id}" for position in left)
+        return f"{names}: not as declared any more at the end" if left else ""
+
+    def _settled(self, positions: Sequence[int], ended: Ended) -> None:
+        """Say how the transaction of the states at POSITIONS ended in their results."""
+        for position in positions if not ended.kept else positions[-1:]:
+            result = self._results[position]
+            if result is None:
+                continue
+            verdict = result.verdict._replace(comment=f"{result.verdict.comment}\n{ended.text}")
+            if not ended.kept:
+                verdict = verdict._replace(result=False)
+                if ended.complete:
+                    verdict = verdict._replace(changes={}, changed=False)
+            changed = result._replace(verdict=verdict)
+            self._results[position] = self._order[result.number] = changed
 
     def _note(self, low: Low, watchers: Sequence[tuple[int, str]]) -> None:
         """Note on disk, before LOW's first step, who will have to react to it."""
