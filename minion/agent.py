@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import functools
 import inspect
 import json
 import logging
@@ -18,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from minion.aftermath import Aftermath
 from minion.connection import Connection
 from minion.identity import Identity
 from minion.journal import Journal, JournalError
@@ -79,6 +81,7 @@ class Agent:
             retry_min_s=config.reconnect_min_s,
             retry_max_s=config.reconnect_max_s,
         )
+        self._aftermath = Aftermath(config, self.connection.renew)
         self._inline: dict[str, Callable[..., Any]] = {
             "test.ping": lambda: True,
             "saltutil.refresh_grains": self.refresh_grains,
@@ -101,12 +104,14 @@ class Agent:
     def start(self) -> None:
         """Connect, and mind the schedule."""
         self.connection.open()
+        self._aftermath.look()
         self._schedule.start()
 
     def close(self) -> None:
         """Disconnect and end the workers."""
         self._schedule.close()
         self._resend.cancel()
+        self._aftermath.close()
         self.connection.close()
         self.workers.close()
         self._journal.close()
@@ -203,9 +208,14 @@ class Agent:
 
     def _bury_the_lost(self) -> None:
         for jid in self._journal.begun:
-            text = "The minion was ended while it ran this job; it is not run again."
-            message = m.encode(m.Return(jid, "lost", False, 1, _json(text), 0.0))
-            self._journal.note_owed(jid, message, sync=True)
+            self.running[jid] = Running(jid, "")
+            self._aftermath.of_job(jid, functools.partial(self._bury, jid))
+
+    def _bury(self, jid: str, network: str) -> None:
+        """Tell that JID was lost; NETWORK says what became of its network transaction, if it had one."""
+        text = f"The minion was ended while it ran this job; it is not run again. {network}".rstrip()
+        self.running.pop(jid, None)
+        self._owe(jid, m.encode(m.Return(jid, "lost", False, 1, _json(text), 0.0)), sync=True)
 
     # --- from the workers (see workers.Listener) -----------------------------------------------------------------
 
@@ -225,6 +235,12 @@ class Agent:
         if then := self._look_ups.pop(jid, None):
             then(json.loads(done.value) if done.success else None)
             return
+        if done.died and jid in self.running:
+            self._aftermath.of_job(jid, lambda network: self._ended(jid, _with_network(done, network)))
+        else:
+            self._ended(jid, done)
+
+    def _ended(self, jid: str, done: Done) -> None:
         job = self.running.pop(jid, None)
         if not job:
             return
@@ -268,6 +284,11 @@ class Agent:
             if jid not in self.running and jid not in self._look_ups:
                 return jid
             time.sleep(1e-6)
+
+    def network_changed(self) -> None:
+        """A job settled a network transaction: the connection is made anew, and what is pending is looked after."""
+        self.connection.renew()
+        self._aftermath.look()
 
     def _changed(self, function: str) -> None:
         """Have the grains looked at anew after a FUNCTION that may have made the node another."""
@@ -333,6 +354,13 @@ def _bounded(done: Done) -> Done:
         return done
     text = f"The function ended ({done.outcome}), but its return of {len(done.value)} bytes is too large"
     return Done("failed", False, 1, _json(f"{text} (at most {m.MAX_RETURN_BYTES})."), done.duration_ms)
+
+
+def _with_network(done: Done, network: str) -> Done:
+    """DONE, whose process died, with what became of its network transaction."""
+    if not network:
+        return done
+    return Done(done.outcome, False, done.retcode, _json(f"{json.loads(done.value)} {network}"), done.duration_ms, True)
 
 
 def _run_inline(function: Callable[..., Any], job: m.Job) -> Done:

@@ -34,7 +34,7 @@ def run(function: str, args: Sequence[Any], kwargs: Mapping[str, Any], ctx: Cont
         pipe = Blocking(connection)
         identity = identities.load(ctx.config)
         bundled = Bundled(ctx.config, identity, b"", b"", 0, lambda: _bundle(pipe))
-        job = context(ctx.config, identity, ctx.jid, bundled, ctx.progress, AskThrough(pipe))
+        job = context(ctx.config, identity, ctx.jid, bundled, ctx.progress, AskThrough(pipe), pipe)
         job = replace(job, grains=ctx.grains)
         began = time.perf_counter()
         result = run_function(function, args, kwargs, job)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from minion.agent import Agent
-from minion.pipe import AskMaster, Evented, Mine, NeedBundle, Noted
+from minion.pipe import AskMaster, Evented, Mine, NeedBundle, NetworkChanged, Noted
 from saltern.errors import SalternError
 
 
@@ -67,5 +67,7 @@ class CallSocket:
             self._agent.need_bundle("", pipe.send)
         elif isinstance(message, AskMaster):
             self._agent.ask_master(message, pipe.send)
+        elif isinstance(message, NetworkChanged):
+            self._agent.network_changed()
         elif isinstance(message, Mine):
             pipe.send(Noted(self._agent.mine(message)))

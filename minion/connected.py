@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minion.grains import LazyGrains
 from minion.identity import Identity
-from minion.pipe import AskMaster, Blocking, BundleIs, MasterSays
+from minion.pipe import AskMaster, Blocking, BundleIs, MasterSays, NetworkChanged
+from minion.transactions import offered
 from saltern.asks import MAX_ARGS_BYTES, Ask, MasterAway, Refused
 from saltern.config import Config
 from saltern.context import Context
@@ -157,8 +159,15 @@ def context(
     bundled: Bundled,
     progress: Callable[[int, int, str], None],
     ask: Ask | None = None,
+    pipe: Blocking | None = None,
 ) -> Context:
-    """The context of job JID."""
+    """The context of job JID. PIPE leads to the agent, which is told when the network has become another."""
+
+    def renew() -> None:
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.send(NetworkChanged())
+
     return Context(
         id=identity.id,
         config=config,
@@ -169,4 +178,5 @@ def context(
         jid=jid,
         progress=progress,
         ask=ask,
+        extra=offered(identity, renew),
     )

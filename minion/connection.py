@@ -99,6 +99,13 @@ class Connection:
         """Send an encoded message if the master is there."""
         return self.phase is Phase.READY and self._endpoint is not None and self._endpoint.send((data,))
 
+    def renew(self) -> None:
+        """Make the connection anew at once: the network has become another."""
+        if not self._closed:
+            self._drop()
+            self._failures = 0
+            self.open()
+
     def close(self) -> None:
         """End the connection for good."""
         self._closed = True

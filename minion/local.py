@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from minion.grains import LazyGrains, own_id
+from minion.transactions import offered
 from saltern.asks import MasterAway
 from saltern.config import Config, load_minion
 from saltern.context import Context
@@ -69,7 +70,7 @@ def build_context(
         jid=_jid(),
         ask=_agent_wanted if config.file_client != "local" and _has_master(config) else None,
         progress=progress or (lambda step, total, state_id: None),
-        extra={"compile_pillar": compile_pillar},
+        extra={"compile_pillar": compile_pillar, **offered(None)},
     )
 
 

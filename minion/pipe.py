@@ -62,6 +62,10 @@ class MasterSays(_Message, tag="master-says", frozen=True):
     away: bool = False
 
 
+class NetworkChanged(_Message, tag="network-changed", frozen=True):
+    """Worker to agent: a network transaction was settled, so connections may be dead without knowing it."""
+
+
 class Step(_Message, tag="step", frozen=True):
     """Worker to agent: a state run is at STEP of TOTAL."""
 
@@ -71,13 +75,14 @@ class Step(_Message, tag="step", frozen=True):
 
 
 class Done(_Message, tag="done", frozen=True):
-    """Worker to agent: the end. VALUE is JSON."""
+    """Worker to agent: the end. VALUE is JSON. DIED: it is the agent that says so, since the worker's process ended."""
 
     outcome: str
     success: bool
     retcode: int
     value: bytes
     duration_ms: float
+    died: bool = False
 
 
 class Mine(_Message, tag="mine", frozen=True):
@@ -101,7 +106,7 @@ class GrainsAre(_Message, tag="grains-are", frozen=True):
     grains: bytes
 
 
-Any_ = Run | BundleIs | NeedBundle | AskMaster | MasterSays | Step | Done | Mine | Noted | GrainsAre
+Any_ = Run | BundleIs | NeedBundle | AskMaster | MasterSays | Step | Done | Mine | Noted | GrainsAre | NetworkChanged
 _decode = msgspec.msgpack.Decoder(Any_).decode
 _encode = msgspec.msgpack.Encoder().encode
 

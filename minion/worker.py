@@ -67,7 +67,7 @@ def _call(pipe: Blocking, config: Config, identity: Identity, run: Run) -> tuple
     def progress(step: int, total: int, state_id: str) -> None:
         pipe.send(Step(step, total, state_id))
 
-    ctx = context(config, identity, run.jid, bundled, progress, AskThrough(pipe))
+    ctx = context(config, identity, run.jid, bundled, progress, AskThrough(pipe), pipe)
     result = run_function(run.function, json.loads(run.args), json.loads(run.kwargs), ctx)
     outcome = "done" if result.success else "refused" if result.misused else "failed"
     return outcome, result.success, result.retcode, result.value

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from minion.pipe import AskMaster, BundleIs, Done, Evented, GrainsAre, MasterSays, NeedBundle, Run, Step
+from minion.pipe import AskMaster, BundleIs, Done, Evented, GrainsAre, MasterSays, NeedBundle, NetworkChanged, Run, Step
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,9 @@ class Listener(Protocol):
 
     def grains(self, grains: bytes) -> None:
         """The node's grains, as JSON."""
+
+    def network_changed(self) -> None:
+        """A job settled a network transaction."""
 
 
 @dataclass(slots=True)
@@ -137,6 +140,8 @@ class Workers:
         jid = worker.jid
         if isinstance(message, GrainsAre):
             self._listener.grains(message.grains)
+        if isinstance(message, NetworkChanged):
+            self._listener.network_changed()
         if jid is None:
             return
         if isinstance(message, Step):
@@ -160,7 +165,9 @@ class Workers:
             value = f'"The job was {"killed" if killed else "lost: its process"} ({text})."'.encode()
             if not killed:
                 value = f'"The process that ran the job ended by itself ({text})."'.encode()
-            done = Done("killed" if killed else "failed", False, 1, value, (time.monotonic() - worker.began) * 1000)
+            done = Done(
+                "killed" if killed else "failed", False, 1, value, (time.monotonic() - worker.began) * 1000, True
+            )
             self._listener.done(worker.jid, done)
         self._next()
 

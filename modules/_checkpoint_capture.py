@@ -6,6 +6,7 @@ import ipaddress
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from modules._checkpoint import Checkpoint, Hop, Kernel, SavedAddress, SavedFile, SavedLink, SavedRoute
@@ -78,7 +79,8 @@ _PORT_OPTIONS = (
 _SETTINGS = {
     "ipv4": "forwarding rp_filter arp_ignore arp_announce arp_filter proxy_arp accept_redirects send_redirects "
     "accept_source_route log_martians accept_local route_localnet",
-    "ipv6": "disable_ipv6 forwarding accept_ra autoconf accept_redirects addr_gen_mode use_tempaddr accept_dad proxy_ndp",
+    "ipv6": "disable_ipv6 forwarding accept_ra autoconf accept_redirects addr_gen_mode use_tempaddr accept_dad "
+    "proxy_ndp",
 }
 _BRVLAN = 2  # RTEXT_FILTER_BRVLAN
 _SKIP_STATS = 8
@@ -100,6 +102,29 @@ _KNOWN_ROUTE = {
 }
 _ONLINK = 4  # RTNH_F_ONLINK
 _FOREVER = 0xFFFFFFFF
+
+
+@contextmanager
+def conversation() -> Iterator[Any]:
+    """A netlink socket of its own, beside any that a run shares: a way back must not hang on what a run holds."""
+    from pyroute2 import IPRoute
+
+    with IPRoute(ext_ack=True, strict_check=True) as socket:
+        yield socket
+
+
+def egress(address: str) -> int | None:
+    """The index of the device by which the kernel leads to ADDRESS now; None where it has no way."""
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    with conversation() as socket:
+        try:
+            for message in socket.route("get", dst=address):
+                index = message.get_attr("RTA_OIF")
+                return int(index) if index else None
+        except NetlinkError:
+            return None
+    return None
 
 
 def take(socket: Any, folders: Iterable[str] = FOLDERS, paths: Iterable[str] = PATHS) -> Checkpoint:

@@ -10,8 +10,9 @@ from modules._linkinfo import BondInfo, MacvlanInfo, TunInfo, VxlanInfo
 from modules._netlink import AF_INET, AF_INET6, Address, Link, View, look, session
 from modules._netvalues import BadValue
 from modules._run import run
+from saltern.context import Context
 from saltern.errors import UsageError
-from saltern.marks import reading
+from saltern.marks import acting, reading
 
 _SCOPES = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}  # RT_SCOPE_*, rtnetlink(7)
 _OF_KIND = ("stp", "vlan_filtering", "vlan_id", "vlan_protocol")  # of `Link`, None for other kinds
@@ -211,3 +212,39 @@ def ping(host: str, timeout: float = 5, return_boolean: bool = False, count: int
     if return_boolean:
         return ran.code == 0
     return (ran.out + ran.err).strip()
+
+
+@reading
+def pending(ctx: Context) -> dict[str, Any]:
+    """The network transaction that is not committed, nothing where there is none: `jid`, `phase`, `left_s` (seconds
+    until it is taken back), `opened`, `path` (the management path), `guarded` (whether a guard lives)."""
+    from modules import _transaction_person
+
+    return _transaction_person.pending(ctx)
+
+
+@acting
+def confirm(ctx: Context) -> str:
+    """Keep the network change that a run with `confirm=SECONDS` left to a person. An error where there is none, or the
+    run is still at work."""
+    from modules import _transaction_person
+
+    return _transaction_person.confirm(ctx)
+
+
+@acting
+def rollback(ctx: Context) -> dict[str, Any]:
+    """Take the network change that is not committed back now, or try once more where something remained. An error with
+    what remains where it does not go back."""
+    from modules import _transaction_person
+
+    return _transaction_person.rollback(ctx)
+
+
+@reading
+def last(ctx: Context) -> dict[str, Any]:
+    """How the last network transaction of this node ended: `jid`, `outcome` ("committed", "rolled back", "rollback
+    incomplete"), `why`, `by` (run, guard, boot, person), `ended`, `took_s`, `remains`."""
+    from modules import _transaction_person
+
+    return _transaction_person.last(ctx)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Names = str | Sequence[str] | None
 Exclude = str | Sequence[Any]
 
+_LEAST_S, _MOST_S = 5, 86400  # of confirm=
+
 _NO_STATES = {
     "no_|-states_|-states_|-None": {
         "name": "No States",
@@ -48,16 +50,18 @@ def apply(
     exclude: Exclude = (),
     queue: bool = False,
     concurrent: bool = False,
+    confirm: float | None = None,
 ) -> Any:
     """Converge to the SLS MODS ("net,nfs" or a list), without any to the highstate.
 
     test: only tell what would change. saltenv: the environment. pillar: values over those that the node has.
     exclude: SLS names, or {"sls": name} and {"id": id}. queue: wait for a run that is at work. concurrent: don't mind
-    one.
+    one. confirm: take all changes of the network back unless `network.confirm` comes within so many seconds after the
+    run.
     """
     listed = _names(mods)
     fun = "state.highstate" if listed is None else "state.sls"
-    job = _job(ctx, test, saltenv, pillar)
+    job = _job(ctx, test, saltenv, pillar, confirm)
     env = saltenv if listed is None else job.saltenv
     missing = _NO_STATES if listed is None else None
     return _converged(job, fun, lambda tree: tree.low(listed, env, exclude=exclude), queue, concurrent, missing)
@@ -72,9 +76,10 @@ def highstate(
     exclude: Exclude = (),
     queue: bool = False,
     concurrent: bool = False,
+    confirm: float | None = None,
 ) -> Any:
     """Converge to what the top files give the node. Arguments as `state.apply`."""
-    return apply(ctx, None, test, saltenv, pillar, exclude, queue, concurrent)
+    return apply(ctx, None, test, saltenv, pillar, exclude, queue, concurrent, confirm)
 
 
 @acting
@@ -87,9 +92,10 @@ def sls(
     saltenv: str | None = None,
     pillar: Mapping[str, Any] | None = None,
     concurrent: bool = False,
+    confirm: float | None = None,
 ) -> Any:
     """Converge to the SLS MODS. Arguments as `state.apply`."""
-    return apply(ctx, mods, test, saltenv, pillar, exclude, queue, concurrent)
+    return apply(ctx, mods, test, saltenv, pillar, exclude, queue, concurrent, confirm)
 
 
 @acting
@@ -103,11 +109,12 @@ def sls_id(
     exclude: Exclude = (),
     queue: bool = False,
     concurrent: bool = False,
+    confirm: float | None = None,
 ) -> Any:
     """Converge to the ids ID_ of the SLS MODS (without any: of the highstate) and to all that they need. Arguments as
     `state.apply`."""
     ids, listed = _names(id_) or [], _names(mods)
-    job = _job(ctx, test, saltenv, pillar)
+    job = _job(ctx, test, saltenv, pillar, confirm)
     env = saltenv if listed is None else job.saltenv
 
     def low(tree: StateTree) -> list[Low]:
@@ -126,10 +133,11 @@ def single(
     test: bool | None = None,
     queue: bool = False,
     concurrent: bool = False,
+    confirm: float | None = None,
     **kwargs: Any,
 ) -> Any:
     """Converge to one state: `state.single file.managed /etc/motd contents=hello`."""
-    job = _job(ctx, test, None, None)
+    job = _job(ctx, test, None, None, confirm)
     return _converged(job, "state.single", lambda tree: tree.single(fun, name, kwargs), queue, concurrent)
 
 
@@ -273,8 +281,17 @@ def _names(given: Names) -> list[str] | None:
     return [name for item in listed if (name := str(item).strip())]
 
 
-def _job(ctx: Context, test: bool | None, saltenv: str | None, pillar: Mapping[str, Any] | None) -> Context:
-    """The surroundings of a run: CTX with its own environment, test mode and pillar."""
+def _job(
+    ctx: Context,
+    test: bool | None,
+    saltenv: str | None,
+    pillar: Mapping[str, Any] | None,
+    confirm: float | None = None,
+) -> Context:
+    """The surroundings of a run: CTX with its own environment, test mode, pillar and time for a person to confirm."""
+    if confirm is not None:
+        _check_confirm(ctx, confirm)
+        ctx = replace(ctx, extra={**ctx.extra, "confirm_s": float(confirm)})
     if pillar is not None and not isinstance(pillar, Mapping):
         raise PermanentError(f"pillar= wants a mapping, like pillar='{{a: 1}}', not {pillar!r}")
     if test is not None and not isinstance(test, bool):
@@ -282,6 +299,14 @@ def _job(ctx: Context, test: bool | None, saltenv: str | None, pillar: Mapping[s
     values = ctx.pillar if pillar is None else LazyMapping(lambda: _overlaid(ctx, pillar))
     job = replace(ctx, saltenv=saltenv or ctx.saltenv, test=ctx.test if test is None else test, pillar=values)
     return with_calls(job)
+
+
+def _check_confirm(ctx: Context, confirm: object) -> None:
+    if isinstance(confirm, bool) or not isinstance(confirm, int | float) or not _LEAST_S <= confirm <= _MOST_S:
+        wanted = f"{_LEAST_S} to {_MOST_S} seconds in which a person says network.confirm"
+        raise PermanentError(f"confirm= wants {wanted}, not {confirm!r}")
+    if "network_transaction" not in ctx.extra:
+        raise PermanentError("confirm= needs a minion: nothing here guards a change of the network")
 
 
 def _overlaid(ctx: Context, pillar: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from saltern.context import Context
 from saltern.converge.compare import changes, differences, hidden, plain, secrets_in, told
 from saltern.converge.plan import Outcome, Plan, Step
 from saltern.converge.result import Verdict
+from saltern.converge.transaction import Gate
 from saltern.errors import SalternError
 from saltern.marks import permit_acting
 from saltern.sls.low import Low
@@ -43,13 +44,15 @@ class Clock(Protocol):
 
 
 class Work(NamedTuple):
-    """A state to be converged: FUNCTION of LOW in its context. BEFORE_ACTING is called once, before the first step."""
+    """A state to be converged: FUNCTION of LOW in its context. BEFORE_ACTING is called once, before the first step.
+    GATE: the network transaction that its steps may be part of."""
 
     low: Low
     function: State
     ctx: Context
     before_acting: Callable[[], None] | None = None
     clock: Clock = time
+    gate: Gate | None = None
 
     def plan(self) -> Plan:
         """What the state says now."""
@@ -79,7 +82,13 @@ def preview(work: Work, *, earlier_changes: bool) -> Verdict:
         return Verdict(False, bug)
     if not plan.steps:
         return _unchanged(plan, work.low)
-    return Verdict(None, f"Would be done:\n{bullets(plan.steps)}", _planned_changes(plan, work.low), changed=True)
+    comment = f"Would be done:\n{bullets(plan.steps)}"
+    try:
+        told = work.gate.told(plan.steps) if work.gate is not None else None
+    except SalternError as error:
+        told = error_line(error, work.low)
+    comment = f"{comment}\n{told}" if told else comment
+    return Verdict(None, comment, _planned_changes(plan, work.low), changed=True)
 
 
 def converge(work: Work) -> Verdict:
@@ -98,11 +107,10 @@ def converge(work: Work) -> Verdict:
     if not plan.steps:
         return _unchanged(plan, low)
     try:
-        if work.before_acting is not None:
-            work.before_acting()
-    except SalternError as error:
+        _announce(work, plan.steps)
+    except (SalternError, OSError) as error:
         return Verdict(False, error_line(error, low))
-    ran = _run_steps(plan.steps, low)
+    ran = _run_steps(plan.steps, work)
     if plan.imperative:
         return _imperative(plan.steps, ran, low)
     if ran.failure is not None:
@@ -143,11 +151,10 @@ def react(work: Work, due: Due, own: Verdict, *, test: bool) -> Verdict:
         comment = f"{own.comment}\nWould be done, since {causes} would change:\n{bullets(steps)}"
         return own._replace(result=None, comment=comment, changes=listed, changed=True)
     try:
-        if work.before_acting is not None:
-            work.before_acting()
-    except SalternError as error:
+        _announce(work, steps)
+    except (SalternError, OSError) as error:
         return own._replace(result=False, comment=f"{own.comment}\n{error_line(error, low)}")
-    ran = _run_steps(steps, low)
+    ran = _run_steps(steps, work)
     told_by, extra = _said(ran.outcomes, low)
     if ran.failure is not None:
         comment = f"{own.comment}\nThe reaction to {causes} failed, and is due again on the next run.\n"
@@ -210,14 +217,23 @@ def _planned_changes(plan: Plan, low: Low) -> dict[str, Any]:
     return {key: {"old": plain(old), "new": plain(new)} for key, (old, new) in moves.items() if old != new}
 
 
-def _run_steps(steps: Sequence[Step], low: Low) -> Ran:
+def _announce(work: Work, steps: Sequence[Step]) -> None:
+    """Say to all whom it concerns that STEPS are about to run."""
+    if work.gate is not None:
+        work.gate.before(steps)
+    if work.before_acting is not None:
+        work.before_acting()
+
+
+def _run_steps(steps: Sequence[Step], work: Work) -> Ran:
     """Run STEPS up to the first that fails. Nothing else in the engine may act."""
+    low, gate = work.low, work.gate
     done: list[Step] = []
     outcomes: list[Outcome] = []
     with permit_acting():
         for step in steps:
             try:
-                returned = step.do()
+                returned = step.do() if gate is None else gate.run(step)
             except Exception as error:
                 return Ran(done, outcomes, error_line(error, low))
             if isinstance(returned, Outcome):

@@ -1,0 +1,96 @@
+"""Starts the network guard: outside of everything that may end together with the minion.
+
+Where systemd runs this node, that is a unit of its own (the installed `saltern-guard.service`, else a transient one);
+elsewhere a process in a session of its own. This file imports nothing heavy: the agent has it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from modules._transaction_store import Store, TransactionError, folder_of
+
+UNIT = "saltern-guard.service"
+ARM_S = 20.0  # a small host under load takes seconds to load Python and pyroute2
+_SYSTEMD_S = 15.0
+_POLL_S = 0.02
+
+
+def arm(root: Path, var: Path, transaction: str) -> str:
+    """Have a guard armed for TRANSACTION, and say how it runs. TransactionError where none is in time."""
+    store = Store(folder_of(var))
+    how, process = start(root)
+    deadline = time.monotonic() + ARM_S
+    while store.armed() != transaction:
+        if process is not None and process.poll() is not None:
+            raise TransactionError(f"the network guard ended at once ({how}, exit code {process.returncode})")
+        if time.monotonic() > deadline:
+            raise TransactionError(f"the network guard was not ready within {ARM_S:.0f} s ({how})")
+        time.sleep(_POLL_S)
+    return how
+
+
+def start(root: Path) -> tuple[str, subprocess.Popen[bytes] | None]:
+    """Start a guard and don't wait: how it runs, and its process where that is a child of this one."""
+    for how, argv in _ways(root):
+        if _ran(argv):
+            return how, None
+    return "a process of its own", subprocess.Popen(
+        guard_argv(root),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+    )
+
+
+def guard_argv(root: Path) -> list[str]:
+    """The command of the guard."""
+    return [sys.executable, "-P", "-m", "minion.guard", str(root)]
+
+
+def _ways(root: Path) -> Sequence[tuple[str, list[str]]]:
+    """How systemd may run it, the best first; nothing where systemd does not run this node's network namespace."""
+    if not os.path.isdir("/run/systemd/system") or not _same_namespaces():
+        return ()
+    transient = [
+        "systemd-run",
+        "--quiet",
+        "--collect",
+        f"--unit=saltern-guard-{os.getpid()}-{time.monotonic_ns()}",
+        "--service-type=notify",
+        "--property=NotifyAccess=main",
+        "--property=Restart=on-failure",
+        "--property=RestartSec=100ms",
+        "--property=StartLimitIntervalSec=0",
+        "--property=OOMScoreAdjust=-1000",
+        "--",
+        *guard_argv(root),
+    ]
+    installed = root == Path("/") and any(
+        os.path.exists(f"{folder}/{UNIT}")
+        for folder in ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+    )
+    ways = [("a unit of systemd for this change alone", transient)]
+    return [(UNIT, ["systemctl", "start", UNIT]), *ways] if installed else ways
+
+
+def _same_namespaces() -> bool:
+    try:
+        return os.readlink("/proc/1/ns/net") == os.readlink("/proc/self/ns/net")
+    except OSError:
+        return False
+
+
+def _ran(argv: Sequence[str]) -> bool:
+    try:
+        ran = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SYSTEMD_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return ran.returncode == 0
