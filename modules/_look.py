@@ -28,6 +28,12 @@ def space(path: str) -> dict[str, int]:
     }
 
 
+def status(path: str) -> dict[str, int]:
+    """Mode, owner and group of PATH, whatever a symbolic link at its end leads to."""
+    found = os.stat(path)
+    return {"mode": found.st_mode, "uid": found.st_uid, "gid": found.st_gid}
+
+
 def real(path: str) -> str:
     """PATH without symbolic links."""
     return os.path.realpath(path)
@@ -128,7 +134,7 @@ def _below(path: str) -> int:
     return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=tree)
 
 
-WORKS = {work.__name__: work for work in (space, real, readable, may_write, write, below, guard)}
+WORKS = {work.__name__: work for work in (space, status, real, readable, may_write, write, below, guard)}
 
 
 def answer(argv: list[str]) -> dict[str, object]:

@@ -48,6 +48,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "provision:kvm": ("kvm_usable",),
     "provision:libvirt": ("libvirt_version",),
     "provision:lxc": ("lxc_version",),
+    "provision:datastores": ("datastores",),
     "provision:kernel_features": ("vlan_8021q", "nfs_client"),
 }  # fmt: skip
 """MODULE:FUNCTION of this package → the names of the grains that it gives. It may leave some out, and gives no other.

@@ -51,6 +51,17 @@ def cpu_virtualises(cpuinfo: str, machine: str) -> bool:
     return not {"vmx", "svm"}.isdisjoint(flags.split())
 
 
+def datastores(config: Config) -> dict[str, Any]:
+    """`datastores`: by number or name, `kind`, `path`, `size` and `free` in MiB, `used_percent`; `error` in the place
+    of the numbers where one is away or does not answer within 3 s."""
+    if not os.path.exists(config.paths.var / "minion" / "datastores.json"):
+        return {}
+    from modules import _datastores, datastore
+
+    known = _datastores.read(_datastores.file_in(config.paths.var))
+    return {"datastores": datastore.capacities(known, datastore.GRAIN_S)} if known else {}
+
+
 def libvirt(config: Config) -> dict[str, Any]:
     """`libvirt_version` of the daemon: the name of the library that it is installed with, which costs no process."""
     if not any(_program(name) for name in ("libvirtd", "virtqemud", "virtlxcd")):

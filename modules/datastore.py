@@ -1,0 +1,131 @@
+"""Datastores: the directories in which images and disks of guests lie, by number or name, with their capacity."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from typing import Any
+
+from modules import _datastores, _owner, _safe, mount
+from modules._datastores import DatastoreError, Entry
+from modules._probe import Answer, ask, ask_all
+from saltern.context import Context
+from saltern.errors import nearest
+from saltern.marks import acting, reading
+
+MIB = 1 << 20
+GRAIN_S = 3.0  # for the capacity of all datastores together
+
+
+def register_of(ctx: Context) -> str:
+    """The file that holds this minion's datastores."""
+    return _datastores.file_in(ctx.config.paths.var)
+
+
+@reading
+def list_(ctx: Context) -> dict[str, dict[str, Any]]:
+    """All datastores by name: `kind`, `path`, `size` and `free` in MiB, `used_percent`; `error` in the place of the
+    numbers where one is away."""
+    return capacities(_datastores.read(register_of(ctx)))
+
+
+@reading
+def info(ctx: Context, name: str | int) -> dict[str, Any]:
+    """One datastore as `datastore.list` shows it, with `mount` (what has to be mounted there) and `pool`."""
+    entry = entry_of(ctx, name)
+    shown = capacities({"it": entry})["it"]
+    return {**shown, "mount": entry.mount, "pool": entry.pool}
+
+
+@reading
+def path_of(ctx: Context, name: str | int) -> str:
+    """The directory of the datastore NAME. DatastoreError where there is no such datastore, or where what has to be
+    mounted there is not: nothing must be written in its place."""
+    entry = entry_of(ctx, name)
+    if (why := _datastores.unmounted(entry, mount.mounts())) is not None:
+        raise DatastoreError(f"the datastore {name} is away: {why}")
+    return entry.path
+
+
+def entry_of(ctx: Context, name: str | int) -> Entry:
+    """The datastore NAME. DatastoreError with the nearest name where there is none."""
+    known = _datastores.read(register_of(ctx))
+    found = known.get(_datastores.name_of(name))
+    if found is None:
+        near = nearest(str(name), known) or (f" There are {', '.join(known)}." if known else "")
+        raise DatastoreError(f"this node has no datastore {name!r}: declare it by datastore.present.{near}")
+    return found
+
+
+def capacities(entries: Mapping[str, Entry], timeout_s: float | None = None) -> dict[str, dict[str, Any]]:
+    """What `datastore.list` shows of ENTRIES; all are asked at once, TIMEOUT_S at most."""
+    away = {name: _datastores.unmounted(entry, found) for found in [mount.mounts()] for name, entry in entries.items()}
+    asked = ask_all("space", [entry.path for name, entry in entries.items() if not away[name]], timeout_s=timeout_s)
+    return {
+        name: {"kind": entry.kind, "path": entry.path, **_capacity(away[name], asked.get(entry.path))}
+        for name, entry in entries.items()
+    }
+
+
+def _capacity(away: str | None, answer: Answer | None) -> dict[str, Any]:
+    if away or answer is None or answer.error is not None:
+        return {"error": away or (answer.said if answer else "")}
+    space = answer.value
+    used, free = space["used"], space["free"]
+    percent = round(100 * used / (used + free)) if used + free else 0  # as df(1): what is kept for root counts neither
+    return {"size": space["size"] // MIB, "free": free // MIB, "used_percent": percent}
+
+
+def need(path: str, size: int) -> str | None:
+    """Why SIZE bytes do not fit where PATH is, in words, or None; also where that is away."""
+    answer = ask("space", os.path.dirname(path))
+    if answer.error is not None:
+        return f"{os.path.dirname(path)}: {answer.said}"
+    free = answer.value["free"]
+    if free < size:
+        return f"{os.path.dirname(path)} has {free // MIB} MiB left, and {path} takes {-(-size // MIB)} MiB"
+    return None
+
+
+def observe(path: str) -> tuple[str, str, str] | None:
+    """User, group and mode of the directory PATH, or None where it is not there. DatastoreError where it is something
+    else, or does not answer."""
+    answer = ask("status", path)
+    if answer.error in ("ENOENT", "ENOTDIR"):
+        return None
+    if answer.error is not None:
+        raise DatastoreError(f"{path}: {answer.said}")
+    mode = answer.value["mode"]
+    if not stat.S_ISDIR(mode):
+        raise DatastoreError(f"{path} is there and is {_safe.kind_of(mode)}, no directory")
+    return _owner.user_name(answer.value["uid"]), _owner.group_name(answer.value["gid"]), _owner.mode_of(mode)
+
+
+@acting
+def make(path: str) -> None:
+    """Make the directory PATH and those above it."""
+    _safe.make_folders(path)
+
+
+@acting
+def own(path: str, user: str | None = None, group: str | None = None, mode: str | None = None) -> None:
+    """Give the directory PATH an owner, a group, permissions; None leaves one as it is."""
+    try:
+        _safe.set_attributes(
+            path,
+            uid=None if user is None else _owner.uid(user),
+            gid=None if group is None else _owner.gid(group),
+            mode=None if mode is None else _owner.bits(mode),
+        )
+    except PermissionError as error:
+        hint = "where an NFS server squashes root, only it can change the owner"
+        raise DatastoreError(f"{path}: {error.strerror}; {hint}") from None
+
+
+@acting
+def put(file: str, name: str, entry: Entry | None) -> None:
+    """Note the datastore NAME as ENTRY in the register FILE, or take it out where it is None."""
+    known = _datastores.read(file)
+    known.pop(name, None)
+    _datastores.write(file, known if entry is None else {**known, name: entry})
