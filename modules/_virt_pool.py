@@ -1,0 +1,203 @@
+"""Storage pools of libvirt: a part of the execution module `virt`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from modules import _libvirt
+from modules._virt_pool_xml import PoolError, name_of
+from saltern.context import Context
+from saltern.errors import nearest
+from saltern.marks import acting, reading
+
+START_S = 60.0
+_STATES = ("inactive", "building", "running", "degraded", "inaccessible")  # virStoragePoolState
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A storage pool: the XML of its DEFINITION, and the one that it runs by (None: it does not)."""
+
+    definition: str
+    running: str | None
+    autostart: bool
+    persistent: bool
+
+
+def get(uri: str | None, name: str) -> Pool | None:
+    """The pool NAME, or None. LibvirtError where libvirt can't be asked."""
+    with _libvirt.session(uri) as connection:
+        pool = _find(connection, name)
+        if pool is None:
+            return None
+        persistent = bool(pool.isPersistent())
+        inactive = _libvirt.library().VIR_STORAGE_XML_INACTIVE if persistent else 0
+        return Pool(
+            definition=pool.XMLDesc(inactive),
+            running=pool.XMLDesc(0) if pool.isActive() else None,
+            autostart=bool(pool.autostart()) if persistent else False,
+            persistent=persistent,
+        )
+
+
+def _find(connection: Any, name: str) -> Any:
+    return _libvirt.or_none(lambda: connection.storagePoolLookupByName(name), "VIR_ERR_NO_STORAGE_POOL")
+
+
+def found(connection: Any, name: str) -> Any:
+    """The pool NAME (virStoragePool). PoolError with the nearest name where there is none."""
+    pool = _find(connection, name_of(name))
+    if pool is None:
+        known = [one.name() for one in connection.listAllStoragePools()]
+        raise PoolError(f"libvirt has no storage pool {name!r}.{nearest(name, known)}")
+    return pool
+
+
+@reading
+def list_pools(ctx: Context) -> list[str]:
+    """The names of all storage pools, running or not."""
+    with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
+        return sorted(pool.name() for pool in connection.listAllStoragePools())
+
+
+@reading
+def pool_info(ctx: Context, name: str | None = None) -> dict[str, dict[str, Any]]:
+    """Of the pool NAME, or of all: uuid, state, autostart, persistent, capacity, allocation and free (in bytes; of one
+    that does not run, what libvirt knew last), target_path, type."""
+    from modules import _xml
+
+    with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
+        pools = [found(connection, name)] if name is not None else connection.listAllStoragePools()
+        told = {}
+        for pool in pools:
+            state, capacity, allocation, free = pool.info()
+            root = _xml.parsed(pool.XMLDesc(0))
+            told[pool.name()] = {
+                "uuid": pool.UUIDString(),
+                "state": _STATES[state] if state < len(_STATES) else "unknown",
+                "autostart": bool(pool.autostart()) if pool.isPersistent() else False,
+                "persistent": bool(pool.isPersistent()),
+                "capacity": capacity,
+                "allocation": allocation,
+                "free": free,
+                "target_path": _xml.text_of(root, "target/path"),
+                "type": root.get("type"),
+            }
+        return told
+
+
+@reading
+def pool_get_xml(ctx: Context, name: str) -> str:
+    """The XML of the pool NAME."""
+    with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
+        return str(found(connection, name).XMLDesc(0))
+
+
+@reading
+def pool_list_volumes(ctx: Context, name: str) -> list[str]:
+    """The names of the volumes in the running pool NAME."""
+    with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
+        return sorted(volume.name() for volume in found(connection, name).listAllVolumes())
+
+
+@acting
+def pool_refresh(ctx: Context, name: str) -> bool:
+    """Let libvirt look again what is in the running pool NAME."""
+    with _libvirt.session(_libvirt.uri_of(ctx)) as connection, _libvirt.translating(f"refresh pool {name}"):
+        found(connection, name).refresh()
+    return True
+
+
+@acting
+def pool_start(ctx: Context, name: str) -> bool:
+    """Start the pool NAME."""
+    return start(name, uri=_libvirt.uri_of(ctx))
+
+
+@acting
+def pool_stop(ctx: Context, name: str) -> bool:
+    """Stop the pool NAME. What is in it stays; guests that use it go on."""
+    return stop(name, uri=_libvirt.uri_of(ctx))
+
+
+@acting
+def pool_set_autostart(ctx: Context, name: str, state: str = "on") -> bool:
+    """Whether the pool NAME starts with the node: STATE is on or off."""
+    if state not in ("on", "off"):
+        raise PoolError(f"state is on or off, not {state!r}")
+    return set_autostart(name, state == "on", uri=_libvirt.uri_of(ctx))
+
+
+@acting
+def pool_undefine(ctx: Context, name: str) -> bool:
+    """Forget the pool NAME, which must not run. What is in it stays."""
+    return undefine(name, uri=_libvirt.uri_of(ctx))
+
+
+@acting
+def define(xml: str, *, uri: str | None) -> bool:
+    """Define the pool that XML describes; one of the same UUID is defined anew, and goes on as it is if it runs."""
+    with _libvirt.session(uri) as connection, _libvirt.translating("define the pool"):
+        connection.storagePoolDefineXML(xml)
+    return True
+
+
+@acting
+def build(name: str, *, uri: str | None) -> bool:
+    """Make the target directory of the pool NAME. Nothing is formatted."""
+    with _libvirt.session(uri) as connection, _libvirt.translating(f"build pool {name}"):
+        found(connection, name).build(_libvirt.library().VIR_STORAGE_POOL_BUILD_NEW)
+    return True
+
+
+@acting
+def start(name: str, *, uri: str | None) -> bool:
+    """Start the pool NAME. PoolError where that takes longer than START_S: it mounts, and a filer may be away."""
+    with _libvirt.session(uri) as connection, _libvirt.translating(f"start pool {name}"):
+        pool = found(connection, name)
+        ended, value = _libvirt._bounded(pool.create, START_S)
+        if not ended:
+            raise PoolError(f"the pool {name} did not start within {START_S:g} s; is its source there?")
+        if isinstance(value, BaseException):
+            raise value
+    return True
+
+
+@acting
+def stop(name: str, *, uri: str | None) -> bool:
+    """Stop the pool NAME. (libvirt's word is destroy; nothing is.)"""
+    with _libvirt.session(uri) as connection, _libvirt.translating(f"stop pool {name}"):
+        found(connection, name).destroy()
+    return True
+
+
+@acting
+def set_autostart(name: str, autostart: bool, *, uri: str | None) -> bool:
+    """Whether the pool NAME starts with the node."""
+    with _libvirt.session(uri) as connection, _libvirt.translating(f"set autostart of pool {name}"):
+        found(connection, name).setAutostart(1 if autostart else 0)
+    return True
+
+
+@acting
+def undefine(name: str, *, uri: str | None) -> bool:
+    """Forget the pool NAME. What is in it stays."""
+    with _libvirt.session(uri) as connection, _libvirt.translating(f"undefine pool {name}"):
+        found(connection, name).undefine()
+    return True
+
+
+def users(uri: str | None, target: str, pool: str) -> Mapping[str, str]:
+    """Which running guests have a disk in the pool or below its TARGET: by name, the disk's path or volume."""
+    from modules import _xml
+
+    using: dict[str, str] = {}
+    with _libvirt.session(uri) as connection:
+        for domain in connection.listAllDomains(_libvirt.library().VIR_CONNECT_LIST_DOMAINS_ACTIVE):
+            for source in _xml.parsed(domain.XMLDesc(0)).iterfind("./devices/disk/source"):
+                file = source.get("file") or source.get("dev") or ""
+                if source.get("pool") == pool or file.startswith(target.rstrip("/") + "/"):
+                    using[domain.name()] = file or source.get("volume", "")
+    return using
