@@ -174,19 +174,38 @@ def _second_stage() -> list[Entry]:
     entries += add_tree({"sbin/network.awk": FILES / "network.awk"})
     libraries = re.findall(r"(/\S+) \(0x", _run(["ldd", str(DROPBEAR)]))
     entries += add_tree({path.lstrip("/"): Path(os.path.realpath(path)) for path in libraries}, executable=True)
-    for name, text in {"etc/passwd": PASSWD, "etc/group": "root:x:0:\ndebian:x:1000:\n", "etc/shells": "/bin/sh\n"}.items():
+    for name, text in {
+        "etc/passwd": PASSWD,
+        "etc/group": "root:x:0:\ndebian:x:1000:\n",
+        "etc/shells": "/bin/sh\n",
+    }.items():
         entries.append(Entry(name, 0o100644, text.encode()))
     return entries
 
 
-def _disk(
-    work: Path, unpacked: Path, kernel: Path, initrd: Path, second: Iterable[Entry], cmdline: str
-) -> None:
+def _disk(work: Path, unpacked: Path, kernel: Path, initrd: Path, second: Iterable[Entry], cmdline: str) -> None:
     """Write WORK/disk: a boot partition with the loader, kernel and INITRD, and the root."""
     boot, root, tree = work / "boot", work / "root", work / "tree"
-    environment = {"PATH": f"{unpacked}/usr/bin:{unpacked}/usr/sbin:{unpacked}/sbin:{_path()}", "LC_ALL": "C", "MTOOLS_SKIP_CHECK": "1"}
+    environment = {
+        "PATH": f"{unpacked}/usr/bin:{unpacked}/usr/sbin:{unpacked}/sbin:{_path()}",
+        "LC_ALL": "C",
+        "MTOOLS_SKIP_CHECK": "1",
+    }
     (work / "syslinux.cfg").write_text(SYSLINUX.format(cmdline=cmdline))
-    make = ["mkfs.fat", "-F", "16", "-h", str(BOOT_FIRST), "-i", "5a17e121", "-n", "GUEST-BOOT", "-C", str(boot), str(BOOT_SECTORS // 2)]
+    make = [
+        "mkfs.fat",
+        "-F",
+        "16",
+        "-h",
+        str(BOOT_FIRST),
+        "-i",
+        "5a17e121",
+        "-n",
+        "GUEST-BOOT",
+        "-C",
+        str(boot),
+        str(BOOT_SECTORS // 2),
+    ]
     _run(make, env=environment)
     _run(["syslinux", "--install", str(boot)], env=environment)
     for source, name in {kernel: "vmlinuz", initrd: "initrd", work / "syslinux.cfg": "syslinux.cfg"}.items():
@@ -225,7 +244,9 @@ def _run(
     check: bool = True,
 ) -> str:
     environment = env or {"PATH": _path(), "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, cwd=cwd, env=environment, check=False)
+    done = subprocess.run(
+        argv, capture_output=True, text=True, timeout=timeout_s, cwd=cwd, env=environment, check=False
+    )
     if check and done.returncode:
         raise LabError(f"a guest can't be built: `{' '.join(argv)}`: {(done.stderr or done.stdout).strip()[-800:]}")
     return done.stdout
