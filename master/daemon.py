@@ -117,7 +117,7 @@ async def start(config: MasterConfig) -> Master:
     async def pillar(minion: Minion) -> Mapping[str, Any]:
         return await pool.pillar(minion.record.public, minion.id, minion.grains)
 
-    dispatch = Dispatch(presence, store, router, bundles, pillars, pillar, last_jid)
+    dispatch = Dispatch(presence, store, router, bundles, pillars, pillar, last_jid, config.job_ttl_s)
     router.work = dispatch
     control = Control(config.paths.run / "master.sock", Requests(config, pair, dispatch).table(), config.users)
     await control.start()
@@ -150,4 +150,5 @@ def _load(connection: Any, presence: Presence) -> str:
         minion = presence.minions.get(public)
         if minion:
             minion.grains, minion.seen, minion.address = json.loads(grains), seen, address
+    jobs.drop_held(connection)
     return jobs.last_jid(connection)

@@ -20,6 +20,7 @@ from master.jobs import Emit, End, Job, Target
 from master.presence import Minion, Presence
 from master.router import Router
 from master.store import Store, StoreError
+from master.turns import Pace, Turns
 from saltern.errors import SalternError, UsageError
 from saltern.wire import messages as m
 
@@ -44,6 +45,7 @@ class Dispatch:
         pillars: Pillars,
         pillar: Pillar,
         last_jid: str,
+        ttl_s: float = 3600.0,
     ) -> None:
         self.presence, self.store, self.router = presence, store, router
         self.asks = Asks(presence, store, pillar, lambda minion, answer: router.send(minion, m.encode(answer)))
@@ -51,9 +53,12 @@ class Dispatch:
         self.active: dict[str, Job] = {}
         self._new_jid = jobs.JidMaker(last_jid)
         self._loop = asyncio.get_running_loop()
-        self._ends: list[tuple[End, Minion]] = []
+        self._ends: list[tuple[End, Minion | None]] = []
         self._received: list[tuple[str, bytes]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ttl_s = ttl_s
+        self._expiry: asyncio.TimerHandle | None = None
+        self._task(self._expire())
 
     # --- from the commands ---------------------------------------------------------------------------------------
 
@@ -68,8 +73,13 @@ class Dispatch:
         form: str,
         user: str,
         watcher: Emit | None,
+        pace: Pace | None = None,
+        queue_s: float = 0.0,
     ) -> Job:
-        """Store the job, send it to those who are here, and tell WATCHER all that happens to it."""
+        """Store the job, send it to those who are here, and tell WATCHER all that happens to it.
+
+        PACE: not to all at once. QUEUE_S: keep it so long for those who are away, who get it when they are back.
+        """
         if not chosen:
             raise UsageError("a job needs at least one minion")
         now = time.time()
@@ -83,15 +93,22 @@ class Dispatch:
             user,
             now,
         )
+        here, away = "held" if pace else "sent", "queued" if queue_s else "offline"
         for minion in chosen:
-            state = "sent" if minion.session else "offline"
-            job.targets[minion.record.public] = Target(minion.record.public, minion.id, state)
-        job.waiting = {public for public, t in job.targets.items() if t.state == "sent"}
+            public = minion.record.public
+            job.targets[public] = Target(public, minion.id, here if minion.session else away)
+        job.waiting = {public for public, t in job.targets.items() if t.state == here}
+        if pace:
+            held = [minion.record.public for minion in chosen if minion.record.public in job.waiting]
+            job.turns = Turns(held, pace, len(chosen))
         if watcher:
             job.watchers.append(watcher)
         while not await self.store.do(lambda c: jobs.create_new(c, job)):
             job.jid = self._new_jid(now)  # a minion's own call has that id already
         self.active[job.jid] = job
+        if any(target.state == "queued" for target in job.targets.values()):
+            await self.store.do(lambda c: jobs.keep_until(c, job.jid, now + queue_s))
+            self._task(self._expire())
         job.emit(
             _line(
                 event="job",
@@ -103,9 +120,55 @@ class Dispatch:
         for minion in chosen:
             if job.targets[minion.record.public].state == "offline":
                 self._tell(job, minion.record.public, "offline", False, 1, _offline(minion), 0.0)
-        await self._send(job, [minion for minion in chosen if minion.record.public in job.waiting])
+        if job.turns:
+            await self._next_turns(job)
+        else:
+            await self._send(job, [minion for minion in chosen if minion.record.public in job.waiting])
         self._ended(job)
         return job
+
+    async def _next_turns(self, job: Job) -> None:
+        """Send the job to those whose turn it is; where too many failed, to nobody any more."""
+        turns = job.turns
+        if turns is None:
+            return
+        if turns.stopped:
+            count = f"{turns.failed} of {len(job.targets)} minions failed"
+            self._never_sent(job, f"Not sent: {count}, so the batch was stopped.")
+            return
+        now = self._loop.time()
+        taken = turns.take(now)
+        if taken:
+            for public in taken:
+                job.targets[public].state = "sent"
+            await self.store.do(lambda c: jobs.send_now(c, job.jid, taken))
+            found = [self.presence.minions.get(public) for public in taken]
+            await self._send(job, [minion for minion in found if minion is not None])
+            for public, minion in zip(taken, found, strict=True):
+                if minion is None:  # its key was deleted meanwhile
+                    self._tell(job, public, "refused", False, 1, b'"Its key is not accepted any more."', 0.0)
+        due = turns.next_at()
+        if due is not None:
+            self._loop.call_at(due, lambda: self._task(self._next_turns(job)))
+
+    def _never_sent(self, job: Job, why: str) -> None:
+        """End the job for those who had no turn yet."""
+        for public in job.turns.rest() if job.turns else ():
+            end = End(job.jid, public, "refused", False, 1, json.dumps(why).encode(), 0.0)
+            if not self._ends:
+                self._loop.call_soon(lambda: self._task(self._store_ends()))
+            self._ends.append((end, self.presence.minions.get(public)))
+
+    async def _expire(self) -> None:
+        """End what waited too long for its minion, and look again when the next one does."""
+        await self.store.do(lambda c: jobs.expire(c, time.time(), self._ttl_s))
+        due = await self.store.do(jobs.next_expiry)
+        if self._expiry:
+            self._expiry.cancel()
+            self._expiry = None
+        if due is not None:
+            delay = max(due - time.time(), 0.0) + 0.01
+            self._expiry = self._loop.call_later(min(delay, 3600.0), lambda: self._task(self._expire()))
 
     async def _send(self, job: Job, to: Sequence[Minion]) -> None:
         if job.function.partition(".")[0] not in NEEDS_BUNDLE:
@@ -132,7 +195,8 @@ class Dispatch:
             job.watchers.remove(watcher)
 
     def time_out(self, job: Job) -> None:
-        """Those who wait will wait no longer; what comes later is stored all the same."""
+        """Those who wait will wait no longer; what comes later is stored all the same. Nobody gets a turn any more."""
+        self._never_sent(job, "Not sent: the command did not wait until its turn.")
         for public in list(job.waiting):
             self._tell(job, public, "timed out", False, 1, b'"The job goes on; it was not waited for any longer."', 0.0)
         self._ended(job)
@@ -144,7 +208,8 @@ class Dispatch:
         self._task(self._resume(minion, held))
 
     async def _resume(self, minion: Minion, held: list[str]) -> None:
-        public = minion.record.public
+        public, now = minion.record.public, time.time()
+        await self.store.do(lambda c: jobs.expire(c, now, self._ttl_s))
         for job, state in await self.store.do(lambda c: jobs.open_for(c, public, held)):
             known = self.active.get(job.jid, job)
             if state == "received":
@@ -165,7 +230,7 @@ class Dispatch:
             return
         public = minion.record.public
         for job in list(self.active.values()):
-            if public in job.waiting:
+            if public in job.waiting and job.targets[public].state != "held":
                 step = job.targets[public].step
                 where = f" It was at step {step[0]} of {step[1]}, {step[2]}." if step else ""
                 text = f"The connection was lost.{where} Its return is stored when it comes back."
@@ -277,8 +342,9 @@ class Dispatch:
             return
         confirmed: dict[bytes, list[str]] = {}
         for (end, minion), verdict in zip(batch, verdicts, strict=True):
-            confirmed.setdefault(minion.record.public, []).append(end.jid)
-            if verdict == "unknown":
+            if minion is not None:
+                confirmed.setdefault(minion.record.public, []).append(end.jid)
+            if verdict == "unknown" and minion is not None:
                 logger.warning("%s returned job %s, which it was not given: dropped", minion.id, end.jid)
             elif verdict == "stored":
                 self._shown(end)
@@ -299,6 +365,9 @@ class Dispatch:
         target = job.targets[public]
         target.state = outcome
         job.waiting.discard(public)
+        if job.turns:
+            job.turns.ended(public, outcome == "done" and success and not retcode, self._loop.time())
+            self._task(self._next_turns(job))
         head = _line(
             event="return",
             minion=target.minion,
@@ -312,7 +381,7 @@ class Dispatch:
     def _ended(self, job: Job) -> None:
         if not job.waiting and job.jid in self.active:
             del self.active[job.jid]
-            job.emit(_line(event="end", ok=all(t.state == "done" for t in job.targets.values())))
+            job.emit(_line(event="end", ok=all(t.state in ("done", "queued") for t in job.targets.values())))
             job.watchers.clear()
 
     def _task(self, work: Any) -> None:

@@ -12,16 +12,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from master.turns import Turns
 from saltern.errors import UsageError
 
 Emit = Callable[[bytes], None]  # takes one line of the control protocol
 
-ENDS = ("done", "failed", "refused", "offline", "lost contact", "timed out", "killed", "lost")
+ENDS = ("done", "failed", "refused", "offline", "expired", "lost contact", "timed out", "killed", "lost")
 
 
 @dataclass(slots=True)
 class Target:
-    """One minion's part of a job; STATE is queued, sent, received or one of `ENDS`."""
+    """One minion's part of a job; STATE is held (its turn in a batch comes later), queued (for when it is back), sent,
+    received or one of `ENDS`."""
 
     public: bytes
     minion: str
@@ -44,6 +46,7 @@ class Job:
     targets: dict[bytes, Target] = field(default_factory=dict)
     watchers: list[Emit] = field(default_factory=list)
     waiting: set[bytes] = field(default_factory=set)
+    turns: Turns | None = None
 
     def emit(self, line: bytes) -> None:
         """Tell all who watch."""
@@ -112,7 +115,7 @@ def store(connection: sqlite3.Connection, ends: Sequence[End], now: float) -> li
     for end in ends:
         cursor = connection.execute(
             "UPDATE ends SET state = ?, success = ?, retcode = ?, value = ?, duration_ms = ?, at = ? "
-            "WHERE jid = ? AND public = ? AND state IN ('queued', 'sent', 'received')",
+            "WHERE jid = ? AND public = ? AND state IN ('held', 'queued', 'sent', 'received')",
             (
                 end.outcome,
                 end.success,
@@ -143,7 +146,9 @@ def create_called(connection: sqlite3.Connection, job: Job, end: End) -> str:
 
 def received(connection: sqlite3.Connection, pairs: Iterable[tuple[str, bytes]]) -> None:
     """Note that the jobs (jid, public) have reached their minions."""
-    connection.executemany("UPDATE ends SET state = 'received' WHERE jid = ? AND public = ? AND state = 'sent'", pairs)
+    connection.executemany(
+        "UPDATE ends SET state = 'received' WHERE jid = ? AND public = ? AND state IN ('queued', 'sent')", pairs
+    )
 
 
 def open_for(connection: sqlite3.Connection, public: bytes, held: Sequence[str]) -> list[tuple[Job, str]]:
@@ -158,6 +163,52 @@ def open_for(connection: sqlite3.Connection, public: bytes, held: Sequence[str])
         (public,),
     ).fetchall()
     return [(Job(r[0], r[1], r[2].encode(), r[3].encode(), *r[4:8]), r[8]) for r in rows if r[0] not in held]
+
+
+def send_now(connection: sqlite3.Connection, jid: str, publics: Iterable[bytes]) -> None:
+    """Note that the turn of these minions has come."""
+    connection.executemany(
+        "UPDATE ends SET state = 'sent' WHERE jid = ? AND public = ? AND state = 'held'",
+        [(jid, public) for public in publics],
+    )
+
+
+def keep_until(connection: sqlite3.Connection, jid: str, expires: float) -> None:
+    """What is queued of the job is kept until EXPIRES (seconds since the epoch)."""
+    connection.execute("INSERT OR REPLACE INTO deadlines VALUES (?, ?)", (jid, expires))
+
+
+def expire(connection: sqlite3.Connection, now: float, ttl_s: float) -> int:
+    """End what was queued for minions that did not come back in time, and what was sent and not received within TTL_S:
+    how many."""
+    queued = connection.execute(
+        "UPDATE ends SET state = 'expired', success = 0, retcode = 1, at = ?1, "
+        "value = '\"The minion did not come back in time; it was never started.\"' "
+        "WHERE state = 'queued' AND jid IN (SELECT jid FROM deadlines WHERE expires <= ?1)",
+        (now,),
+    ).rowcount
+    sent = connection.execute(
+        "UPDATE ends SET state = 'expired', success = 0, retcode = 1, at = ?1, "
+        "value = '\"The minion did not receive it in time; it was never started.\"' "
+        "WHERE state = 'sent' AND jid IN (SELECT jid FROM jobs WHERE started <= ?2)",
+        (now, now - ttl_s),
+    ).rowcount
+    connection.execute("DELETE FROM deadlines WHERE expires <= ?", (now,))
+    return queued + sent
+
+
+def drop_held(connection: sqlite3.Connection) -> int:
+    """End what was held when the master ended: nobody gives out those turns any more. How many."""
+    return connection.execute(
+        "UPDATE ends SET state = 'refused', success = 0, retcode = 1, "
+        "value = '\"Not sent: the master was ended before its turn.\"' WHERE state = 'held'"
+    ).rowcount
+
+
+def next_expiry(connection: sqlite3.Connection) -> float | None:
+    """When the next queued job expires."""
+    found: float | None = connection.execute("SELECT min(expires) FROM deadlines").fetchone()[0]
+    return found
 
 
 def last_jid(connection: sqlite3.Connection) -> str:
@@ -210,7 +261,7 @@ def active(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
     """The jobs that have not ended on some target, with the state on each of those."""
     rows = connection.execute(
         "SELECT jobs.jid, function, args, kwargs, target, form, user, started, minion, state FROM ends "
-        "JOIN jobs USING (jid) WHERE state IN ('queued', 'sent', 'received') ORDER BY jobs.jid, minion"
+        "JOIN jobs USING (jid) WHERE state IN ('held', 'queued', 'sent', 'received') ORDER BY jobs.jid, minion"
     ).fetchall()
     found: dict[str, dict[str, Any]] = {}
     for row in rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from master import fields, key_requests, keys, runners
 from master.control import Conversation, Handler
 from master.dispatch import Dispatch
 from master.presence import Minion
+from master.turns import Pace, share_of, size_of
 from saltern import loader
 from saltern.config import MasterConfig
 from saltern.errors import UsageError
@@ -45,6 +47,9 @@ class Requests:
                 f"no minion matches {request['target']!r}"
                 + ("" if self.dispatch.presence.minions else ": no key is accepted yet (saltern-key list)")
             )
+        subset = int(fields.number(request, "subset"))
+        if subset:
+            chosen = sorted(random.sample(chosen, min(subset, len(chosen))), key=lambda minion: minion.id)
         job = await self.dispatch.publish(
             chosen,
             function,
@@ -54,6 +59,8 @@ class Requests:
             form=str(request.get("form", "glob")),
             user=talk.user,
             watcher=None if request.get("async") else talk.emit,
+            pace=_pace(request, len(chosen)),
+            queue_s=fields.number(request, "queue"),
         )
         if request.get("async"):
             targets = {target.minion: target.state for target in job.targets.values()}
@@ -114,6 +121,17 @@ class Requests:
             presence.put(record)
         else:
             presence.forget(record.public)
+
+
+def _pace(request: Mapping[str, Any], total: int) -> Pace | None:
+    """How fast the job goes to TOTAL minions; None: to all at once."""
+    batch, stop = fields.optional(request, "batch"), fields.optional(request, "stop_at")
+    if batch is None:
+        if stop is not None:
+            raise UsageError("to stop at failures, the job has to go in batches: give a batch size too")
+        return None
+    share = None if stop is None else share_of(stop)
+    return Pace(size=size_of(batch, total), wait_s=fields.number(request, "batch_wait"), most_failed=share)
 
 
 def needs_pillar(expression: str, form: str, nodegroups: Mapping[str, Any]) -> bool:

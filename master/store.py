@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS ends (
     jid TEXT NOT NULL, public BLOB NOT NULL, minion TEXT NOT NULL, state TEXT NOT NULL, success INTEGER,
     retcode INTEGER, value TEXT, duration_ms REAL, at REAL NOT NULL, PRIMARY KEY (jid, public)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deadlines (jid TEXT PRIMARY KEY, expires REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS vnet_leases (
     vnet TEXT NOT NULL, guest TEXT NOT NULL, nic INTEGER NOT NULL, minion TEXT NOT NULL, address INTEGER NOT NULL,
     since REAL NOT NULL, PRIMARY KEY (vnet, guest, nic), UNIQUE (vnet, address)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 
+from saltern.cli.duration import seconds
 from saltern.cli.options import HELP, ROOT, VERSION, Option, Parsed, help_text, parse
 from saltern.cli.terminal import guarded
 from saltern.errors import SalternError, UsageError, nearest
@@ -32,7 +33,6 @@ KINDS = {
 }
 TITLES = {"accepted": "Accepted Keys:", "pending": "Unaccepted Keys:", "rejected": "Rejected Keys:"}
 FROM = {"accept": ("pending",), "reject": ("pending",), "delete": ("accepted", "pending", "rejected")}
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def _action(names: str, action: str, help: str) -> Option:
@@ -146,14 +146,6 @@ def asked(given: Parsed) -> tuple[str, str]:
     return found[0]
 
 
-def seconds(text: str) -> int:
-    """The time TEXT (`90s`, `15m`, `1h`, `2d`, `1w`, or plain seconds) in seconds. UsageError for anything else."""
-    number, unit = (text[:-1], text[-1:]) if text[-1:] in UNITS else (text, "s")
-    if not (number.isascii() and number.isdigit()) or not 0 < int(number[:12]) * UNITS[unit] < 10**10:
-        raise UsageError(f"--ttl takes a time like 90s, 15m, 1h or 2d, not {text!r}")
-    return int(number) * UNITS[unit]
-
-
 def select(keys: Mapping[str, Iterable[Key]], states: Iterable[str], match: str) -> list[Key]:
     """The keys in STATES that MATCH names: by id, by glob, or by a fingerprint's first 8 digits or more."""
     from fnmatch import fnmatchcase
@@ -218,7 +210,12 @@ def _token(given: Parsed) -> int:
     minion, uses = given.text("minion", "*"), given.text("uses", "1")
     if not (uses.isascii() and uses.isdigit() and int(uses[:9]) > 0 and len(uses) < 9):
         raise UsageError(f"--uses takes a number above 0, not {uses!r}")
-    wanted = {"action": "token", "minion": minion, "ttl_s": seconds(given.text("ttl", "1h")), "uses": int(uses)}
+    wanted = {
+        "action": "token",
+        "minion": minion,
+        "ttl_s": seconds(given.text("ttl", "1h"), "--ttl"),
+        "uses": int(uses),
+    }
     data = _ask(given, wanted)
     _show(given, data, f"{data['token']}\n")
     if given.values.get("out") is None:

@@ -38,6 +38,12 @@ TARGETS = (
 )
 RUNNING = (
     Option("-t --timeout", "wait this long at most; the job goes on (default: 0, for ever)", metavar="S", late=True),
+    Option("-b --batch", "at most N minions at a time, or P% of them", metavar="N|P%", late=True),
+    Option("--batch-wait", "wait S seconds after each return before the next minion's turn", metavar="S", late=True),
+    Option("--failhard", "in batches: stop at the first minion that fails", late=True),
+    Option("--stop-at", "in batches: stop when more than P% of the minions have failed", metavar="P%", late=True),
+    Option("--subset", "only N of the minions, chosen at random", metavar="N", late=True),
+    Option("--queue", "keep the job for minions that are away: 90s, 30m, 12h, 7d", metavar="DURATION", late=True),
     Option("--async", "print the job's id and do not wait", late=True),
     Option("-v --verbose", "print the job's id first", late=True),
     Option("--progress", "show where the minions are, even where standard error is no terminal", late=True),
@@ -74,6 +80,8 @@ examples:
   saltern -C 'on-node* or G@role:filer' cmd.run 'ip -br link'
   saltern '*' state.apply network --state-output changes
   saltern '*' grains.items --out json
+  saltern 'on-node*' -b 25% --failhard state.apply
+  saltern '*' --queue 12h state.apply
 
 exit codes:
   0  every minion returned and all went well
@@ -128,16 +136,38 @@ def request(given: Parsed) -> dict[str, Any]:
         "kwargs": kwargs,
         "timeout": _seconds(given.text("timeout", "0")),
         "async": given.flag("async"),
+        **_pace(given),
     }
 
 
-def _seconds(text: str) -> float:
+def _pace(given: Parsed) -> dict[str, Any]:
+    """What is asked of how the job goes to its minions, and of those that are away."""
+    found: dict[str, Any] = {}
+    if batch := given.text("batch"):
+        found["batch"] = batch
+    if wait := given.text("batch_wait"):
+        found["batch_wait"] = _seconds(wait, "--batch-wait")
+    if given.flag("failhard") or given.text("stop_at"):
+        found["stop_at"] = given.text("stop_at") or "0"
+        found.setdefault("batch", "100%")
+    if subset := given.text("subset"):
+        if not subset.isdigit() or not int(subset):
+            raise UsageError(f"--subset takes a number of minions, not {subset!r}")
+        found["subset"] = int(subset)
+    if queue := given.text("queue"):
+        from saltern.cli.duration import seconds
+
+        found["queue"] = seconds(queue, "--queue")
+    return found
+
+
+def _seconds(text: str, option: str = "--timeout") -> float:
     try:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < 1e9:
-        raise UsageError(f"--timeout takes a number of seconds, not {text!r}")
+        raise UsageError(f"{option} takes a number of seconds, not {text!r}")
     return seconds
 
 
@@ -202,7 +232,7 @@ class Job:
         self._jid, self._targets = str(event["jid"]), dict(event["targets"])
         if self._request["async"]:
             sys.stdout.write(f"Executed command with job ID: {self._jid}\n")
-            away = [minion for minion, state in self._targets.items() if state != "sent"]
+            away = [minion for minion, state in self._targets.items() if state not in ("sent", "held")]
             if away:
                 _tell(f"offline, so not yet sent: {', '.join(away)}")
         elif self._verbose and not self._static:
@@ -238,10 +268,16 @@ class Job:
         """Say what is still to be said when the job has ended."""
         self._stop()
         for minion, state in self._targets.items():
+            if state == "queued":
+                continue
             if minion not in self._returns:  # the master told of no return: never take silence for success
                 outcome = state if state in ("offline", "refused") else "lost contact"
                 self._returned(minion, {"outcome": outcome})
-        if not self._returns:
+        queued = sorted(minion for minion, state in self._targets.items() if state == "queued")
+        if queued:
+            _tell(f"not connected, so the job waits for: {_some(queued)}")
+            _tell(self._goes_on(""))
+        if not self._returns and not queued:
             raise UsageError("no minion matched")
         if self._static:
             self._print(sorted(self._returns))
