@@ -11,7 +11,7 @@ from modules._netlink import AF_INET, AF_INET6, Address, Link, View, look, sessi
 from modules._netvalues import BadValue
 from modules._run import run
 from saltern.context import Context
-from saltern.errors import UsageError
+from saltern.errors import PermanentError, UsageError
 from saltern.marks import acting, reading
 
 _SCOPES = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}  # RT_SCOPE_*, rtnetlink(7)
@@ -73,17 +73,59 @@ def topology() -> dict[str, Any]:
         administrator), `state` (by the kernel: "up", "lowerlayerdown", …), `mtu`, `mac`, `addresses` ("10.0.0.1/24"),
         and where there is one `master`, `parent` (None: in another network namespace), `altnames`; further, of its
         kind: `ports` (bridge, bond), `stp`, `vlan_filtering`, `vlan_id`, `vlan_protocol`, `peer` (veth; None: in
-        another namespace), `mode` (bond, macvlan), `vxlan_id`, `remote`, `local`, `port`.
+        another namespace), `mode` (bond, macvlan), `vxlan_id`, `remote`, `local`, `port`; of a guest's end on the node
+        `guest`: its `name` (where it is not known, the interface's) and its `kind` ("kvm", "lxc", "guest").
     default_routes: `gateway`, `interface`, `metric`.
     """
     view = look(addresses=True, routes=True)
+    links = {link.name: _node(view, link) for link in view.links}
+    for name, guest in _guests(view.links).items():
+        links[name]["guest"] = guest
     return {
-        "links": {link.name: _node(view, link) for link in view.links},
+        "links": links,
         "default_routes": [
             {"gateway": route.gateway, "interface": view.name_at(route.index), "metric": route.metric}
             for route in view.default_routes
         ],
     }
+
+
+@reading
+def declared(ctx: Context) -> dict[str, Any]:
+    """The graph that the states of this node's highstate declare, in the form of `network.topology`: of each link what
+    they name of it, and nothing else.
+
+    Beside `links` and `default_routes`: `absent`, names that are not to be; `guests`: NAME → `kind` ("kvm", "lxc"),
+    `bridges`, `running`. A link with "addresses" in `only_adds` may have others too.
+    """
+    from modules import _declared
+
+    assert ctx.call is not None
+    lows = ctx.call("state.show_lowstate")
+    wrong = [low for low in lows if isinstance(low, str)]
+    if wrong:
+        raise PermanentError("the states of this node can't be compiled: " + "\n".join(wrong))
+    return _declared.declared(lows, ctx.pillar)
+
+
+def _guests(links: Iterable[Link]) -> dict[str, dict[str, str]]:
+    """The guests of the ends that are on this node, by the name of the interface."""
+    ends = [link for link in links if link.is_guests]
+    if not ends:
+        return {}
+    from modules import _guest_taps
+
+    machines = _guest_taps.machines()
+    veths = _guest_taps.veths(_guest_taps.containers()) if any(link.kind == "veth" for link in ends) else {}
+    found = {}
+    for link in ends:
+        if link.name in machines:
+            found[link.name] = {"name": machines[link.name], "kind": "kvm"}
+        elif link.index in veths:
+            found[link.name] = {"name": veths[link.index], "kind": "lxc"}
+        else:
+            found[link.name] = {"name": link.name, "kind": "guest"}
+    return found
 
 
 def _node(view: View, link: Link) -> dict[str, Any]:

@@ -19,6 +19,7 @@ WORDS = {
     "mac": "MAC",
     "mtu": "MTU",
     "port": "UDP port",
+    "gateway6": "gateway",
 }
 
 
@@ -99,15 +100,17 @@ class Comparison:
 
 
 def compare(declared: Net, real: Net) -> Comparison:
-    """Both networks side by side. Where nothing is declared, nothing is extra."""
+    """Both networks side by side. Where no interface is declared, none is extra; the same of guests."""
     wanted = {key: box for key, box in declared.boxes.items() if not _is_noise(box)}
     there = {key: box for key, box in real.boxes.items() if not _is_noise(box) or key in wanted}
     lines = tuple(_lines(wanted, there))
     differences: list[Difference] = []
     pairs: dict[str, Pair] = {}
+    told = {any_guest: any(box.is_guest == any_guest for box in wanted.values()) for any_guest in (True, False)}
     for key in dict.fromkeys([*there, *wanted]):
         have, wish = there.get(key), wanted.get(key)
-        found = list(_differences(key, wish, have, key in declared.absent, bool(wanted)))
+        told_of = told[(have or wanted[key]).is_guest]
+        found = list(_differences(key, wish, have, key in declared.absent, told_of))
         found += [_line_difference(line) for line in lines if line.above == key and _counts(line, there)]
         differences += found
         pairs[key] = Pair(key, wish, have, _mark(wish, have, found))

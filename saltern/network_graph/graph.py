@@ -16,7 +16,7 @@ GUEST_KINDS = ("kvm", "lxc", "guest")
 # What is compared beside the kind, the addresses and what a box lies on, in the order in which it is told.
 FACTS = (
     *("vlan_id", "vlan_protocol", "mode", "vxlan_id", "remote", "local", "port", "peer"),
-    *("up", "mtu", "mac", "gateway", "stp", "vlan_filtering"),
+    *("up", "mtu", "mac", "gateway", "gateway6", "stp", "vlan_filtering"),
 )
 
 
@@ -63,12 +63,8 @@ def net_of(value: object) -> Net:
     """The network in VALUE, of JSON's types. What has another shape than it should is passed over."""
     given = value if isinstance(value, Mapping) else {}
     links = {text(name): link for name, link in _mapping(given.get("links")).items() if isinstance(link, Mapping)}
-    gateways = {
-        text(route["interface"]): text(route["gateway"])
-        for route in _listed(given.get("default_routes"))
-        if isinstance(route, Mapping) and route.get("interface") and route.get("gateway")
-    }
-    boxes = {name: _box(name, link, gateways.get(name)) for name, link in sorted(links.items())[:MOST_BOXES]}
+    gateways = _gateways(given.get("default_routes"))
+    boxes = {name: _box(name, link, gateways.get(name, {})) for name, link in sorted(links.items())[:MOST_BOXES]}
     for box in list(boxes.values()):
         for name in box.below or ():
             boxes.setdefault(name, Box(name, "physical", named=True))
@@ -77,10 +73,18 @@ def net_of(value: object) -> Net:
     return Net(boxes, absent, max(0, len(links) - MOST_BOXES))
 
 
-def _box(name: str, link: Mapping[str, Any], gateway: str | None) -> Box:
-    facts = {key: text(link[key]) for key in FACTS if link.get(key) is not None}
-    if gateway:
-        facts["gateway"] = gateway
+def _gateways(routes: object) -> dict[str, dict[str, str]]:
+    """The gateways of default routes by interface, as facts."""
+    found: dict[str, dict[str, str]] = {}
+    for route in _listed(routes):
+        if isinstance(route, Mapping) and route.get("interface") and route.get("gateway"):
+            gateway = text(route["gateway"])
+            found.setdefault(text(route["interface"]), {})["gateway6" if ":" in gateway else "gateway"] = gateway
+    return found
+
+
+def _box(name: str, link: Mapping[str, Any], gateways: Mapping[str, str]) -> Box:
+    facts = {key: text(link[key]) for key in FACTS if link.get(key) is not None} | dict(gateways)
     below: dict[str, str] | None = None
     if "ports" in link:
         below = {text(port): "" for port in _listed(link["ports"])}

@@ -32,8 +32,7 @@ def details(box: Box) -> list[str]:
     """Further lines: addresses (without those that the kernel makes), the gateway, and what is unusual."""
     facts = box.facts
     found = [address for address in box.addresses or () if not address.lower().startswith("fe80:")]
-    if "gateway" in facts:
-        found.append(f"gateway {facts['gateway']}")
+    found += [f"gateway {facts[key]}" for key in ("gateway", "gateway6") if key in facts]
     if facts.get("mtu") not in (None, "1500"):
         found.append(f"MTU {facts['mtu']}")
     switched = [word for key, word in (("vlan_filtering", "VLAN filter"), ("stp", "STP")) if facts.get(key) == "yes"]
