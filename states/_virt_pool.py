@@ -221,10 +221,10 @@ def steps(
         verb = "define" if current is None else "redefine"
         before = current.definition if current else None
         yield Step(f"{verb} pool {name}{note}", before, wish.definition, do=call(_virt_pool.define, new, uri=uri))
-    if wish.built is True and have is None:
-        yield Step(f"make the directory of pool {name}", None, name, do=call(_virt_pool.build, name, uri=uri))
     attributes = _file.Attributes(wish.owner, wish.group, wish.mode)
     folder = wish.definition.target if isinstance(wish.definition, Definition) else None
+    if folder is not None and wish.built is True and have is None:
+        yield Step(f"make directory {folder}", None, folder, do=call(_virt_pool.make_target, folder))
     if folder is not None:
         yield from _file.attribute_steps(folder, have or _file.Attributes(), attributes)
     if isinstance(wish.autostart, bool) and wish.autostart != (current.autostart if current else False):

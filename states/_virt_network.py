@@ -1,0 +1,216 @@
+"""Virtual networks of libvirt: a part of the states `virt`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from modules import _libvirt, _virt_network
+from modules import _virt_network_xml as xml
+from modules._libvirt import LibvirtUnavailable
+from modules._virt_network import Network
+from modules._virt_network_xml import Definition
+from modules._virt_pool_xml import name_of
+from saltern.context import Context
+from saltern.converge.plan import UNSET, Plan, Step, Unset, call
+from saltern.converge.state import check, state
+from saltern.errors import nearest
+
+Forward = Literal["bridge", "nat", "route", "open", "isolated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A network as it is, or as it should be. OUTDATED: it runs since before its definition was changed."""
+
+    definition: Definition | Unset = UNSET
+    running: bool | Unset = UNSET
+    autostart: bool | Unset = UNSET
+    outdated: bool | Unset = UNSET
+
+
+@state
+def network_running(
+    ctx: Context,
+    name: str,
+    *,
+    forward: Forward,
+    bridge: str | None = None,
+    vport: str | None = None,
+    tag: int | Sequence[int] | None = None,
+    portgroups: Sequence[Mapping[str, Any]] = (),
+    ipv4_config: Mapping[str, Any] | None = None,
+    ipv6_config: Mapping[str, Any] | None = None,
+    domain: str | None = None,
+    mtu: int | None = None,
+    autostart: bool = True,
+    restart: Literal["never", "if-needed"] = "never",
+) -> Plan:
+    """The virtual network NAME is defined like this and runs.
+
+    forward: `bridge` (guests join a bridge of the node), `nat`, `route`, `open` or `isolated` (a bridge of libvirt's).
+    bridge: the node's bridge; for the others the name of the bridge that libvirt makes.
+    vport, tag: `openvswitch`, and the VLAN of its ports; a list is a trunk.
+    portgroups: each with `name`, `default`, `tag` (one VLAN or a list), `trunk`.
+    ipv4_config, ipv6_config: `cidr` (the node's own address there, 10.0.0.1/24), `dhcp_ranges` (each with `start` and
+        `end`), and `hosts` (each with `mac`, `ip`, `name`; IPv4).
+    domain, mtu: of the network. autostart: whether it starts with the node.
+    restart: a running network takes a new definition at its next start; `if-needed` stops and starts it for that, but
+        not under guests.
+    """
+    wish = xml.definition(
+        forward=forward,
+        bridge=bridge,
+        vport=vport,
+        tag=tag,
+        portgroups=portgroups,
+        ipv4_config=ipv4_config,
+        ipv6_config=ipv6_config,
+        domain=domain,
+        mtu=mtu,
+    )
+    return _network(ctx, name, Wanted(wish, True, autostart, False if restart == "if-needed" else UNSET))
+
+
+@state
+def network_defined(
+    ctx: Context,
+    name: str,
+    *,
+    forward: Forward,
+    bridge: str | None = None,
+    vport: str | None = None,
+    tag: int | Sequence[int] | None = None,
+    portgroups: Sequence[Mapping[str, Any]] = (),
+    ipv4_config: Mapping[str, Any] | None = None,
+    ipv6_config: Mapping[str, Any] | None = None,
+    domain: str | None = None,
+    mtu: int | None = None,
+    autostart: bool | Unset = UNSET,
+) -> Plan:
+    """The virtual network NAME is defined like this; whether it runs is left alone. The arguments are those of
+    `virt.network_running`."""
+    wish = xml.definition(
+        forward=forward,
+        bridge=bridge,
+        vport=vport,
+        tag=tag,
+        portgroups=portgroups,
+        ipv4_config=ipv4_config,
+        ipv6_config=ipv6_config,
+        domain=domain,
+        mtu=mtu,
+    )
+    return _network(ctx, name, Wanted(wish, UNSET, autostart))
+
+
+@state
+def network_absent(ctx: Context, name: str) -> Plan:
+    """libvirt has no network NAME. One that a running guest is on is left alone."""
+    name_of(name, "network")
+    uri = _libvirt.uri_of(ctx)
+    try:
+        found = _virt_network.get(uri, name)
+        if found is None:
+            return Plan(None, None, comment=f"there is no network {name}")
+        current = Wanted(xml.read(found.definition), found.running is not None)
+        if found.running is not None and (using := _virt_network.users(uri, name)):
+            return Plan(current, None, unknown=f"the network {name} is in use by {', '.join(using)}")
+    except LibvirtUnavailable as error:
+        return Plan(None, None, unknown=str(error))
+    return Plan(current, None, gone_steps(name, found, uri))
+
+
+def gone_steps(name: str, found: Network, uri: str | None) -> Iterator[Step]:
+    """The steps that take the network away. Pure."""
+    if found.running is not None:
+        yield Step(f"stop network {name}", "running", "stopped", do=call(_virt_network.stop, name, uri=uri))
+    if found.persistent:
+        yield Step(f"undefine network {name}", name, None, do=call(_virt_network.undefine, name, uri=uri))
+
+
+@check(of=network_running)
+def _running_arguments(name: str, **given: Any) -> None:
+    _checked(name, given)
+
+
+@check(of=network_defined)
+def _defined_arguments(name: str, **given: Any) -> None:
+    _checked(name, given)
+
+
+@check(of=network_absent)
+def _absent_arguments(name: str) -> None:
+    name_of(name, "network")
+
+
+def _checked(name: str, given: Mapping[str, Any]) -> None:
+    name_of(name, "network")
+    words = ("bridge", "vport", "tag", "ipv4_config", "ipv6_config", "domain", "mtu")
+    arguments = {word: given.get(word) for word in words}
+    xml.definition(forward=given["forward"], portgroups=given.get("portgroups", ()), **arguments)
+
+
+def _network(ctx: Context, name: str, wish: Wanted) -> Plan:
+    name_of(name, "network")
+    uri, definition = _libvirt.uri_of(ctx), wish.definition
+    assert isinstance(definition, Definition)
+    try:
+        found = _virt_network.get(uri, name)
+        if found is not None and not found.persistent:
+            why = f"the network {name} is transient: stop it (virt.network_stop) to define it"
+            return Plan(None, wish, unknown=why)
+        current = _current(found, definition)
+        if current is not None and current.outdated and wish.outdated is False:
+            using = _virt_network.users(uri, name)
+            if using:
+                why = f"the network {name} is in use by {', '.join(using)}, so it is not restarted"
+                return Plan(current, wish, unknown=why)
+    except LibvirtUnavailable as error:
+        return Plan(None, wish, unknown=str(error))
+    if definition.forward == "bridge" and (missing := _missing_bridge(definition.bridge or "")) is not None:
+        return Plan(current, wish, unknown=missing)
+    new = xml.write(name, definition, found.definition if found else None)
+    old = current is not None and current.outdated is True and current.definition == definition
+    comment = f"{name} runs by an older definition, until its next start" if old else None
+    return Plan(current, wish, steps(name, current, wish, new, uri), comment=comment)
+
+
+def _current(found: Network | None, wish: Definition) -> Wanted | None:
+    if found is None:
+        return None
+    live = xml.same(xml.read(found.running), wish) if found.running is not None else None
+    return Wanted(
+        xml.same(xml.read(found.definition), wish),
+        found.running is not None,
+        found.autostart,
+        live is not None and live != wish,
+    )
+
+
+def _missing_bridge(bridge: str) -> str | None:
+    """Why the node's BRIDGE can't be joined, with the nearest that there is; None where it is there."""
+    import socket
+
+    there = [link for _, link in socket.if_nameindex()]
+    return None if bridge in there else f"there is no bridge {bridge!r} on this node.{nearest(bridge, there)}"
+
+
+def steps(name: str, current: Wanted | None, wish: Wanted, new: str, uri: str | None) -> Iterator[Step]:
+    """The steps from CURRENT (None: no such network) to WISH; NEW is its XML. Pure."""
+    runs = current is not None and current.running is True
+    restarts = runs and current is not None and current.outdated is True and wish.outdated is False
+    if current is None or current.definition != wish.definition:
+        note = " (takes effect at its next start)" if runs and not restarts else ""
+        verb = "define" if current is None else "redefine"
+        before = current.definition if current else None
+        yield Step(f"{verb} network {name}{note}", before, wish.definition, do=call(_virt_network.define, new, uri=uri))
+    if isinstance(wish.autostart, bool) and wish.autostart != (current.autostart if current else False):
+        words = "start with the node" if wish.autostart else "not start with the node"
+        do = call(_virt_network.set_autostart, name, wish.autostart, uri=uri)
+        yield Step(f"let network {name} {words}", not wish.autostart, wish.autostart, do=do)
+    if restarts:
+        yield Step(f"stop network {name}", "running", "stopped", do=call(_virt_network.stop, name, uri=uri))
+    if wish.running is True and (restarts or not runs):
+        yield Step(f"start network {name}", "stopped", "running", do=call(_virt_network.start, name, uri=uri))
