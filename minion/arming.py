@@ -6,6 +6,7 @@ elsewhere a process in a session of its own. This file imports nothing heavy: th
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -15,7 +16,36 @@ from pathlib import Path
 
 from modules._transaction_store import Store, TransactionError, folder_of
 
+logger = logging.getLogger(__name__)
+
 UNIT = "saltern-guard.service"
+_FOLDERS = ("/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+_MARK = "Written by Saltern: a change of the network is guarded by it. Remove this line to keep your own version."
+_TEXT = """\
+# {mark}
+[Unit]
+Description=Saltern network guard
+DefaultDependencies=no
+ConditionPathExists=/var/lib/saltern/minion/network/pending
+RequiresMountsFor=/var/lib/saltern /etc
+After=local-fs.target
+Wants=network-pre.target
+Before=network-pre.target systemd-networkd.service NetworkManager.service networking.service saltern-network.service
+Before=shutdown.target
+Conflicts=shutdown.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+ExecStart={command} --boot
+Restart=on-failure
+RestartSec=100ms
+TimeoutStartSec=60
+OOMScoreAdjust=-1000
+
+[Install]
+WantedBy=sysinit.target
+"""
 ARM_S = 20.0  # a small host under load takes seconds to load Python and pyroute2
 _SYSTEMD_S = 15.0
 _POLL_S = 0.02
@@ -73,12 +103,51 @@ def _ways(root: Path) -> Sequence[tuple[str, list[str]]]:
         "--",
         *guard_argv(root),
     ]
-    installed = root == Path("/") and any(
-        os.path.exists(f"{folder}/{UNIT}")
-        for folder in ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
-    )
     ways = [("a unit of systemd for this change alone", transient)]
-    return [(UNIT, ["systemctl", "start", UNIT]), *ways] if installed else ways
+    if root != Path("/"):
+        return ways
+    install()
+    return [(UNIT, ["systemctl", "start", UNIT]), *ways]
+
+
+def unit() -> str:
+    """The text of the unit, for the installation that runs now."""
+    return _TEXT.format(mark=_MARK, command=" ".join(guard_argv(Path("/"))))
+
+
+def install() -> None:
+    """Have the unit installed and enabled: it is what takes an uncommitted change back at the next boot. One that an
+    administrator or a package put there stays as it is. Where it can't be written, the change is guarded all the same
+    so long as the node runs."""
+    file = f"{_FOLDERS[0]}/{UNIT}"
+    wanted = f"{_FOLDERS[0]}/sysinit.target.wants/{UNIT}"
+    try:
+        there = next((f"{folder}/{UNIT}" for folder in _FOLDERS if os.path.exists(f"{folder}/{UNIT}")), None)
+        if there is None or (there == file and _differs(file)):
+            _write(file, unit())
+            there = file
+            _ran(["systemctl", "daemon-reload"])
+        if not os.path.lexists(wanted):
+            os.makedirs(os.path.dirname(wanted), mode=0o755, exist_ok=True)
+            os.symlink(there, wanted)
+    except OSError as error:
+        logger.warning("%s can't be installed, so nothing would take a change back at boot: %s", UNIT, error)
+
+
+def _differs(file: str) -> bool:
+    """Whether FILE is of an earlier installation of ours."""
+    text = Path(file).read_text(errors="replace")
+    return text.startswith(f"# {_MARK}") and text != unit()
+
+
+def _write(file: str, text: str) -> None:
+    temporary = f"{file}.new"
+    with open(temporary, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, file)
 
 
 def _same_namespaces() -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 from modules import _checkpoint_capture as capture
 from modules._checkpoint import BadCheckpoint
 from modules._checkpoint_diff import way_back
+from modules._run import run
 from modules._transaction_end import roll_back
 from modules._transaction_store import RUNNING, WAITING, Last, Pending, Store, boot_id, folder_of, started_at
 from saltern.config import Paths
@@ -42,7 +43,7 @@ def main(root: Path, *, boot: bool = False) -> int:
             return 0
         with permit_acting():
             if pending.boot != boot_id():
-                after_boot(store, pending, early=boot)
+                after_boot(store, pending, early=boot and not _networking())
             else:
                 guard(store, pending)
     _tell_systemd()
@@ -55,6 +56,12 @@ def after_boot(store: Store, pending: Pending, *, early: bool) -> Last:
     last = roll_back(store, pending, "the node went down before it was committed", "boot", kernel=not early)
     _tell_systemd()
     return last
+
+
+def _networking() -> bool:
+    """Whether something has brought up the network since the boot, as far as systemd knows."""
+    ran = run(["systemctl", "is-active", "--quiet", "network.target"], timeout_s=_STEP_S)
+    return ran.code == 0 or ran.timed_out
 
 
 def guard(store: Store, pending: Pending) -> Last | None:

@@ -150,7 +150,7 @@ class NetworkTransaction:
             made=frozenset(name for step in steps for name in management.makes(step.do)),
             named=frozenset(text for text in texts if len(text) <= 15),
             settings=settings,
-            files=files_named(texts, self._folders),
+            files=files_named([path for step in steps for path in management.writes(step.do)], self._folders),
         )
         self._store.touch(touched)
         self._store.say("steps", steps=[step.sentence for step in steps])

@@ -257,8 +257,7 @@ def _sync(folder: str) -> None:
         os.close(_safe_fd)
 
 
-def files_named(values: Iterable[object], folders: Iterable[str]) -> dict[str, SavedFile | None]:
-    """The files that VALUES (arguments of steps) name by absolute paths outside FOLDERS, as they are now."""
+def files_named(paths: Iterable[str], folders: Iterable[str]) -> dict[str, SavedFile | None]:
+    """The files of PATHS outside FOLDERS, as they are now; None where there is none."""
     inside = tuple(f"{folder}/" for folder in folders)
-    paths = [value for value in values if isinstance(value, str) and value.startswith("/") and "\n" not in value]
     return {path: capture.saved_file(path) for path in paths if not path.startswith(inside) and not os.path.isdir(path)}

@@ -17,6 +17,7 @@ from modules._netlink import Link, View
 from saltern.converge.plan import Call
 
 _WORD = re.compile(r"[^\s/:,;=\"'()\[\]{}]+")
+_LONGEST_PATH = 4096
 _EVERYWHERE = ("default", "0.0.0.0/0", "::/0")
 _MAKERS = frozenset({"add", "make", "create", "replace", "rename", "rename_peer"})
 _WIDE = ("net/ipv4/ip_forward", "net/bridge/")
@@ -65,7 +66,8 @@ def _chain(view: View, top: Link) -> list[str]:
     seen = {top.index}
     link = top
     while True:
-        ports = [port for port in view.ports(link.index) if not _is_guest(port) and port.index not in seen]
+        every = [port for port in view.ports(link.index) if port.index not in seen]
+        ports = [port for port in every if not _is_guest(port)] or every[:1]
         below = view.at(link.parent) if link.parent is not None and not link.parent_elsewhere else None
         if ports:
             chain.insert(0, ",".join(port.name for port in ports))
@@ -126,6 +128,19 @@ def texts(values: Iterable[Any]) -> Iterator[str]:
             yield from texts(value)
         elif hasattr(value, "__fspath__"):
             yield str(value)
+
+
+def writes(do: Call) -> Iterator[str]:
+    """The files that the step which DOes this may write, by absolute paths."""
+    root = do.args[0] if do.args and isinstance(do.args[0], str) else ""
+    below = do.function.__module__.rpartition(".")[2].startswith("_persist")
+    for text in texts((*do.args, *(value for _, value in do.kwargs))):
+        if len(text) > _LONGEST_PATH or "\n" in text or "/" not in text.strip("/"):
+            continue
+        if text.startswith("/"):
+            yield text
+        elif below and text.startswith(("etc/", "run/", "usr/")):
+            yield f"{root.rstrip('/')}/{text}"
 
 
 def makes(do: Call) -> Iterator[str]:

@@ -50,9 +50,7 @@ def confirm(ctx: Context) -> str:
     store = _store(ctx)
     found = _pending(store)
     if found.phase == RUNNING:
-        raise TransactionError(
-            f"job {found.jid} is still at work on its network change: confirm it after that"
-        )
+        raise TransactionError(f"job {found.jid} is still at work on its network change: confirm it after that")
     if found.boot != boot_id() or found.left_s <= 0:
         raise TransactionError(f"it is too late to confirm the network change of job {found.jid}: it is taken back")
     return f"{commit(store, found, 'a person confirmed it', 'person').outcome}: the network change of job {found.jid}"
