@@ -30,6 +30,7 @@ GRACE_S = 15.0
 NEEDS_BUNDLE = frozenset({"state", "pillar", "cp", "slsutil"})  # namespaces whose jobs carry trees and pillar
 
 Bundles = Callable[[Sequence[tuple[Minion, bytes]]], Awaitable[Sequence[bytes | SalternError]]]
+Select = Callable[[str, str], Awaitable[list[Minion]]]  # an expression and its form
 Pillars = Callable[[Sequence[Minion]], Awaitable[Mapping[bytes, Mapping[str, Any]]]]
 
 
@@ -50,6 +51,7 @@ class Dispatch:
         self.presence, self.store, self.router = presence, store, router
         self.asks = Asks(presence, store, pillar, lambda minion, answer: router.send(minion, m.encode(answer)))
         self._bundles, self.pillars = bundles, pillars
+        self.select: Select = _no_targets  # set by the requests, which know the nodegroups
         self.active: dict[str, Job] = {}
         self._new_jid = jobs.JidMaker(last_jid)
         self._loop = asyncio.get_running_loop()
@@ -400,6 +402,10 @@ class Dispatch:
             await future
         except StoreError as error:
             logger.error("%s", error)
+
+
+async def _no_targets(expression: str, form: str) -> list[Minion]:
+    raise UsageError(f"{expression!r} can't be resolved yet: the master is starting")
 
 
 def _job_message(job: Job, bundle: bytes) -> bytes:

@@ -30,6 +30,9 @@ class Requests:
     pair: KeyPair
     dispatch: Dispatch
 
+    def __post_init__(self) -> None:
+        self.dispatch.select = self.select
+
     def table(self) -> dict[str, Handler]:
         """The handlers by `op`."""
         return {"publish": self.publish, "runner": self.runner, "key": self.key}

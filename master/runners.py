@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from master import jobs, vnet_runners
+from master import jobs, network_runners, vnet_runners
 from master.dispatch import Dispatch
 from master.keys import iso
 from saltern import names
@@ -81,6 +81,7 @@ TABLE: Mapping[str, tuple[Runner, str]] = {
     "manage.up": (up, "nested"),
     "manage.down": (down, "nested"),
     "manage.status": (status, "nested"),
+    "network.graph": (network_runners.graph, "network"),
     "vnet.leases": (vnet_runners.leases, "table"),
     "vnet.reserve": (vnet_runners.reserve, "nested"),
     "vnet.release": (vnet_runners.release, "nested"),

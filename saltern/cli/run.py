@@ -7,7 +7,7 @@ import sys
 
 from saltern.cli.options import COLOUR, HELP, LOG_LEVEL, ROOT, VERSION, Option, Parsed, help_text, parse
 from saltern.cli.terminal import guarded, wants_colour
-from saltern.errors import UsageError
+from saltern.errors import SalternError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ RUNNERS = (
     ("manage.up", "the minions that are connected"),
     ("manage.down", "the accepted minions that are not connected"),
     ("manage.status", "both, with address, round-trip time, and when they were last seen"),
+    ("network.graph", "networks as declared and as they are: network.graph TARGET [--out-file FILE.svg]"),
     ("vnet.leases", "the addresses of virtual networks and who has them: vnet.leases [VNET]"),
     ("vnet.reserve", "keep an address for a guest: vnet.reserve VNET GUEST ADDRESS"),
     ("vnet.release", "take back a guest's address: vnet.release VNET GUEST"),
@@ -30,6 +31,7 @@ RUNNERS = (
 )
 OPTIONS = (
     Option("--output --out", "the layout", metavar="FORMAT", choices=FORMATS, late=True),
+    Option("--out-file", "write into FILE; a graph is drawn where it ends in .svg", metavar="FILE", late=True),
     LOG_LEVEL,
     ROOT,
     *COLOUR,
@@ -46,6 +48,7 @@ examples:
   saltern-run manage.status
   saltern-run jobs.list_jobs limit=5
   saltern-run jobs.lookup_jid 20261121050354123456 --out json
+  saltern-run network.graph 'on-node*' --out-file network.svg
 
 exit codes:
   0  all went well
@@ -79,12 +82,32 @@ def run(argv: list[str]) -> int:
         if debug:
             sys.stderr.write(f"{event!a}\n")
         if event["event"] == "data":
-            colour = wants_colour(given.values.get("colour"), sys.stdout, os.environ)
-            out = given.values.get("out")
-            sys.stdout.write(shown(event.get("data"), out, str(event.get("out") or "nested"), colour))
+            _give(event, given)
         elif event["event"] == "end":
             well = event.get("ok") is not False
     return 0 if well else 1
+
+
+def _give(event: dict[str, Any], given: Parsed) -> None:
+    """Show or write what came."""
+    data, out, suits = event.get("data"), given.values.get("out"), str(event.get("out") or "nested")
+    file = given.text("out_file")
+    if not file:
+        sys.stdout.write(shown(data, out, suits, wants_colour(given.values.get("colour"), sys.stdout, os.environ)))
+        return
+    if file.endswith(".svg"):
+        from saltern.cli import network
+
+        if suits != "network" or not isinstance(data, dict):
+            raise UsageError(f"{given.words[0]} draws no picture: network.graph does")
+        text = network.picture(data)
+    else:
+        text = shown(data, out, suits, given.values.get("colour") is True)
+    try:
+        with open(file, "w", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise SalternError(f"{file}: can't be written: {error.strerror}") from None
 
 
 def request(given: Parsed) -> dict[str, Any]:
@@ -102,6 +125,10 @@ def shown(data: Any, out: str | None, suits: str, colour: bool) -> str:
     from saltern.cli.output import render_data
 
     layout = out or suits
+    if layout == "network" and isinstance(data, dict):
+        from saltern.cli import network
+
+        return network.tree(data, colour=colour)
     if layout in ("job", "highstate") and isinstance(data, dict) and isinstance(data.get("Result"), dict):
         return _job(data, colour)
     return render_data(data, out=layout, colour=colour)

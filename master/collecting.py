@@ -1,0 +1,64 @@
+"""A job of the master itself: run a function on minions and have what each returned."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from master.dispatch import Dispatch
+from master.presence import Minion
+
+MOST_BYTES = 4 * 1024 * 1024  # of one minion's return: it is read in the master's own loop
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What one minion returned, or as a text why it did not. OUTCOME as in the store: done, failed, offline, …"""
+
+    outcome: str
+    value: Any
+
+    @property
+    def ok(self) -> bool:
+        """Whether VALUE is what the function returned."""
+        return self.outcome == "done"
+
+
+async def collect(
+    master: Dispatch,
+    chosen: Sequence[Minion],
+    function: str,
+    *,
+    target: str,
+    form: str,
+    user: str,
+    timeout_s: float,
+) -> dict[str, Collected]:
+    """Run FUNCTION on the CHOSEN minions and wait at most TIMEOUT_S: what each returned, by id. Some of them may be
+    away; that is one outcome of several."""
+    found: dict[str, Collected] = {}
+    ended = asyncio.Event()
+
+    def watch(line: bytes) -> None:
+        if len(line) > MOST_BYTES:  # only a return has such a length; whose it is stands before it
+            head = json.loads(line[: line.index(b', "return": ')] + b"}")
+            found[head["minion"]] = Collected("failed", f"its return has more than {MOST_BYTES} bytes")
+            return
+        event = json.loads(line)
+        if event["event"] == "return":
+            found[event["minion"]] = Collected(event["outcome"], event["return"])
+        elif event["event"] == "end":
+            ended.set()
+
+    job = await master.publish(chosen, function, (), {}, target=target, form=form, user=user, watcher=watch)
+    try:
+        async with asyncio.timeout(timeout_s):
+            await ended.wait()
+    except TimeoutError:
+        master.time_out(job)
+    finally:
+        master.unwatch(job, watch)
+    return found
