@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from modules import bridge, link
+from modules._bridgevlans import Vlans
 from modules.bridge import Bridge
 from saltern.converge.plan import UNSET, Call, call
 from states._addressing import Around
-from states.bridge import Ports, steps
+from states._bridge_ports import Ports
+from states.bridge import steps
 
 
 def done(current: Bridge | None, wish: Bridge, ports: Ports = Ports(), around: Around = Around()) -> list[Call]:
@@ -119,3 +121,52 @@ def test_the_step_for_the_default_route_names_what_it_replaces(
     current, wish = Bridge(gateway=have), Bridge(gateway="10.0.0.254")
     plan = list(steps("br0", current, wish, around=Around(displaced=displaced)))
     assert [step.sentence for step in plan] == [sentence]
+
+
+VLANS = {"eth0": Vlans(43, frozenset({43}), frozenset({10, 11})), "br0": Vlans(None, frozenset(), frozenset({43}))}
+
+
+def test_vlans_come_before_filtering_and_before_a_port_is_up() -> None:
+    wish = Bridge(
+        ports=frozenset({"eth0"}),
+        vlan_filtering=True,
+        vlan_default_pvid=0,
+        port_options={"eth0": {"isolated": 1}},
+        vlans={name: str(vlans) for name, vlans in VLANS.items()},
+    )
+    assert done(None, wish, Ports(down=frozenset({"eth0"}), vlans=VLANS)) == [
+        call(bridge.add, "br0", vlan_default_pvid=0),
+        call(bridge.add_port, "br0", "eth0"),
+        call(bridge.change_port, "br0", "eth0", isolated=1),
+        call(bridge.set_vlans, "br0", "br0", tagged="43"),
+        call(bridge.set_vlans, "br0", "eth0", pvid=43, untagged="43", tagged="10-11"),
+        call(link.up, "eth0"),
+        call(bridge.change, "br0", vlan_filtering=True),
+    ]
+
+
+def test_only_the_port_whose_vlans_differ_is_set() -> None:
+    wish = Bridge(vlans={name: str(vlans) for name, vlans in VLANS.items()})
+    current = Bridge(vlans={"eth0": "PVID 1, untagged 1", "br0": str(VLANS["br0"])})
+    assert done(current, wish, Ports(vlans=VLANS)) == [
+        call(bridge.set_vlans, "br0", "eth0", pvid=43, untagged="43", tagged="10-11")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("priority", 4096),
+        ("hello_time", 1),
+        ("max_age", 6),
+        ("ageing_time", 0),
+        ("multicast_snooping", False),
+        ("group_fwd_mask", 0x4000),
+        ("vlan_default_pvid", 0),
+    ],
+)
+def test_each_option_is_set_at_first_and_when_it_drifts(option: str, value: float) -> None:
+    wish = Bridge(**{option: value})  # type: ignore[arg-type]
+    assert done(None, wish) == [call(bridge.add, "br0", **{option: value})]
+    assert done(Bridge(**{option: 77}), wish) == [call(bridge.change, "br0", **{option: value})]  # type: ignore[arg-type]
+    assert done(wish, wish) == []
