@@ -126,7 +126,7 @@ def _resolves(address: str, timeout_s: float) -> bool:
 def _echoes(address: str, timeout_s: float) -> bool:
     """Whether a host answers an echo request (ICMP, RFC 792; ICMPv6, RFC 4443), or at least its address is resolved on
     the link, since many gateways answer no echo."""
-    kind, _, _, _, place = socket.getaddrinfo(address, 0, type=socket.SOCK_RAW, flags=socket.AI_NUMERICHOST)[0]
+    kind, _, _, _, place = socket.getaddrinfo(address, 0, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
     six = kind == socket.AF_INET6
     protocol = socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP
     mark = os.urandom(2)

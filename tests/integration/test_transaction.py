@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs roo
 
 FAR = f"saltern-n-{os.getpid()}"  # the minion's namespace
 HOME = f"saltern-m-{os.getpid()}"
-LIMIT_S = 8
+LIMIT_S = 6
 GOOD = {"addresses": ["10.99.0.2/24", "10.99.0.3/24"], "gateway": "10.99.0.1"}
 
 
