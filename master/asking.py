@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from master.events import Bus
 from master.presence import Minion, Presence
 from master.store import Store
 from master.vnet_offers import Offers
@@ -22,8 +23,8 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Asking:
     """The master's parts that answers are made from. PILLAR renders a minion's own, from the master's tree."""
 
-    def __init__(self, presence: Presence, store: Store, pillar: Pillar) -> None:
-        self.presence, self.store, self.pillar = presence, store, pillar
+    def __init__(self, presence: Presence, store: Store, pillar: Pillar, bus: Bus) -> None:
+        self.presence, self.store, self.pillar, self.bus = presence, store, pillar, bus
         self.offers = Offers()
 
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from master import vnet_asks
+from master import event_asks, vnet_asks
 from master.asking import Asking, Entry, Pillar
+from master.events import Bus
 from master.presence import Minion, Presence
 from master.store import Store
 from saltern.asks import MAX_VALUE_BYTES
@@ -26,7 +27,7 @@ from saltern.wire import messages as m
 
 logger = logging.getLogger(__name__)
 
-TABLE: Mapping[str, Entry] = {**vnet_asks.TABLE}
+TABLE: Mapping[str, Entry] = {**vnet_asks.TABLE, **event_asks.TABLE}
 
 MOST_WAITING = 64  # questions of one minion; it has eight workers, each with one question at a time
 RATE_S = 100.0  # questions of one minion in a second, in the long run
@@ -52,7 +53,8 @@ class _Turn:
 
 
 class Asks:
-    """Answers questions. PILLAR renders a minion's; SEND brings an answer to a minion; CLOCK counts seconds."""
+    """Answers questions. PILLAR renders a minion's; SEND brings an answer to a minion; BUS hears of events; CLOCK
+    counts seconds."""
 
     def __init__(
         self,
@@ -60,11 +62,12 @@ class Asks:
         store: Store,
         pillar: Pillar,
         send: Callable[[Minion, m.Answer], object],
+        bus: Bus,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.asking = Asking(presence, store, pillar)
+        self.asking = Asking(presence, store, pillar, bus)
         self._presence, self._send = presence, send
         self._clock, self._sleep = clock, sleep
         self._turns: dict[bytes, _Turn] = {}

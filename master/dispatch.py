@@ -14,8 +14,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from master import jobs
+from master import jobs, keys
 from master.asks import Asks, Pillar
+from master.events import Bus
 from master.jobs import Emit, End, Job, Target
 from master.presence import Minion, Presence
 from master.router import Router
@@ -49,7 +50,10 @@ class Dispatch:
         ttl_s: float = 3600.0,
     ) -> None:
         self.presence, self.store, self.router = presence, store, router
-        self.asks = Asks(presence, store, pillar, lambda minion, answer: router.send(minion, m.encode(answer)))
+        self.bus = Bus()
+        self.asks = Asks(
+            presence, store, pillar, lambda minion, answer: router.send(minion, m.encode(answer)), self.bus
+        )
         self._bundles, self.pillars = bundles, pillars
         self.select: Select = _no_targets  # set by the requests, which know the nodegroups
         self.active: dict[str, Job] = {}
@@ -118,6 +122,18 @@ class Dispatch:
                 function=function,
                 targets={t.minion: t.state for t in job.targets.values()},
             )
+        )
+        self.bus.fire(
+            f"salt/job/{job.jid}/new",
+            lambda: {
+                "jid": job.jid,
+                "fun": function,
+                "arg": [*args, dict(kwargs)] if kwargs else list(args),
+                "tgt": target,
+                "tgt_type": form,
+                "user": user,
+                "minions": [minion.id for minion in chosen],
+            },
         )
         for minion in chosen:
             if job.targets[minion.record.public].state == "offline":
@@ -207,6 +223,8 @@ class Dispatch:
 
     def arrived(self, minion: Minion, held: list[str]) -> None:
         """Send what the minion was to get and never got; end what it had and no longer knows."""
+        self.bus.fire(f"salt/minion/{minion.id}/start", {"id": minion.id, "cmd": "_minion_event"})
+        self.bus.fire("salt/presence/change", {"new": [minion.id], "lost": []})
         self._task(self._resume(minion, held))
 
     async def _resume(self, minion: Minion, held: list[str]) -> None:
@@ -221,9 +239,14 @@ class Dispatch:
                 known.targets.setdefault(public, Target(public, minion.id, state))
                 await self._send(known, [minion])
 
+    def joined(self, record: keys.Record) -> None:
+        """Tell who asked to join."""
+        self.bus.fire("salt/auth", {"id": record.id, "act": record.state, "finger": record.fingerprint})
+
     def left(self, minion: Minion) -> None:
         """Give the minion GRACE_S to come back, then tell those who wait for it."""
         public = minion.record.public
+        self.bus.fire("salt/presence/change", {"new": [], "lost": [minion.id]})
         if any(public in job.waiting for job in self.active.values()):
             self._loop.call_later(GRACE_S, self._still_away, minion)
 
@@ -259,6 +282,10 @@ class Dispatch:
         target = job.targets.get(minion.record.public) if job else None
         if job and target:
             target.step = (message.step, message.total, message.state_id)
+            self.bus.fire(
+                f"salt/job/{job.jid}/prog/{minion.id}/{message.step}",
+                {"jid": job.jid, "id": minion.id, "step": message.step, "of": message.total, "state": message.state_id},
+            )
             job.emit(
                 _line(event="progress", minion=minion.id, step=message.step, total=message.total, id=message.state_id)
             )
@@ -309,6 +336,8 @@ class Dispatch:
         except StoreError as error:
             logger.error("%s", error)
             return
+        if verdict == "stored":
+            self._fire_return(job.jid, minion.id, job.function, end.outcome, end.success, end.retcode, end.value)
         if verdict == "unknown":
             logger.warning("%s told of a job of its own under the id of another, %s: dropped", minion.id, job.jid)
         self.router.send(minion, m.encode(m.Stored([job.jid])))
@@ -370,6 +399,7 @@ class Dispatch:
         if job.turns:
             job.turns.ended(public, outcome == "done" and success and not retcode, self._loop.time())
             self._task(self._next_turns(job))
+        self._fire_return(job.jid, target.minion, job.function, outcome, success, retcode, value)
         head = _line(
             event="return",
             minion=target.minion,
@@ -379,6 +409,22 @@ class Dispatch:
             duration_ms=duration_ms,
         )
         job.emit(head[:-2] + b', "return": ' + value + b"}\n")
+
+    def _fire_return(
+        self, jid: str, minion: str, function: str, outcome: str, success: bool, retcode: int, value: bytes
+    ) -> None:
+        self.bus.fire(
+            f"salt/job/{jid}/ret/{minion}",
+            lambda: {
+                "jid": jid,
+                "id": minion,
+                "fun": function,
+                "outcome": outcome,
+                "success": success,
+                "retcode": retcode,
+                "return": json.loads(value),
+            },
+        )
 
     def _ended(self, job: Job) -> None:
         if not job.waiting and job.jid in self.active:

@@ -35,7 +35,7 @@ class Requests:
 
     def table(self) -> dict[str, Handler]:
         """The handlers by `op`."""
-        return {"publish": self.publish, "runner": self.runner, "key": self.key}
+        return {"publish": self.publish, "runner": self.runner, "key": self.key, "events": self.events}
 
     # --- jobs ----------------------------------------------------------------------------------------------------
 
@@ -101,6 +101,17 @@ class Requests:
         talk.say("data", data=data, out=out)
         talk.say("end", ok=True)
 
+    # --- events --------------------------------------------------------------------------------------------------
+
+    async def events(self, talk: Conversation, request: Mapping[str, Any]) -> None:
+        """Tell what happens until the command is gone."""
+        end = self.dispatch.bus.follow(fields.text(request, "tag", "*"), talk.emit)
+        talk.say("following")
+        try:
+            await talk.gone.wait()
+        finally:
+            end()
+
     # --- keys ----------------------------------------------------------------------------------------------------
 
     async def key(self, talk: Conversation, request: Mapping[str, Any]) -> None:
@@ -115,6 +126,7 @@ class Requests:
 
     def _apply(self, action: str, record: keys.Record) -> None:
         presence, router = self.dispatch.presence, self.dispatch.router
+        self.dispatch.bus.fire("salt/key", {"id": record.id, "act": action, "finger": record.fingerprint})
         if action == "accept":
             presence.put(record)
             router.admit_stranger(record)

@@ -51,6 +51,9 @@ class Work(Protocol):
     def arrived(self, minion: Minion, held: list[str]) -> None:
         """MINION said hello; it holds the jobs HELD."""
 
+    def joined(self, record: keys.Record) -> None:
+        """A key asked to join; RECORD says whether it was accepted."""
+
     def left(self, minion: Minion) -> None:
         """The connection of MINION is gone."""
 
@@ -194,6 +197,7 @@ class Router:
             self._endpoint.send((session.route, m.encode(reply)))
             return
         self.presence.put(record)
+        self._work.joined(record)
         if record.state == keys.ACCEPTED:
             self._welcome(session.route, record)
         else:

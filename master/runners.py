@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from master import jobs, network_runners, vnet_runners
+from master import events, jobs, network_runners, vnet_runners
 from master.dispatch import Dispatch
 from master.keys import iso
 from saltern import names
@@ -68,6 +68,19 @@ async def prune(master: Dispatch, hours: float) -> int:
     return await master.store.do(lambda c: jobs.prune(c, time.time() - hours * 3600))
 
 
+async def send_event(master: Dispatch, tag: str, data: Any = None, **more: Any) -> str:
+    """Tell the bus of TAG with DATA, a mapping, and MORE: event.send deploy/done version=3."""
+    if data is not None and not isinstance(data, Mapping):
+        raise UsageError(f"the data of an event is a mapping, not {data!r}")
+    master.bus.fire(events.custom_tag(tag), {**(data or {}), **more})
+    return tag
+
+
+async def followers(master: Dispatch) -> int:
+    """How many follow the bus now."""
+    return master.bus.followers
+
+
 async def doc(_master: Dispatch) -> dict[str, str]:
     """The runners and what they do."""
     return {name: inspect.getdoc(runner) or "" for name, (runner, _) in sorted(TABLE.items())}
@@ -86,6 +99,8 @@ TABLE: Mapping[str, tuple[Runner, str]] = {
     "vnet.reserve": (vnet_runners.reserve, "nested"),
     "vnet.release": (vnet_runners.release, "nested"),
     "vnet.move": (vnet_runners.move, "nested"),
+    "event.send": (send_event, "nested"),
+    "event.followers": (followers, "nested"),
     "doc.runner": (doc, "nested"),
 }
 

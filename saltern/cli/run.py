@@ -27,6 +27,8 @@ RUNNERS = (
     ("vnet.reserve", "keep an address for a guest: vnet.reserve VNET GUEST ADDRESS"),
     ("vnet.release", "take back a guest's address: vnet.release VNET GUEST"),
     ("vnet.move", "let another minion hold it: vnet.move VNET GUEST MINION"),
+    ("state.event", "follow what happens on the master: state.event ['salt/job/*'] [pretty=True] [count=N]"),
+    ("event.send", "tell the event bus: event.send TAG name=value"),
     ("doc.runner", "all runners of this master and what they do"),
 )
 OPTIONS = (
@@ -48,6 +50,7 @@ examples:
   saltern-run manage.status
   saltern-run jobs.list_jobs limit=5
   saltern-run jobs.lookup_jid 20261121050354123456 --out json
+  saltern-run state.event 'salt/job/*' pretty=True
   saltern-run network.graph 'on-node*' --out-file network.svg
 
 exit codes:
@@ -75,6 +78,12 @@ def run(argv: list[str]) -> int:
 
         sys.stdout.write(f"saltern-run {__version__}\n")
         return 0
+    if given.words[:1] == ["state.event"]:
+        from saltern.cli import arguments, follow
+
+        args, kwargs = arguments.parse(given.rest)
+        colour = wants_colour(given.values.get("colour"), sys.stdout, os.environ)
+        return follow.run(given.text("root", "/"), args, kwargs, colour=colour)
     from saltern.cli import client
 
     well, debug = True, given.text("log_level") in ("debug", "trace", "all")

@@ -12,6 +12,7 @@ import msgspec
 
 from master import asks, keys, store
 from master.asking import Arguments
+from master.events import Bus
 from master.presence import Minion, Presence
 from saltern.wire import messages as m
 
@@ -44,7 +45,7 @@ def made(
         return pillar or {}
 
     there = Now(store.connect(folder / "master.db"))
-    return asks.Asks(presence, there, give, lambda _, answer: answers.append(answer), **more), presence, answers  # type: ignore[arg-type]
+    return asks.Asks(presence, there, give, lambda _, answer: answers.append(answer), Bus(), **more), presence, answers  # type: ignore[arg-type]
 
 
 def test_every_question_has_typed_arguments_that_refuse_the_unknown() -> None:
