@@ -8,6 +8,7 @@ always said, never guessed; the program is limited in time, memory, and the size
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -23,7 +24,9 @@ MEMORY_BYTES = 4 << 30  # address space; qemu-img's threads reserve most of it w
 SECTOR = 512
 MAX_SIZE = 1 << 50  # of an image, bytes; a typing error rather than a disk
 _SLACK_BYTES = 64 << 20  # a qcow2 file may be longer than what it holds
+LEFT_BEHIND_S = 86400.0  # a private folder in which nothing was made for so long belongs to nobody any more
 _PRIVATE = ".saltern-"  # begins the name of a private folder
+_PRIVATE_NAME = re.compile(r"\.saltern-[0-9a-f]{16}")
 
 
 class ImageError(PermanentError):
@@ -118,6 +121,7 @@ def private(target: str) -> Iterator[int]:
     """A descriptor of a new folder beside TARGET that only this user may enter; it goes with all that is in it. Its
     descriptor is a working folder for programs too."""
     with _safe.parent_of(target, follow=False) as (parent, _):
+        _sweep(parent)
         name = f"{_PRIVATE}{os.urandom(8).hex()}"
         try:
             os.mkdir(name, 0o700, dir_fd=parent)
@@ -130,12 +134,37 @@ def private(target: str) -> Iterator[int]:
         except OSError as error:
             raise _told(error, target) from None
         finally:
-            for left in os.listdir(folder):
-                with suppress(OSError):
-                    os.unlink(left, dir_fd=folder)
+            _clear(folder)
             os.close(folder)
             with suppress(OSError):
                 os.rmdir(name, dir_fd=parent)
+
+
+def _clear(folder: int) -> None:
+    with suppress(OSError):
+        for left in os.listdir(folder):
+            os.unlink(left, dir_fd=folder)
+
+
+def _sweep(parent: int) -> None:
+    """Remove the private folders in PARENT that somebody left who was killed long ago, here or on another node."""
+    import time
+
+    with suppress(OSError):
+        fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)
+        try:
+            names = [name for name in os.listdir(fd) if _PRIVATE_NAME.fullmatch(name)]
+        finally:
+            os.close(fd)
+        for name in names:
+            folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+            try:
+                if time.time() - os.fstat(folder).st_mtime < LEFT_BEHIND_S:
+                    continue
+                _clear(folder)
+                os.rmdir(name, dir_fd=parent)
+            finally:
+                os.close(folder)
 
 
 def _own(folder: int, name: str, target: str) -> None:
@@ -183,8 +212,13 @@ def place(
         _safe.sync_folder(parent)
 
 
-def _qemu_img(words: list[str], folder: int, size: int, told: str, timeout_s: float = QUICK_S) -> None:
-    """Run qemu-img in FOLDER, which may make no file longer than what an image of SIZE bytes takes."""
+def output(words: list[str], folder: int, told: str) -> str:
+    """What qemu-img says in FOLDER, where it only reads."""
+    return _qemu_img(words, folder, 0, told)
+
+
+def _qemu_img(words: list[str], folder: int, size: int, told: str, timeout_s: float = QUICK_S) -> str:
+    """Run qemu-img in FOLDER, which may make no file longer than what an image of SIZE bytes takes. Its output."""
     longest = size + size // 64 + _SLACK_BYTES
     limits = [f"--as={MEMORY_BYTES}", f"--fsize={longest}", "--core=0"]
     ran = run(
@@ -196,7 +230,7 @@ def _qemu_img(words: list[str], folder: int, size: int, told: str, timeout_s: fl
     if ran.timed_out:
         raise ImageError(f"{told}: qemu-img {words[0]} did not end within {timeout_s:g} s, so it was ended")
     if ran.code == 0:
-        return
+        return ran.out
     said = (ran.err.strip() or ran.out.strip() or f"it ended with {ran.code}").removeprefix("qemu-img: ")
     if "No space left" in said or "quota exceeded" in said.lower():
         raise NoSpace(f"{told}: no space is left in {os.path.dirname(told)}")

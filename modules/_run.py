@@ -81,7 +81,7 @@ def run(
         )
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise CommandError(_start_error(argv, cwd, error)) from None
-    out, err = _Reader(process.stdout), _Reader(process.stderr)
+    out, err = Reader(process.stdout), Reader(process.stderr)
     threads = [threading.Thread(target=reader.read, daemon=True) for reader in (out, err) if reader.stream]
     if stdin is not None:
         data = stdin.encode() if isinstance(stdin, str) else stdin
@@ -93,9 +93,9 @@ def run(
         code = process.wait(timeout_s)
     except subprocess.TimeoutExpired:
         timed_out, code = True, -9
-        hangs = not _ended(process)
+        hangs = not ended(process)
     except BaseException:
-        _ended(process)
+        ended(process)
         raise
     for thread in threads:
         thread.join(0.5)  # a daemon left behind may hold the pipe open: what came until now is the output
@@ -129,7 +129,7 @@ def _start_error(argv: Sequence[str], cwd: str | None, error: Exception) -> str:
     return f"can't run {argv[0]}: {getattr(error, 'strerror', None) or error}"
 
 
-class _Reader:
+class Reader:
     """Reads a stream to its end and keeps the first OUTPUT_BYTES."""
 
     def __init__(self, stream: IO[bytes] | None) -> None:
@@ -161,7 +161,7 @@ def _feed(stream: IO[bytes] | None, data: bytes) -> None:
         pass  # it ended before it read all: its exit code tells what that means
 
 
-def _ended(process: Popen[bytes]) -> bool:
+def ended(process: Popen[bytes]) -> bool:
     """Kill PROCESS with its group and wait for its end, ENDED_S at most. Whether it ended."""
     import subprocess
     import threading

@@ -6,9 +6,10 @@ import os
 import stat
 from dataclasses import dataclass
 
-from modules import _qcow2, _safe
+from modules import _image_note, _owner, _qcow2, _safe
 from modules._qcow2 import BadImage
-from saltern.marks import reading
+from saltern.context import Context
+from saltern.marks import acting, reading
 
 FORMATS = ("qcow2", "raw")
 
@@ -86,3 +87,61 @@ def refused(image: Image, name: str) -> None:
         raise BadImage(f"{name} is refused: its header names the external data file {image.data_file!r}")
     if image.encryption is not None:
         raise BadImage(f"{name} is refused: it is encrypted ({image.encryption}) with a key that is kept elsewhere")
+
+
+@acting
+def make(
+    ctx: Context,
+    target: str,
+    source: str,
+    *,
+    digest: str | None = None,
+    format: str | None = None,
+    convert_to: str | None = None,
+    user: str | None = None,
+    group: str | None = None,
+    mode: str | None = None,
+    replace: bool = False,
+    origins: tuple[str, ...] = (),
+    timeout_s: float = 3600.0,
+) -> None:
+    """Make the image TARGET of SOURCE: `salt://…`, an absolute path, or a URL of http(s).
+
+    DIGEST ("sha256:…") is compared before anything else is done with it; FORMAT is what it is in, CONVERT_TO what it
+    shall be in. The whole takes TIMEOUT_S seconds at most for the download, and as many for the conversion. An error
+    leaves nothing behind, and what is there stays until the new image is whole.
+    """
+    from modules import _image_run, cp
+    from modules._image_make import Job
+
+    local = cp.cache_file(ctx, source) if source.startswith("salt://") else source
+    job = Job(
+        source=local,
+        target=_safe.absolute(target),
+        digest=digest,
+        format=format,
+        convert_to=convert_to,
+        uid=None if user is None else _owner.uid(user),
+        gid=None if group is None else _owner.gid(group),
+        mode=None if mode is None else _owner.bits(mode),
+        replace=replace,
+        origins=origins,
+        timeout_s=timeout_s,
+    )
+    _image_run.run(job, source)
+
+
+@acting
+def note(target: str, origins: tuple[str, ...], format: str) -> None:
+    """Note what the image TARGET, as it is now, was made of, so that it need not be read again to be known."""
+    _image_note.write(target, _image_note.Note(origins, format))
+
+
+@acting
+def remove(target: str) -> None:
+    """Delete the image TARGET, and what was noted of it."""
+    path = _safe.absolute(target)
+    with _safe.parent_of(path, follow=False) as (folder, name):
+        os.unlink(name, dir_fd=folder)
+        _safe.sync_folder(folder)
+    _image_note.remove(path)
