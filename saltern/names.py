@@ -12,6 +12,7 @@ from saltern.errors import UsageError
 _MINION_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9])?")
 _SALTENV = re.compile(r"[a-z0-9_-]{1,64}")
 _JID = re.compile(r"[0-9]{20}")
+_GUEST = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
 
 class InvalidName(UsageError, ValueError):
@@ -38,3 +39,11 @@ def jid(text: object) -> str:
     if isinstance(text, str) and _JID.fullmatch(text):
         return text
     raise InvalidName(f"not a job id: {text!r} (20 digits)")
+
+
+def guest(text: object) -> str:
+    """TEXT if it may be the name of a guest (a libvirt domain): 1-64 of ASCII letters, digits, `_`, `.`, `+`, `-`, a
+    letter or digit first; InvalidName otherwise. It becomes part of XML and of paths."""
+    if isinstance(text, str) and _GUEST.fullmatch(text):
+        return text
+    raise InvalidName(f"not the name of a guest: {text!r} (1-64 ASCII letters, digits, '_', '.', '+', '-')")
