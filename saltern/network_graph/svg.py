@@ -199,7 +199,7 @@ def _panel(
     _text(root, x + _PANEL, y + 26, side.title, "side")
     left, top = x + _PANEL, y + _PANEL + _TITLE
     for number, (start, _) in enumerate(layout.columns):
-        _text(root, left + start, top - 8, heads[number], "faint")
+        _text(root, left + start, top - 8, heads.get(number, ""), "faint")
     if not side.boxes:
         _text(root, left, top + 14, "nothing is declared" if side.title == "declared" else "nothing is known", "faint")
         return

@@ -8,6 +8,8 @@ from saltern.network_graph import words
 from saltern.network_graph.compare import Comparison, Line, Mark
 from saltern.network_graph.layout import natural
 
+_ROOM = 60  # letters at most for the names and the tree before them
+_Row = tuple[Mark, str, str | None]  # the name with its branch, and what is told of it; None: the line is whole
 Paint = Callable[[str, str], str]  # a colour's name and a text
 _SIGNS = {Mark.SAME: " ", Mark.OTHER: " ", Mark.MISSING: "-", Mark.EXTRA: "+", Mark.DIFFERENT: "~"}
 _COLOURS = {Mark.OTHER: "faint", Mark.MISSING: "red", Mark.EXTRA: "yellow", Mark.DIFFERENT: "red"}
@@ -39,11 +41,16 @@ class _Tree:
         for line in comparison.lines:
             self._above.setdefault(line.below, []).append(line)
         self._shown: set[str] = set()
-        names = [pair.box.name for pair in comparison.pairs.values()]
-        self._room = min(40, max((len(name) for name in names), default=0) + 2)
 
     def lines(self) -> Iterator[str]:
-        """All of it."""
+        """All of it, what is told of the boxes in one column."""
+        rows = list(self._rows())
+        room = min(_ROOM, max((len(name) for _, name, about in rows if about is not None), default=0))
+        for mark, name, about in rows:
+            row = name if about is None else f"  {_SIGNS[mark]} {name:<{room}}  {about}"
+            yield self._paint(_COLOURS[mark], row) if mark in _COLOURS else row
+
+    def _rows(self) -> Iterator[_Row]:
         pairs = self._comparison.pairs
         lies = {line.above for line in self._comparison.lines}
         roots = sorted((key for key in pairs if key not in lies), key=natural)
@@ -53,7 +60,7 @@ class _Tree:
             if key not in self._shown:
                 yield from self._branch(key, Mark.SAME, "")
 
-    def _branch(self, root: str, mark: Mark, label: str) -> Iterator[str]:
+    def _branch(self, root: str, mark: Mark, label: str) -> Iterator[_Row]:
         todo: list[tuple[str, Mark, str, str, str]] = [(root, mark, label, "", "")]
         while todo:  # without recursion: a minion says how deep it is
             key, mark, label, lead, rest = todo.pop()
@@ -66,17 +73,16 @@ class _Tree:
             for told in self._comparison.of(key):
                 if told.field not in ("present", "absent", "on"):
                     bar = "│ " if above else "  "
-                    yield self._paint("red", f"{'':4}{rest}{bar}  {told.sentence}")
+                    yield Mark.DIFFERENT, f"    {rest}{bar}  {told.sentence}", None
             for number, line in reversed(list(enumerate(above))):
                 last = number == len(above) - 1
                 branch = (f"{rest}{'└─ ' if last else '├─ '}", f"{rest}{'   ' if last else '│  '}")
                 todo.append((line.above, line.mark, line.label, *branch))
 
-    def _row(self, key: str, mark: Mark, label: str, lead: str, again: bool) -> str:
+    def _row(self, key: str, mark: Mark, label: str, lead: str, again: bool) -> _Row:
         pair = self._comparison.pairs[key]
         shown = pair.mark if pair.mark in (Mark.MISSING, Mark.EXTRA) else mark if mark in _FAULTS else pair.mark
         box = pair.box
-        name = f"{lead}{box.name}"
         about = "(above)" if again else "  ".join([words.kind(box), *words.details(box)])
         if mark is Mark.MISSING and pair.mark is not Mark.MISSING:
             about += "  (declared, and not on it)"
@@ -88,8 +94,7 @@ class _Tree:
             about += "  (not declared)"
         if label:
             about += f"  {label}"
-        row = f"  {_SIGNS[shown]} {name:<{self._room + 9}} {about}".rstrip()
-        return self._paint(_COLOURS[shown], row) if shown in _COLOURS else row
+        return shown, f"{lead}{box.name}", about
 
 
 _FAULTS = (Mark.MISSING, Mark.EXTRA)
