@@ -144,15 +144,15 @@ def test_an_image_of_the_tree_or_of_the_node_is_converted(node: Node, tmp_path: 
 
 
 def test_an_image_of_the_tree_is_known_by_the_trees_digest(node: Node, tmp_path: Path, source: Path) -> None:
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "tree" / "a.qcow2").write_bytes(source.read_bytes())
-    node.ctx = replace(node.ctx, files=LocalFiles({"base": [str(tmp_path / "tree")]}))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.qcow2").write_bytes(source.read_bytes())
+    node.ctx = replace(node.ctx, files=LocalFiles({"base": [str(tmp_path / "other")]}))
     path = tmp_path / "store" / "a"
     assert node.apply(present, str(path), source="salt://a.qcow2") == [f"make image {path} of salt://a.qcow2"]
     assert node.apply(present, str(path), source="salt://a.qcow2", source_hash=sha256(source)) == []
     with pytest.raises(BadImage, match=r"salt://a.qcow2 is not what it should be"):
         node.plan(present, str(path), source="salt://a.qcow2", source_hash="0" * 64)
-    with pytest.raises(NoSuchSource, match="Did you mean 'a.qcow2'"):
+    with pytest.raises(NoSuchSource, match=r"Did you mean 'a.qcow2'"):
         node.plan(present, str(path), source="salt://b.qcow2")
 
 
