@@ -30,6 +30,8 @@ class SavedLink:
     master: str | None = None
     parent: str | None = None
     parent_elsewhere: bool = False
+    alias: str = ""
+    txqueuelen: int = 0
     options: dict[str, Any] = field(default_factory=dict)
     port: dict[str, int] = field(default_factory=dict)
     vlans: tuple[tuple[int, int], ...] = ()

@@ -53,15 +53,34 @@ _KIND_OPTIONS: dict[str, tuple[str, ...]] = {
         "min_links",
         "fail_over_mac",
         "arp_interval",
+        "arp_validate",
+        "primary_reselect",
+        "all_slaves_active",
+        "num_peer_notif",
     ),
     "vlan": ("id", "protocol"),
-    "vxlan": ("id", "group", "group6", "local", "local6", "ttl", "tos", "port", "learning", "ageing", "limit", "proxy"),
+    "vxlan": (
+        "id",
+        "group",
+        "group6",
+        "local",
+        "local6",
+        "ttl",
+        "tos",
+        "port",
+        "port_range",
+        "learning",
+        "ageing",
+        "limit",
+        "proxy",
+    ),
     "macvlan": ("mode",),
     "macvtap": ("mode",),
     "vrf": ("table",),
 }
 _PREFIX = {"bridge": "br", "macvlan": "macvlan", "macvtap": "macvtap"}
 _PORT_OPTIONS = (
+    "cost",
     "priority",
     "mode",
     "guard",
@@ -169,7 +188,9 @@ def _link(message: Any, names: dict[int, str], vlans: dict[int, tuple[tuple[int,
         master=names.get(master) if master else None,
         parent=None if elsewhere or not parent else names.get(parent),
         parent_elsewhere=elsewhere,
-        options=_options(kind, data),
+        alias=message.get_attr("IFLA_IFALIAS") or "",
+        txqueuelen=message.get_attr("IFLA_TXQLEN") or 0,
+        options=_options(kind, data) | _primary(kind, data, names),
         port=_port(slave),
         vlans=vlans.get(message["index"], ()),
         settings=settings(name),
@@ -193,11 +214,20 @@ def _options(kind: str | None, data: Any) -> dict[str, Any]:
     return _sensible(kind, found)
 
 
+def _primary(kind: str | None, data: Any, names: dict[int, str]) -> dict[str, str]:
+    """The member that a bond prefers, by its name; '' for none."""
+    if kind != "bond" or not data or data.get_attr("IFLA_BOND_MODE") not in (1, 5, 6):
+        return {}
+    return {"bond_primary": names.get(data.get_attr("IFLA_BOND_PRIMARY") or 0, "")}
+
+
 def _sensible(kind: str, options: dict[str, Any]) -> dict[str, Any]:
     """OPTIONS without those that the kernel tells but refuses to be told: of a bond, what its mode has not."""
     if kind == "bond":
-        if options.get("bond_mode") != 4:  # 802.3ad
-            options = {name: value for name, value in options.items() if name not in ("bond_ad_lacp_rate", _AD_SELECT)}
+        lacking = {"bond_ad_lacp_rate", "bond_ad_select"} if options.get("bond_mode") != 4 else set()  # 802.3ad
+        lacking |= {"bond_primary_reselect"} if options.get("bond_mode") not in (1, 5, 6) else set()
+        lacking |= {"bond_arp_validate"} if not options.get("bond_arp_interval") else set()
+        options = {name: value for name, value in options.items() if name not in lacking}
         if not options.get("bond_miimon"):
             options = {name: value for name, value in options.items() if not name.endswith("delay")}
         if not options.get("bond_arp_interval"):
@@ -205,9 +235,6 @@ def _sensible(kind: str, options: dict[str, Any]) -> dict[str, Any]:
         else:
             options.pop("bond_miimon", None)
     return options
-
-
-_AD_SELECT = "bond_ad_select"
 
 
 def _port(slave: Any) -> dict[str, int]:

@@ -21,6 +21,10 @@ _FIXED: dict[str, tuple[str, ...]] = {
     "vrf": ("vrf_table",),
 }
 _STANDS_ON = frozenset({"vlan", "macvlan", "macvtap", "vxlan", "veth"})  # kinds whose parent is part of what they are
+_FIRST: dict[str, tuple[str, ...]] = {
+    "bridge": ("br_stp_state", "br_forward_delay"),
+    "bond": ("bond_mode", "bond_miimon", "bond_fail_over_mac", "bond_ad_lacp_rate", "bond_ad_select"),
+}
 MAKEABLE = frozenset({*_STANDS_ON, "bridge", "bond", "dummy", "ifb", "vrf"})
 _OTHERS = frozenset({"tun", "veth"})  # guests' and containers' ends, which come and go by themselves
 _KERNEL, _RA = 2, 9  # RTPROT_KERNEL, RTPROT_RA
@@ -93,8 +97,8 @@ def _makings(had: dict[str, SavedLink], have: dict[str, SavedLink], touched: Tou
         if link.name in paired or (link.kind in _OTHERS and link.name not in touched.named):
             continue
         options = link.options
-        if link.kind == "bridge":  # the rest one by one: a kernel may lack what an option is for
-            options = {key: options[key] for key in ("br_stp_state", "br_forward_delay") if key in options}
+        if link.kind in _FIRST:  # the rest one by one: a kernel may lack what an option is for
+            options = {key: options[key] for key in _FIRST[link.kind] if key in options}
         values: dict[str, Any] = {"kind": link.kind, **options}
         if link.kind == "veth":
             if link.parent is None or link.parent in have:
@@ -135,6 +139,11 @@ def _looks(had: dict[str, SavedLink], have: dict[str, SavedLink]) -> Iterator[Ac
             yield Action("link", name, f"set the MTU of {name} to {link.mtu}", {"mtu": link.mtu})
         if link.mac != now.mac and link.mac:
             yield Action("link", name, f"set the MAC address of {name} to {link.mac}", {"address": link.mac})
+        if link.alias != now.alias:
+            yield Action("link", name, f"set the alias of {name} to {link.alias!r}", {"ifalias": link.alias})
+        if link.txqueuelen != now.txqueuelen:
+            words = f"set the queue of {name} to {link.txqueuelen} packets"
+            yield Action("link", name, words, {"txqlen": link.txqueuelen})
         port = {key: value for key, value in link.port.items() if now.port.get(key, value) != value}
         if port:
             yield Action("port", name, f"set {', '.join(port)} of the port {name}", dict(port))

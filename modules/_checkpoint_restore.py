@@ -131,6 +131,8 @@ def _changed(socket: Any, name: str, values: dict[str, Any], *, rename: bool = F
     from pyroute2.netlink.exceptions import NetlinkError
 
     index = _index(socket, name)
+    if "bond_primary" in values:
+        values["bond_primary"] = _index(socket, values["bond_primary"]) if values["bond_primary"] else 0
     try:
         socket.link("set", index=index, **values)
     except NetlinkError as error:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modules import sysctl
-from modules._linkinfo import TunInfo
-from modules._netlink import Link, View
+from modules._netview import Link, View
 from saltern.converge.plan import Call
 
 _WORD = re.compile(r"[^\s/:,;=\"'()\[\]{}]+")
@@ -67,7 +66,7 @@ def _chain(view: View, top: Link) -> list[str]:
     link = top
     while True:
         every = [port for port in view.ports(link.index) if port.index not in seen]
-        ports = [port for port in every if not _is_guest(port)] or every[:1]
+        ports = [port for port in every if not port.is_guests] or every[:1]
         below = view.at(link.parent) if link.parent is not None and not link.parent_elsewhere else None
         if ports:
             chain.insert(0, ",".join(port.name for port in ports))
@@ -78,10 +77,6 @@ def _chain(view: View, top: Link) -> list[str]:
         else:
             return chain
         seen.add(link.index)
-
-
-def _is_guest(link: Link) -> bool:
-    return isinstance(link.info, TunInfo) or (link.kind == "veth" and link.parent_elsewhere)
 
 
 def touches(path: Path, do: Call) -> bool:
