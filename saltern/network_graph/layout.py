@@ -133,18 +133,20 @@ def _neighbours(chains: Iterable[Sequence[Node]]) -> dict[Node, tuple[list[Node]
 
 
 def _sort(order: dict[int, list[Node]], near: Mapping[Node, tuple[list[Node], list[Node]]]) -> None:
-    """Sort each column by the mean position of the neighbours, to and fro."""
+    """Sort each column by the mean position of the neighbours, to and fro. What has none on that side stays where it
+    is."""
+    position = {node: index for nodes in order.values() for index, node in enumerate(nodes)}
     for sweep in range(_SWEEPS):
         side = sweep % 2
-        numbers = sorted(order) if side == 0 else sorted(order, reverse=True)
-        position = {node: index for nodes in order.values() for index, node in enumerate(nodes)}
-        for number in numbers:
+        for number in sorted(order, reverse=side == 1):
+            nodes = order[number]
             mean = {
                 node: sum(position[other] for other in others) / len(others)
-                for node in order[number]
+                for node in nodes
                 if (others := near.get(node, ([], []))[side])
             }
-            order[number].sort(key=lambda node, mean=mean: mean.get(node, position[node]))  # type: ignore[misc]
+            moved = iter(sorted(mean, key=mean.__getitem__))
+            order[number] = [next(moved) if node in mean else node for node in nodes]
             position |= {node: index for index, node in enumerate(order[number])}
 
 
@@ -160,16 +162,24 @@ def _heights(
         for node in nodes:
             middle[node] = top + heights[node] / 2
             top += heights[node] + GAP_Y
+    joined = {number: [node for node in nodes if node in near] for number, nodes in order.items()}
     for sweep in range(_SWEEPS):
         side = sweep % 2
-        for number in sorted(order) if side == 0 else sorted(order, reverse=True):
-            nodes = order[number]
+        for number in sorted(order, reverse=side == 1):
+            nodes = joined[number]
             wished = []
             for node in nodes:
-                left, right = near.get(node, ([], []))
+                left, right = near[node]
                 others = (left, right)[side] or (right, left)[side]
-                wished.append(sum(middle[other] for other in others) / len(others) if others else middle[node])
+                wished.append(sum(middle[other] for other in others) / len(others))
             middle |= dict(zip(nodes, apart(wished, [heights[node] for node in nodes], GAP_Y), strict=True))
+    top = min((middle[node] - heights[node] / 2 for nodes in joined.values() for node in nodes), default=0.0)
+    for number, nodes in order.items():  # what hangs on nothing stands below the rest
+        bottom = max((middle[node] + heights[node] / 2 + GAP_Y for node in joined[number]), default=top)
+        for node in nodes:
+            if node not in near:
+                middle[node] = bottom + heights[node] / 2
+                bottom += heights[node] + GAP_Y
     return middle
 
 
