@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from modules import _virt_pool
+from modules import _virt_pool, _virt_snapshot, _virt_volume
+from modules._qcow2 import BadImage
 from modules._virt_network_xml import NetworkError
 from modules._virt_pool_xml import PoolError
+from modules._virt_snapshot import SnapshotError
+from saltern.marks import permit_acting
 from states._virt_network import network_absent, network_defined, network_running
 from states._virt_pool import pool_absent, pool_defined, pool_running
+from states._virt_snapshot import snapshot_absent, snapshot_present
+from states._virt_volume import volume_absent, volume_present
+from states.disk import present as disk_present
 from tests.integration import libvirt_daemon
 from tests.integration.kernel import Node, ip, network_namespace
 from tests.integration.libvirt_daemon import Libvirtd
@@ -174,3 +183,184 @@ def test_a_network_on_a_bridge_that_is_missing_is_unknown_until_it_is_there(node
     assert plan.unknown == "there is no bridge 'sltbr44' on this node. Did you mean 'sltbr43'?"
     with pytest.raises(NetworkError, match="1-4094"):
         node.plan(network_running, "n", forward="bridge", bridge="b", vport="openvswitch", tag=4095)
+
+
+# --- volumes, disks of guests, snapshots
+
+M = 1 << 20
+
+
+def guest(daemon: Libvirtd, disk: Path, *, name: str = "web") -> None:
+    """A running guest without a system, with DISK as vda."""
+    with daemon.open() as connection:
+        connection.defineXML(
+            f"<domain type='qemu'><name>{name}</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>"
+            "<os><type machine='q35'>hvm</type></os><devices>"
+            f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{disk}'/>"
+            "<target dev='vda' bus='virtio'/></disk><memballoon model='none'/></devices></domain>"
+        ).create()
+
+
+def image_size(path: Path) -> int:
+    shown = subprocess.run(
+        ["qemu-img", "info", "-U", "--output=json", str(path)], capture_output=True, check=True, timeout=20
+    ).stdout
+    return int(json.loads(shown)["virtual-size"])
+
+
+@pytest.fixture
+def pool(node: Node, tmp_path: Path) -> Path:
+    node.apply(pool_running, "images", target=str(tmp_path / "images"))
+    return tmp_path / "images"
+
+
+def test_a_volume_is_made_left_alone_grown_and_deleted(node: Node, pool: Path) -> None:
+    for format in ("qcow2", "raw"):
+        name = f"v.{format}"
+        arguments: dict[str, Any] = {"pool": "images", "size": "8M", "format": format}
+        assert node.apply(volume_present, name, **arguments) == [f"make volume {name} in pool images ({format}, 8 MiB)"]
+        assert image_size(pool / name) == 8 * M
+        assert (pool / name).stat().st_mode & 0o777 == 0o600
+        assert node.apply(volume_present, name, **arguments) == []
+        assert node.apply(volume_present, name, **{**arguments, "size": 16}) == [
+            f"grow volume {name} from 8 MiB to 16 MiB"
+        ]
+        assert image_size(pool / name) == 16 * M
+        with pytest.raises(PoolError, match="never made smaller"):
+            node.plan(volume_present, name, **arguments)
+    told = _virt_volume.volume_infos(node.ctx, "images")["images"]
+    assert {name: (one["capacity"], one["format"]) for name, one in told.items()} == {
+        "v.qcow2": (16 * M, "qcow2"),
+        "v.raw": (16 * M, "raw"),
+    }
+    assert node.apply(volume_absent, "v.raw", pool="images") == ["delete volume v.raw of pool images"]
+    assert node.apply(volume_absent, "v.raw", pool="images") == []
+    assert _virt_pool.pool_list_volumes(node.ctx, "images") == ["v.qcow2"]
+
+
+def test_a_volume_that_came_or_went_behind_libvirts_back_is_seen(node: Node, pool: Path) -> None:
+    arguments: dict[str, Any] = {"pool": "images", "size": "8M"}
+    node.apply(volume_present, "v", **arguments)
+    (pool / "v").rename(pool / "w")
+    said = node.apply(volume_present, "v", **arguments)
+    assert said == ["refresh pool images", "make volume v in pool images (qcow2, 8 MiB)"]
+    (pool / "w").rename(pool / "x")
+    assert node.apply(volume_present, "x", **arguments) == ["refresh pool images"]
+    shutil.copy(pool / "x", pool / "y")
+    assert node.apply(volume_absent, "y", pool="images") == [
+        "refresh pool images",
+        "delete volume y of pool images",
+    ]
+
+
+def test_a_volume_stands_on_an_image_that_refers_to_nothing_else(node: Node, pool: Path) -> None:
+    node.apply(volume_present, "base", pool="images", size="8M")
+    below = {"path": str(pool / "base"), "format": "qcow2"}
+    arguments: dict[str, Any] = {"pool": "images", "size": "8M", "backing_store": below}
+    said = node.apply(volume_present, "v", **arguments)
+    assert said == [f"make volume v in pool images (qcow2, 8 MiB, on {pool}/base)"]
+    assert node.apply(volume_present, "v", **arguments) == []
+    assert "stand on it" in str(node.plan(volume_absent, "base", pool="images").unknown)
+    with pytest.raises(PoolError, match="never made anew"):
+        node.plan(volume_present, "v", pool="images", size="8M")
+    with pytest.raises(BadImage, match="backing file"):
+        node.plan(volume_present, "w", **{**arguments, "backing_store": {"path": str(pool / "v")}})
+
+
+def test_a_volume_of_a_guest_grows_while_it_runs_and_is_not_deleted(node: Node, pool: Path, daemon: Libvirtd) -> None:
+    node.apply(volume_present, "v", pool="images", size="8M")
+    guest(daemon, pool / "v")
+    said = node.apply(volume_present, "v", pool="images", size="16M")
+    assert said == ["grow volume v from 8 MiB to 16 MiB while web runs"]
+    assert image_size(pool / "v") == 16 * M
+    with daemon.open() as connection:
+        assert connection.lookupByName("web").blockInfo("vda")[0] == 16 * M
+    assert "a disk of web" in str(node.plan(volume_absent, "v", pool="images").unknown)
+    with daemon.open() as connection:
+        connection.lookupByName("web").destroy()
+    assert "a disk of web" in str(node.plan(volume_absent, "v", pool="images").unknown), "stopped, but still its disk"
+    assert node.plan(pool_absent, "images").unknown is None, "its disk stays where it is"
+
+
+def test_a_disk_grows_while_its_guest_runs(node: Node, tmp_path: Path, daemon: Libvirtd) -> None:
+    path = tmp_path / "d.qcow2"
+    node.apply(disk_present, str(path), size="8M")
+    guest(daemon, path)
+    said = node.apply(disk_present, str(path), size="16M")
+    assert said == [f"grow disk {path} from 8 MiB to 16 MiB while web runs"]
+    with daemon.open() as connection:
+        assert connection.lookupByName("web").blockInfo("vda")[0] == 16 * M
+    assert node.apply(disk_present, str(path), size="16M", user="nobody") == []
+
+
+def test_a_pool_and_a_network_under_a_guest_are_neither_restarted_nor_taken_away(
+    node: Node, pool: Path, daemon: Libvirtd, tmp_path: Path
+) -> None:
+    node.apply(volume_present, "v", pool="images", size="8M")
+    guest(daemon, pool / "v")
+    plan = node.plan(pool_running, "images", target=str(tmp_path / "other"), restart="if-needed")
+    assert plan.unknown == "the pool images is in use by web, so it is not restarted"
+    assert "in use by web" in str(node.plan(pool_absent, "images").unknown)
+
+
+def test_snapshots_are_taken_listed_gone_back_to_and_deleted(node: Node, tmp_path: Path, daemon: Libvirtd) -> None:
+    path = tmp_path / "d.qcow2"
+    node.apply(disk_present, str(path), size="8M")
+    guest(daemon, path)
+    assert node.apply(snapshot_present, "first", domain="web", description="<clean>") == ["take snapshot first of web"]
+    assert node.apply(snapshot_present, "first", domain="web") == []
+    with permit_acting():
+        assert _virt_snapshot.snapshot(node.ctx, "web", "second", suffix="-b") == {"name": "second-b"}
+        with pytest.raises(SnapshotError, match="already"):
+            _virt_snapshot.snapshot(node.ctx, "web", "first")
+    told = _virt_snapshot.list_snapshots(node.ctx, "web")["web"]
+    assert {(one["name"], one["parent"], one["current"], one["state"]) for one in told} == {
+        ("first", None, False, "running"),
+        ("second-b", "first", True, "running"),
+    }
+    assert {one["name"]: one["description"] for one in told}["first"] == "<clean>"
+    with permit_acting():
+        assert _virt_snapshot.revert_snapshot(node.ctx, "web", "first") == {"reverted": "first", "deleted": []}
+        with pytest.raises(SnapshotError, match="Did you mean 'first'"):
+            _virt_snapshot.revert_snapshot(node.ctx, "web", "frist")
+        with pytest.raises(SnapshotError, match="not the name"):
+            _virt_snapshot.snapshot(node.ctx, "web", "../x")
+        with pytest.raises(SnapshotError, match="Did you mean 'web'"):
+            _virt_snapshot.snapshot(node.ctx, "wbe", "x")
+        deleted = _virt_snapshot.delete_snapshots(node.ctx, "web", "second-b")
+        assert deleted == {"available": ["first"], "deleted": ["second-b"]}
+    assert node.apply(snapshot_absent, "first", domain="web") == ["delete snapshot first of web"]
+    assert node.apply(snapshot_absent, "first", domain="web") == []
+    assert node.plan(snapshot_present, "a", domain="no").unknown == "there is no guest 'no' on this node"
+
+
+def test_what_is_newer_than_a_snapshot_may_go_when_one_goes_back_to_it(
+    node: Node, tmp_path: Path, daemon: Libvirtd
+) -> None:
+    path = tmp_path / "d.qcow2"
+    node.apply(disk_present, str(path), size="8M")
+    guest(daemon, path)
+    with daemon.open() as connection:
+        connection.lookupByName("web").destroy()
+    with permit_acting():
+        _virt_snapshot.snapshot(node.ctx, "web", "a")
+        _virt_snapshot.snapshot(node.ctx, "web", "b")
+        assert _virt_snapshot.revert_snapshot(node.ctx, "web", "a", cleanup=True) == {"reverted": "a", "deleted": ["b"]}
+        assert _virt_snapshot.revert_snapshot(node.ctx, "web") == {"reverted": "a", "deleted": []}
+        assert _virt_snapshot.delete_snapshots(node.ctx, "web", all=True) == {"available": [], "deleted": ["a"]}
+
+
+def test_where_libvirt_is_down_each_state_says_so(node: Node, daemon: Libvirtd) -> None:
+    uri = daemon.uri + "-not-there"
+    node.ctx = replace(node.ctx, config=replace(node.ctx.config, libvirt_uri=uri))
+    for state, arguments in (
+        (pool_running, {"target": "/x"}),
+        (pool_absent, {}),
+        (network_running, {"forward": "nat"}),
+        (network_absent, {}),
+        (volume_present, {"pool": "p", "size": "1G"}),
+        (volume_absent, {"pool": "p"}),
+        (snapshot_present, {"domain": "d"}),
+        (snapshot_absent, {"domain": "d"}),
+    ):
+        assert f"can't reach libvirt at {uri}" in str(node.plan(state, "n", **arguments).unknown)
