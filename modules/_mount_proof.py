@@ -7,7 +7,7 @@ below; mounting on it works all the same. Mode 000 would not hold root back, who
 
 from __future__ import annotations
 
-from modules._probe import Answer, ask
+from modules._probe import Answer, ask, server_of
 from saltern.errors import PermanentError
 from saltern.marks import acting, reading
 
@@ -24,9 +24,10 @@ def is_network(fstype: str) -> bool:
 
 
 @reading
-def look(target: str, *, write: bool) -> Answer:
-    """Whether TARGET can be read, and with WRITE whether its server would let it be written. Nothing is written."""
-    return ask("may_write" if write else "readable", target)
+def look(target: str, device: str, *, write: bool) -> Answer:
+    """Whether TARGET, where DEVICE is mounted, can be read, and with WRITE whether its server would let it be written.
+    Nothing is written."""
+    return ask("may_write" if write else "readable", target, server=server_of(device))
 
 
 def objection(target: str, device: str, answer: Answer, *, write: bool) -> str | None:
@@ -47,7 +48,7 @@ def objection(target: str, device: str, answer: Answer, *, write: bool) -> str |
 def prove(target: str, device: str, write: bool) -> None:
     """Read the directory TARGET where DEVICE is mounted, and with WRITE make, sync and remove a file in it. Unproven
     says what failed. A full file system is proven: what fills it is another question."""
-    answer = ask("write" if write else "readable", target)
+    answer = ask("write" if write else "readable", target, server=server_of(device))
     if (said := objection(target, device, answer, write=write)) is not None:
         raise Unproven(said)
 

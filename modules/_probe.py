@@ -1,7 +1,9 @@
 """Questions about a path that may lie on a server that is away: answered in bounded time, or said to have none.
 
 At most one process at a time waits for a path. While one hangs there, the next question is not even put: the answer is
-known, and stuck processes do not pile up. A lock (flock(2)) that the process inherits tells, and ends with it.
+known, and stuck processes do not pile up. A lock (flock(2)) that the process inherits tells, and ends with it. And
+what lies on a server that gave no answer a moment ago is asked again, but waited for briefly: so a run over many mounts
+of a server that is away waits for it once.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from saltern.errors import TemporaryError
 
 LOCKS = "/run/saltern/probes"
 TIMEOUT_S = 10.0  # for one question
-LOCAL_S = 1.0  # two questions about the same path at the same time wait for each other, this long at least
+AGAIN_S = 1.0  # for one whose server gave no answer RECENT_S seconds ago or less; the least for any
+RECENT_S = 60.0
 
 
 class NoAnswer(TemporaryError):
@@ -36,21 +39,25 @@ class Answer(NamedTuple):
     said: str = ""
 
 
-def ask(work: str, path: str, *words: str, timeout_s: float | None = None) -> Answer:
-    """What the function WORK of `_look` says of PATH, within TIMEOUT_S (default: the module's)."""
+def ask(work: str, path: str, *words: str, timeout_s: float | None = None, server: str | None = None) -> Answer:
+    """What the function WORK of `_look` says of PATH, within TIMEOUT_S (default: the module's). SERVER: what answers
+    for PATH, where that is known (`server_of`)."""
     import json
 
     timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
-    deadline = time.monotonic() + timeout_s
-    lock = _lock(path)
+    lock = _lock(server or path)
     try:
+        if _was_silent(lock):
+            timeout_s = min(timeout_s, AGAIN_S)
+        deadline = time.monotonic() + timeout_s
         while not _held(lock):
             if time.monotonic() >= deadline:
                 return Answer(error="ETIMEDOUT", said="it did not answer an earlier question yet")
             time.sleep(0.02)
-        left = max(LOCAL_S, deadline - time.monotonic())
+        left = max(AGAIN_S, deadline - time.monotonic())
         argv = [sys.executable, "-I", "-S", _look.__file__, work, path, *words]
         ran = run(argv, timeout_s=left, env={"LC_ALL": "C"}, pass_fds=[lock] if lock is not None else ())
+        _note(lock, silent=ran.timed_out)
     finally:
         if lock is not None:
             os.close(lock)
@@ -63,8 +70,16 @@ def ask(work: str, path: str, *words: str, timeout_s: float | None = None) -> An
     return Answer(found.get("ok"), found.get("error"), found.get("said", ""))
 
 
+def server_of(device: str) -> str:
+    """The server in the source of a mount ("filer:/images", "[fd00::1]:/x", "//host/share"), or DEVICE itself. Pure."""
+    host, found, _ = device.partition(":/")
+    if found and host:
+        return host
+    return "/".join(device.split("/")[:3]) if device.startswith("//") else device
+
+
 def ask_all(work: str, paths: Sequence[str], *, timeout_s: float | None = None) -> Mapping[str, Answer]:
-    """`ask` for each of PATHS at the same time, so that one that does not answer costs the time of one."""
+    """`ask` for each of PATHS at the same time, so that all that do not answer cost the time of one."""
     import threading
 
     found: dict[str, Answer] = {}
@@ -98,3 +113,20 @@ def _held(lock: int | None) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _was_silent(lock: int | None) -> bool:
+    """Whether a question gave up not long ago."""
+    try:
+        since = float(os.pread(lock, 64, 0) or b"-inf") if lock is not None else float("-inf")
+    except (OSError, ValueError):
+        return False
+    return 0 <= time.clock_gettime(time.CLOCK_BOOTTIME) - since <= RECENT_S
+
+
+def _note(lock: int | None, *, silent: bool) -> None:
+    """Note for the next question whether this one gave up."""
+    if lock is not None and (silent or os.fstat(lock).st_size):
+        os.ftruncate(lock, 0)
+        if silent:
+            os.pwrite(lock, str(time.clock_gettime(time.CLOCK_BOOTTIME)).encode(), 0)

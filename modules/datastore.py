@@ -7,9 +7,9 @@ import stat
 from collections.abc import Mapping
 from typing import Any
 
-from modules import _datastores, _owner, _safe, mount
+from modules import _datastores, _mount_proof, _mountinfo, _owner, _safe, mount
 from modules._datastores import DatastoreError, Entry
-from modules._probe import Answer, ask, ask_all
+from modules._probe import Answer, ask, ask_all, server_of
 from saltern.context import Context
 from saltern.errors import nearest
 from saltern.marks import acting, reading
@@ -79,7 +79,7 @@ def _capacity(away: str | None, answer: Answer | None) -> dict[str, Any]:
 
 def need(path: str, size: int) -> str | None:
     """Why SIZE bytes do not fit where PATH is, in words, or None; also where that is away."""
-    answer = ask("space", os.path.dirname(path))
+    answer = ask("space", os.path.dirname(path), server=_server(path))
     if answer.error is not None:
         return f"{os.path.dirname(path)}: {answer.said}"
     free = answer.value["free"]
@@ -91,7 +91,7 @@ def need(path: str, size: int) -> str | None:
 def observe(path: str) -> tuple[str, str, str] | None:
     """User, group and mode of the directory PATH, or None where it is not there. DatastoreError where it is something
     else, or does not answer."""
-    answer = ask("status", path)
+    answer = ask("status", path, server=_server(path))
     if answer.error in ("ENOENT", "ENOTDIR"):
         return None
     if answer.error is not None:
@@ -100,6 +100,12 @@ def observe(path: str) -> tuple[str, str, str] | None:
     if not stat.S_ISDIR(mode):
         raise DatastoreError(f"{path} is there and is {_safe.kind_of(mode)}, no directory")
     return _owner.user_name(answer.value["uid"]), _owner.group_name(answer.value["gid"]), _owner.mode_of(mode)
+
+
+def _server(path: str) -> str | None:
+    """What answers for PATH, where that is another machine."""
+    live = _mountinfo.holder(mount.mounts(), path)
+    return server_of(live.device) if live is not None and _mount_proof.is_network(live.fstype) else None
 
 
 @acting

@@ -14,7 +14,7 @@ from modules import _mountinfo as mountinfo
 from modules._fstab import Line
 from modules._mount_options import MountOptionError
 from modules._mountinfo import Live
-from modules._probe import ask
+from modules._probe import ask, server_of
 from modules.mount import Mount, MountError, Unit
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Unset
@@ -69,7 +69,7 @@ def mounted(
     if automount is True and not by_unit:
         raise MountError(f"{target}: `automount` needs systemd on the node, and `persist`")
     if automount is True and mountinfo.on_top(found, target) is None and mount.is_armed(target):
-        ask("readable", target)  # to use it mounts it
+        ask("readable", target, server=server_of(device))  # to use it mounts it
         found = mount.mounts()
     live = mountinfo.on_top(found, target)
     bound = _real(device, found) if options.is_bind(words) else None
@@ -181,7 +181,7 @@ def _proven(current: Mount, way: Way) -> Mount:
     """CURRENT, if it can be used; a stale one (its server forgot it) as something else that is to be mounted anew.
     Unproven where mounting again would not help."""
     write = way.proof == "write" and isinstance(current.options, frozenset) and "ro" not in current.options
-    answer = proof.look(way.target, write=write)
+    answer = proof.look(way.target, way.device, write=write)
     if answer.error == "ESTALE":
         return replace(current, device=f"{current.device} (stale)")
     if (said := proof.objection(way.target, way.device, answer, write=write)) is not None:
@@ -194,7 +194,7 @@ def _real(device: str, found: list[Live]) -> str:
     holder = mountinfo.holder(found, os.path.normpath(device))
     if holder is None or not proof.is_network(holder.fstype):
         return os.path.realpath(device)
-    answer = ask("real", device)
+    answer = ask("real", device, server=server_of(holder.device))
     if answer.error is not None:
         raise MountError(f"{device} can't be bound: {answer.said}")
     return str(answer.value)

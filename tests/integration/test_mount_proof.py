@@ -145,6 +145,7 @@ def test_a_server_that_is_away_is_a_failure_in_bounded_time(
         with pytest.raises(Unproven, match=r"filer:/x is mounted at .*, but it did not answer within 0.5 s"):
             node.plan(mounted, str(place), prove="read", **arguments)
         asked = filer.asked
+        monkeypatch.setattr(_probe, "AGAIN_S", 0.3)
         with pytest.raises(Unproven, match="did not answer an earlier question yet"):
             node.plan(mounted, str(place), prove="read", **arguments)
         assert filer.asked == asked  # stuck processes do not pile up
@@ -160,3 +161,19 @@ def test_several_that_are_away_cost_the_time_of_one(node: Node, tmp_path: Path) 
         assert [found[path].error for path in paths] == ["ETIMEDOUT", "ETIMEDOUT", None]
         assert found[paths[2]].value["size"] == BLOCKS * BLOCK
         assert found[paths[2]].value["free"] == FREE * BLOCK
+
+
+def test_a_server_that_gave_no_answer_is_waited_for_once(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_probe, "AGAIN_S", 0.3)
+    with silent(tmp_path / "a"), silent(tmp_path / "b", well=True):
+        said = _probe.ask("space", str(tmp_path / "a"), timeout_s=1.0, server="filer").said
+        assert said == "it did not answer within 1 s"
+        said = _probe.ask("space", str(tmp_path / "b"), server="filer").said
+        assert said == "it did not answer an earlier question yet"
+    assert _probe.ask("space", str(tmp_path), timeout_s=30.0, server="filer").error is None
+    assert _probe.server_of("filer:/a:/b") == "filer"
+    assert _probe.server_of("[fd00::1]:/x") == "[fd00::1]"
+    assert _probe.server_of("//host/share/x") == "//host"
+    assert _probe.server_of("/dev/vda1") == "/dev/vda1"
