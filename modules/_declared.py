@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from modules._bridgevlans import Vlans, joined
 from modules._linkinfo import BOND_MODES
 from modules._netvalues import BadValue, interface_address
 
@@ -27,7 +28,6 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "macvlan": {"mode": "bridge"},
 }
 _RENAMED: Mapping[str, Mapping[str, str]] = {
-    "bridge": {"ports": "ports"},
     "vlan": {"id": "vlan_id", "protocol": "vlan_protocol"},
     "bond": {"members": "ports", "mode": "mode"},
     "vxlan": {"id": "vxlan_id", "port": "port", "group": "remote"},
@@ -65,8 +65,33 @@ def _link(graph: Graph, low: Low) -> None:
             found[field] = _value(field, low[argument])
     if low.get("addresses") is not None:
         found["addresses"] = _addresses(low["addresses"])
+    if kind == "bridge":
+        found |= _bridge(graph, low)
     _gateway(graph, str(low["name"]), low.get("gateway"))
     _merge(graph, str(low["name"]), found)
+
+
+def _bridge(graph: Graph, low: Low) -> dict[str, Any]:
+    """The ports of a bridge and its own VLANs; those of its ports go to the ports."""
+    from modules import _bridgevalues as bridges
+
+    found: dict[str, Any] = {}
+    try:
+        if low.get("vlans") is not None:
+            found["vlans"] = vlans_shown(bridges.own_vlans(low["vlans"], str(low["name"])))
+        if low.get("ports") is not None:
+            wanted = bridges.declared(low["ports"], str(low["name"]))
+            found["ports"] = list(wanted.names)
+            for port, vlans in wanted.vlans.items():
+                graph["links"].setdefault(port, {})["vlans"] = vlans_shown(vlans)
+    except BadValue:
+        pass  # the run tells of it
+    return found
+
+
+def vlans_shown(vlans: Vlans) -> dict[str, Any]:
+    """VLANs of a port as `network.topology` gives them."""
+    return {"pvid": vlans.pvid, "untagged": joined(vlans.untagged), "tagged": joined(vlans.tagged)}
 
 
 def _managed(graph: Graph, low: Low, _pillar: Mapping[str, Any]) -> None:

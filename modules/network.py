@@ -74,13 +74,16 @@ def topology() -> dict[str, Any]:
         and where there is one `master`, `parent` (None: in another network namespace), `altnames`; further, of its
         kind: `ports` (bridge, bond), `stp`, `vlan_filtering`, `vlan_id`, `vlan_protocol`, `peer` (veth; None: in
         another namespace), `mode` (bond, macvlan), `vxlan_id`, `remote`, `local`, `port`; of a guest's end on the node
-        `guest`: its `name` (where it is not known, the interface's) and its `kind` ("kvm", "lxc", "guest").
+        `guest`: its `name` (where it is not known, the interface's) and its `kind` ("kvm", "lxc", "guest"); of a
+        bridge that tells VLANs apart, and of its ports, `vlans`: `pvid`, `untagged` and `tagged` ("1,10-20").
     default_routes: `gateway`, `interface`, `metric`.
     """
     view = look(addresses=True, routes=True)
     links = {link.name: _node(view, link) for link in view.links}
     for name, guest in _guests(view.links).items():
         links[name]["guest"] = guest
+    for name, vlans in _filtered(view).items():
+        links[name]["vlans"] = vlans
     return {
         "links": links,
         "default_routes": [
@@ -106,6 +109,23 @@ def declared(ctx: Context) -> dict[str, Any]:
     if wrong:
         raise PermanentError("the states of this node can't be compiled: " + "\n".join(wrong))
     return _declared.declared(lows, ctx.pillar)
+
+
+def _filtered(view: View) -> dict[str, dict[str, Any]]:
+    """The VLANs of bridges that tell them apart, and of their ports, by name."""
+    bridges = {link.index for link in view.links if link.vlan_filtering}
+    if not bridges:
+        return {}
+    from modules._declared import vlans_shown
+    from modules._netlink import vlans_with
+
+    with session() as socket:
+        known = vlans_with(socket)
+    return {
+        link.name: vlans_shown(known[link.index])
+        for link in view.links
+        if link.index in known and (link.index in bridges or link.master in bridges)
+    }
 
 
 def _guests(links: Iterable[Link]) -> dict[str, dict[str, str]]:

@@ -20,6 +20,7 @@ WORDS = {
     "mtu": "MTU",
     "port": "UDP port",
     "gateway6": "gateway",
+    "vlans": "VLANs:",
 }
 
 

@@ -16,7 +16,7 @@ GUEST_KINDS = ("kvm", "lxc", "guest")
 # What is compared beside the kind, the addresses and what a box lies on, in the order in which it is told.
 FACTS = (
     *("vlan_id", "vlan_protocol", "mode", "vxlan_id", "remote", "local", "port", "peer"),
-    *("up", "mtu", "mac", "gateway", "gateway6", "stp", "vlan_filtering"),
+    *("up", "mtu", "mac", "gateway", "gateway6", "stp", "vlan_filtering", "vlans"),
 )
 
 
@@ -85,6 +85,8 @@ def _gateways(routes: object) -> dict[str, dict[str, str]]:
 
 def _box(name: str, link: Mapping[str, Any], gateways: Mapping[str, str]) -> Box:
     facts = {key: text(link[key]) for key in FACTS if link.get(key) is not None} | dict(gateways)
+    if "vlans" in facts:
+        facts["vlans"] = vlans(link["vlans"])
     below: dict[str, str] | None = None
     if "ports" in link:
         below = {text(port): "" for port in _listed(link["ports"])}
@@ -115,7 +117,8 @@ def _take_guests(boxes: dict[str, Box], links: Mapping[str, Mapping[str, Any]], 
         if bridge is None or bridge not in boxes:
             on[name] = ""
             continue
-        on[bridge] = f"{on[bridge]}, {name}" if bridge in on else name
+        label = f"{name} ({vlans(link['vlans'])})" if link.get("vlans") else name
+        on[bridge] = f"{on[bridge]}, {label}" if bridge in on else label
         del boxes[name]
         ports = boxes[bridge].below
         if ports is not None:
@@ -135,6 +138,16 @@ def _take_guests(boxes: dict[str, Box], links: Mapping[str, Mapping[str, Any]], 
 def _without(box: Box, port: str) -> Box:
     below = {name: label for name, label in (box.below or {}).items() if name != port}
     return Box(box.name, box.kind, below, box.facts, box.addresses, box.complete, box.named, box.runs)
+
+
+def vlans(value: object) -> str:
+    """The VLANs of a port in words: "PVID 43, untagged 43, tagged 10-20"."""
+    given = _mapping(value)
+    pvid = [f"PVID {text(given['pvid'])}"] if given.get("pvid") is not None else []
+    sets = [f"{key} {text(given[key])}" for key in ("untagged", "tagged") if given.get(key)]
+    if pvid and sets and given.get("untagged") == str(given["pvid"]):
+        sets = sets[1:]  # the usual case
+    return text(", ".join([*pvid, *sets]) or "no VLANs")
 
 
 def text(value: object) -> str:

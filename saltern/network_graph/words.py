@@ -38,6 +38,8 @@ def details(box: Box) -> list[str]:
     switched = [word for key, word in (("vlan_filtering", "VLAN filter"), ("stp", "STP")) if facts.get(key) == "yes"]
     if switched:
         found.append(", ".join(switched))
+    if "vlans" in facts:
+        found.append(facts["vlans"])
     if "remote" in facts:
         found.append(f"to {facts['remote']}")
     if facts.get("up") == "no":

@@ -35,7 +35,7 @@ def host(lab: Lab) -> Iterator[Host]:
     try:
         yield node
     finally:
-        for name in ("bond7", "m0", "m1"):
+        for name in ("bond7", "br7", "m0", "m1"):
             node.run(["ip", "link", "delete", name], check=False)
 
 
@@ -148,6 +148,15 @@ def test_a_vlan_stands_on_a_bond_and_holds_it(host: Host) -> None:
     converged(host, "vlan.absent", "bond7.43", {})
     converged(host, "bond.absent", "bond7", {})
     assert host.run(["ip", "link", "show", "bond7"], check=False).returncode == 1
+
+
+def test_the_topology_tells_the_vlans_of_a_filtering_bridge_and_its_ports(host: Host) -> None:
+    ports = [{"m0": {"pvid": 43, "tagged": "10-12"}}]
+    converged(host, "bridge.present", "br7", {"vlan_filtering": True, "vlan_default_pvid": 0, "ports": ports})
+    graph = json.loads(host.run([str(CALL), "--local", "--out", "json", "network.topology"]).stdout)["local"]["links"]
+    assert graph["m0"]["vlans"] == {"pvid": 43, "untagged": "43", "tagged": "10-12"}
+    assert "vlans" not in graph["m1"]
+    converged(host, "bridge.absent", "br7", {})
 
 
 def single_failing(host: Host, state: str, name: str) -> dict[str, Any]:

@@ -103,6 +103,23 @@ def test_guests_are_on_the_bridges_that_their_interfaces_name() -> None:
     }
 
 
+def test_vlans_of_ports_belong_to_the_ports() -> None:
+    ports = ["eth1", {"eth0": {"pvid": 43, "tagged": "10-12"}}]
+    graph = declared([low("bridge.present", "br0", ports=ports, vlan_filtering=True, vlans={"tagged": 43})], {})
+    assert graph["links"] == {
+        "eth0": {"vlans": {"pvid": 43, "untagged": "43", "tagged": "10-12"}},
+        "br0": {
+            "kind": "bridge",
+            "up": True,
+            "vlan_filtering": True,
+            "ports": ["eth0", "eth1"],
+            "vlans": {"pvid": None, "untagged": "", "tagged": "43"},
+        },
+    }
+    wrong = declared([low("bridge.present", "br0", ports=[{"eth0": {"pvid": 5000}}])], {})
+    assert wrong["links"] == {"br0": {"kind": "bridge", "up": True}}
+
+
 def test_what_is_not_to_be_is_listed_and_other_states_are_passed_over() -> None:
     graph = declared([low("bridge.absent", "br9"), low("file.managed", "/x"), {"state": "bridge"}], {})
     assert (graph["absent"], graph["links"]) == (["br9"], {})

@@ -52,6 +52,11 @@ BRIDGE = {"kind": "bridge", "up": True, "mtu": 1500, "ports": ["eth0"], "address
         ({"kind": "bridge", "addresses": []}, BRIDGE, ["10.0.0.1/24 is not declared"]),
         ({"kind": "bridge", "ports": ["eth1"]}, BRIDGE, ["on eth0, not declared", "not on eth1"]),
         ({"kind": "bridge", "ports": []}, BRIDGE, ["on eth0, not declared"]),
+        (
+            {"kind": "bridge", "vlans": {"pvid": 43, "untagged": "43", "tagged": "7"}},
+            {**BRIDGE, "vlans": {"pvid": 1, "untagged": "1", "tagged": ""}},
+            ["VLANs: PVID 1, declared PVID 43, tagged 7"],
+        ),
         ({"mtu": 1500}, BRIDGE, []),  # link.managed says nothing of the kind
     ],
 )
