@@ -46,8 +46,8 @@ OOMScoreAdjust=-1000
 [Install]
 WantedBy=sysinit.target
 """
-ARM_S = 20.0  # a small host under load takes seconds to load Python and pyroute2
-_SYSTEMD_S = 15.0
+ARM_S = 30.0  # a small host under load takes seconds to load Python and pyroute2
+_SYSTEMD_S = 30.0
 _POLL_S = 0.02
 
 

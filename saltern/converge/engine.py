@@ -36,7 +36,12 @@ def run(lows: Sequence[Low], ctx: Context, *, test: bool, clock: work.Clock = ti
     It raises nothing for a state that fails; that is its result. Whatever the caller may do, planning only reads.
     """
     with forbid_acting(), scope() as counted:
-        result = _Run(lows, ctx, test, clock).all()
+        at_work = _Run(lows, ctx, test, clock)
+        try:
+            result = at_work.all()
+        except BaseException:
+            at_work.break_off()
+            raise
     told = ", ".join(f"{number} {what}" for what, number in sorted(counted.counts.items()))
     _log.debug("the run called %d acting functions%s", counted.acts, f"; {told}" if told else "")
     return result
@@ -246,6 +251,11 @@ class _Run:
         verdict = result.verdict
         self._block.seen(position, verdict.comment if verdict.result is False else None)
         return self._results[position] or result
+
+    def break_off(self) -> None:
+        """The run ends in the middle: what is not proven does not stay."""
+        if self._block is not None:
+            self._block.break_off()
 
     def _settle(self) -> None:
         if self._block is not None and not self._test:

@@ -154,6 +154,12 @@ class Block:
         self._end(ended)
         return ended.kept
 
+    def break_off(self) -> None:
+        """The run ends in the middle."""
+        if self._open:
+            self._which().roll_back("the run was broken off")
+            self._open = False
+
     def _end(self, ended: Ended) -> None:
         positions, self._positions = self._positions, []
         self._open, self._transaction = False, None

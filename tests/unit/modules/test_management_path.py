@@ -17,7 +17,7 @@ _INDEX = {name: number for number, name in enumerate(("lo", "eno1", "eno2", "eno
 
 def made(name: str, kind: str | None = None, **more: Any) -> Link:
     index = _INDEX.get(name) or 50 + sum(name.encode()) % 40
-    fields = {key: _INDEX.get(value, value) if isinstance(value, str) else value for key, value in more.items()}
+    fields: dict[str, Any] = {k: _INDEX.get(v, v) if isinstance(v, str) else v for k, v in more.items()}
     return Link(index=index, name=name, kind=kind, is_up=True, mtu=1500, hwaddr=None, **fields)
 
 
