@@ -13,7 +13,7 @@ from modules._seed_values import SeedError
 from modules.cloud_init import Seed
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
-from saltern.converge.state import state
+from saltern.converge.state import check, state
 from saltern.secret import Secret
 from states import _file
 
@@ -71,7 +71,7 @@ def seed(
     user, group, mode: of the file. The owner is by default root's, and libvirt gives it to a guest while that runs.
     """
     path = absolute(name)
-    wished = cloud_init.seed(
+    wished = _wished(
         hostname=hostname,
         instance_id=instance_id,
         user_data=user_data,
@@ -82,13 +82,10 @@ def seed(
         packages=packages,
         runcmd=runcmd,
         write_files=write_files,
-        interfaces=None if network is None or isinstance(network, Mapping) else network,
-        network=network if isinstance(network, Mapping) else None,
+        network=network,
         variables=variables,
         format=format,
     )
-    if int(_owner.mode(mode), 8) & 0o022:
-        raise SeedError(f"mode {mode}: who may write the volume may give the guest's root commands; leave that out")
     attributes = _file.wished(user, group, mode)
     found = cloud_init.read(path)
     have = _file.observed(os.stat(path) if found is not None else None, attributes)
@@ -99,6 +96,23 @@ def seed(
     if not os.path.isdir(os.path.dirname(path)):
         return Plan(current, wish, unknown=f"there is no directory {os.path.dirname(path)} on this node")
     return Plan(current, wish, steps(path, current, wish))
+
+
+@check(of=seed)
+def _arguments(
+    name: str, *, user: str | int | Unset = UNSET, group: str | int | Unset = UNSET, mode: str = "0600", **told: Any
+) -> None:
+    absolute(name)
+    _wished(**told)
+    if int(_owner.mode(mode), 8) & 0o022:
+        raise SeedError(f"mode {mode}: who may write the volume may give the guest's root commands; leave that out")
+
+
+def _wished(*, network: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None, **told: Any) -> Seed:
+    """The seed that the arguments mean. SeedError where one of them is wrong."""
+    if network is None or isinstance(network, Mapping):
+        return cloud_init.seed(network=network, **told)
+    return cloud_init.seed(interfaces=network, **told)
 
 
 def steps(path: str, current: Volume | None, wish: Volume) -> Iterator[Step]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from modules import _disk_notes, _owner, _sizes, disk, image
+from modules._datastores import DatastoreError
 from modules._disk_notes import Note
 from modules._safe import absolute
 from modules.disk import Disk, DiskError
@@ -19,6 +20,7 @@ from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
 from states import _file
+from states._place import answers, place
 
 Format = Literal["qcow2", "raw"]
 
@@ -74,7 +76,10 @@ def present(
     datastore, image_datastore: the number or name of a datastore, or a directory.
     user, group, mode: of the file. Owner and group are left alone while a guest uses it: they are libvirt's then.
     """
-    path, source = _place(ctx, name, datastore), _source(ctx, image, image_datastore or datastore)
+    try:
+        path, source = _place(ctx, name, datastore), _source(ctx, image, image_datastore or datastore)
+    except DatastoreError as error:
+        return Plan(None, None, unknown=str(error))
     notes = disk.notes_folder(ctx)
     attributes = _file.wished(user, group, mode)
     found = disk.get(path, format)
@@ -116,6 +121,8 @@ def _present_arguments(
 ) -> None:
     if datastore is None:
         absolute(name)
+    else:
+        _relative(name, "the name of a disk")
     if isinstance(size, Unset):
         if image is None:
             raise DiskError(f"{name}: an empty disk needs a `size`; or name the `image` that it is made of")
@@ -135,7 +142,10 @@ def absent(
     datastore: as of `disk.present`. persistent: also one that was made with `persistent: true`. force: also one that
     this node did not make.
     """
-    path, notes = _place(ctx, name, datastore), disk.notes_folder(ctx)
+    try:
+        path, notes = _place(ctx, name, datastore), disk.notes_folder(ctx)
+    except DatastoreError as error:
+        return Plan(None, None, unknown=str(error))
     if not os.path.lexists(path):
         return Plan(None, None, comment=f"there is no disk {path}")
     note = _disk_notes.find(notes, path)
@@ -266,34 +276,30 @@ def _missing(path: str, source: str | None) -> str | None:
 
 
 def _place(ctx: Context, name: str, datastore: str | int | None) -> str:
-    """The path of the disk NAME."""
-    if datastore is None:
-        return absolute(name)
-    return absolute(os.path.join(_folder(ctx, datastore), _relative(name, "the name of a disk")))
+    """The path of the disk NAME. DatastoreError where its datastore is not there or does not answer."""
+    if datastore is not None:
+        _relative(name, "the name of a disk")
+    found = place(ctx, name, datastore)
+    answers(found)
+    return found
 
 
 def _source(ctx: Context, name: str | None, datastore: str | int | None) -> str | None:
-    """The path of the image NAME."""
+    """The path of the image NAME. DatastoreError as `_place`."""
     if name is None:
         return None
     if name.startswith("/"):
-        return absolute(name)
-    if datastore is None:
+        datastore = None
+    elif datastore is None:
         raise DiskError(f"image: {name!r} is no path; name its datastore too (image_datastore)")
-    return absolute(os.path.join(_folder(ctx, datastore), _relative(name, "the name of an image")))
+    else:
+        _relative(name, "the name of an image")
+    found = place(ctx, name, datastore)
+    answers(found)
+    return found
 
 
-def _relative(name: str, what: str) -> str:
+def _relative(name: str, what: str) -> None:
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts) or not name.isprintable():
         raise DiskError(f"not {what} in a datastore: {name!r} (a relative path without '..')")
-    return name
-
-
-def _folder(ctx: Context, datastore: str | int) -> str:
-    """The directory of DATASTORE."""
-    if isinstance(datastore, str) and datastore.startswith("/"):
-        return absolute(datastore)
-    if ctx.call is None:
-        raise DiskError(f"the datastore {datastore!r} can't be looked up here: give its directory")
-    return str(ctx.call("datastore.path_of", datastore))

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from modules import _image_note, _mount_proof, _mountinfo, _safe, disk, file, image, mount
+from modules import _image_note, _safe, disk, file, image
 from modules import _image_source as sources
-from modules import datastore as stores
 from modules._datastores import DatastoreError
 from modules._image_source import Digest
 from modules._qcow2 import BadImage
@@ -19,6 +18,7 @@ from saltern.context import Context, split_uri
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
 from states import _file
+from states._place import answers, place
 
 Format = Literal["qcow2", "raw"]
 
@@ -79,7 +79,7 @@ def present(
     digest, origin = _origin(ctx, source, source_hash)
     try:
         path = place(ctx, name, datastore)
-        _answers(path)
+        answers(path)
     except DatastoreError as error:
         return Plan(None, None, unknown=str(error))
     attributes = _file.wished(user, group, mode)
@@ -136,7 +136,7 @@ def absent(ctx: Context, name: str, *, datastore: str | int | None = None) -> Pl
     node stand, is not deleted: that is a failure."""
     try:
         path = place(ctx, name, datastore)
-        _answers(path)
+        answers(path)
     except DatastoreError as error:
         return Plan(None, None, unknown=str(error))
     try:
@@ -203,22 +203,6 @@ def is_other(current: File, wish: File) -> bool:
         not isinstance(want, Unset) and have != want
         for have, want in ((current.origin, wish.origin), (current.format, wish.format))
     )
-
-
-def place(ctx: Context, name: str, store: str | int | None) -> str:
-    """The path of the image NAME. DatastoreError where its datastore is not there."""
-    if store is None:
-        return _safe.absolute(name)
-    folder = store if isinstance(store, str) and store.startswith("/") else stores.path_of(ctx, store)
-    return _safe.absolute(f"{folder}/{name}")
-
-
-def _answers(path: str) -> None:
-    """DatastoreError where the directory of PATH lies on a server that does not answer."""
-    folder = os.path.dirname(path)
-    live = _mountinfo.holder(mount.mounts(), folder)
-    if live is not None and _mount_proof.is_network(live.fstype):
-        stores.observe(folder)
 
 
 def _origin(ctx: Context, source: str, source_hash: str | Unset) -> tuple[str | None, str | None]:

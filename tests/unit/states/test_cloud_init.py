@@ -11,6 +11,7 @@ from modules._seed_values import SeedError
 from modules.cloud_init import seed as made
 from saltern.converge.compare import changes, plain
 from saltern.converge.plan import UNSET, call
+from saltern.converge.state import check_of
 from saltern.secret import Secret
 from states.cloud_init import Volume, seed, steps
 from tests.plans import context, converge
@@ -72,6 +73,10 @@ def test_a_damaged_seed_is_made_anew_and_anything_else_is_left_alone(tmp_path: P
 
 def test_a_volume_that_others_may_write_and_one_without_a_directory_are_refused(tmp_path: Path) -> None:
     ctx = context(tmp_path)
+    refuse = check_of(seed)
+    assert refuse is not None
     with pytest.raises(SeedError, match="mode 0666"):
-        seed(ctx, str(tmp_path / "seed.iso"), mode="0666")
+        refuse("/seed.iso", mode="0666")
+    with pytest.raises(SeedError, match="not a host name"):
+        refuse("/seed.iso", hostname="a b", network=[])
     assert seed(ctx, str(tmp_path / "no/seed.iso")).unknown == f"there is no directory {tmp_path}/no on this node"

@@ -1,0 +1,26 @@
+"""Where an image or a disk lies: a path, or a name in a datastore; and whether that can be looked at now."""
+
+from __future__ import annotations
+
+import os
+
+from modules import _mount_proof, _mountinfo, _safe, mount
+from modules import datastore as stores
+from saltern.context import Context
+
+
+def place(ctx: Context, name: str, store: str | int | None) -> str:
+    """The path of NAME, in the datastore STORE (a number, a name, or a directory). DatastoreError where that is not
+    there."""
+    if store is None:
+        return _safe.absolute(name)
+    folder = store if isinstance(store, str) and store.startswith("/") else stores.path_of(ctx, store)
+    return _safe.absolute(f"{folder}/{name}")
+
+
+def answers(path: str) -> None:
+    """DatastoreError where the directory of PATH lies on a server that does not answer."""
+    folder = os.path.dirname(path)
+    live = _mountinfo.holder(mount.mounts(), folder)
+    if live is not None and _mount_proof.is_network(live.fstype):
+        stores.observe(folder)
