@@ -10,10 +10,21 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from modules._persist_keep import CREATED, MARK, Keep, Owner, PersistError, plain, unknown_options
+from modules._persist_keep import (
+    CREATED,
+    MARK,
+    Keep,
+    Owner,
+    PersistError,
+    inexpressible,
+    numbers,
+    plain,
+    unknown_options,
+)
 from modules._persist_match import text_of
 
 MANAGER = "ifupdown"
@@ -41,11 +52,9 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[str, Any]]] = {
         "hello_time": ("hello_time", _hundredths),
         "max_age": ("max_age", _hundredths),
         "ageing_time": ("ageing_time", _hundredths),
-        "ageing": ("ageing_time", _hundredths),
         "priority": ("priority", number),
         "vlan_filtering": ("vlan_filtering", number),
-        "vlan_protocol": ("vlan_protocol", str),
-        "default_pvid": ("vlan_default_pvid", number),
+        "vlan_default_pvid": ("vlan_default_pvid", number),
         "multicast_snooping": ("mcast_snooping", number),
         "group_fwd_mask": ("group_fwd_mask", number),
     },
@@ -75,6 +84,8 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[str, Any]]] = {
     "address": {},
     "route": {},
 }
+_PORT_OPTIONS = ("cost", "priority", "isolated", "hairpin", "learning", "guard", "root_block")
+_FLAGS = _PORT_OPTIONS[2:]
 
 
 def path_of(kind: str, name: str) -> str:
@@ -84,7 +95,7 @@ def path_of(kind: str, name: str) -> str:
 
 def render(keep: Keep) -> dict[str, str]:
     """The text that keeps KEEP, by path. Pure."""
-    unknown_options(keep, _OPTIONS[keep.kind], MANAGER)
+    unknown_options(keep, _OPTIONS[keep.kind], dict.fromkeys(_PORT_OPTIONS), MANAGER)
     name = plain(keep.interface)
     lines = [f"# {MARK}", f"auto {name}"]
     commands = [*_making(keep), *_setting(keep)]
@@ -129,6 +140,13 @@ def _making(keep: Keep) -> Iterator[str]:
     on = f"link {plain(keep.parent)} " if keep.parent and keep.kind != "vxlan" else ""
     given += [f"dev {keep.parent}"] if keep.parent and keep.kind == "vxlan" else []
     made = " ".join([f"ip link add {on}name {name} type {keep.kind}", *given])
+    if keep.kind == "vlan":
+        # ifup(8) itself makes a VLAN of what is named like one (eno1.43), whatever its parent, id and protocol are.
+        protocol = {"802.1q": "802.1Q"}.get(keep.options.get("protocol", "802.1q"), "802.1ad")
+        tag = f" {name}@{keep.parent}: .* vlan protocol {protocol} id {keep.options['id']} "
+        yield f"pre-up ip -o -d link show dev {name} 2>/dev/null | grep -q '{tag}' || ip link delete dev {name} || true"
+    elif re.search(r"\.\d+$", name):
+        raise inexpressible(MANAGER, f"the {keep.kind} {name}, of whose name it would make a VLAN,")
     yield f"pre-up ip link show dev {name} >/dev/null 2>&1 || {made}"
 
 
@@ -156,11 +174,31 @@ def _setting(keep: Keep) -> Iterator[str]:
     if keep.kind == "bridge":
         for part in keep.parts:
             yield f"up ip link set dev {part} master {name} && ip link set dev {part} up || true"
+        for port in (name, *keep.parts):
+            yield from _port(keep, port)
     if keep.kind == "veth" and isinstance(keep.options.get("peer"), str):
         mtu = f" mtu {keep.mtu}" if keep.mtu else ""
         yield f"up ip link set dev {plain(keep.options['peer'])}{mtu} up || true"
     if keep.route:
         yield f"up {_route(keep)}"
+
+
+def _port(keep: Keep, port: str) -> Iterator[str]:
+    """What a bridge's PORT, or the bridge itself, is set to."""
+    for option, value in sorted(keep.port_options.get(port, {}).items()):
+        shown = ("on" if value else "off") if option in _FLAGS else str(value)
+        yield f"up ip link set dev {port} type bridge_slave {option} {shown} || true"
+    if port not in keep.vlans:
+        return
+    vlans, own = keep.vlans[port], " self" if port == keep.interface else ""
+    yield f"up bridge vlan delete dev {port} vid 1-4094{own} 2>/dev/null || true"
+    for one in vlans.tagged:
+        yield f"up bridge vlan add dev {port} vid {one}{own} || true"
+    for one in vlans.untagged:
+        yield f"up bridge vlan add dev {port} vid {one} untagged{own} || true"
+    if vlans.pvid is not None:
+        how = "" if vlans.pvid not in numbers(vlans.untagged) else " untagged"
+        yield f"up bridge vlan add dev {port} vid {vlans.pvid} pvid{how}{own} || true"
 
 
 def _route(keep: Keep) -> str:
@@ -171,7 +209,7 @@ def _route(keep: Keep) -> str:
     words += [f"dev {keep.interface}"]
     words += [f"metric {route.metric}"] if route.metric is not None else []
     words += [f"table {route.table}"] if route.table is not None else []
-    return " ".join(words)
+    return " ".join([*words, "proto static"])
 
 
 def wished(root: str, keep: Keep) -> dict[str, str]:

@@ -7,7 +7,7 @@ root: "etc/systemd/network/10-saltern-br43.netdev".
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,10 @@ class PersistError(PermanentError):
     """A link can't be kept for the next boot: something else owns it, or its manager can't express it."""
 
 
+class Inexpressible(PersistError):
+    """The manager's files have no word for something; Saltern itself can keep it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteKept:
     """A route. `destination` "10.5.0.0/16" ("0.0.0.0/0": the default); `metric` and `table` None: the usual ones."""
@@ -33,12 +37,29 @@ class RouteKept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VlansKept:
+    """The VLANs of a bridge's port: `untagged` and `tagged` as numbers and ranges ("10-20")."""
+
+    pvid: int | None = None
+    untagged: tuple[str, ...] = ()
+    tagged: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, words: str) -> VlansKept:
+        """From the words of `modules._bridgevlans.Vlans`: "PVID 43, untagged 43, tagged 1,10-20"."""
+        found = {key: value.strip(",").split(",") for key, value in re.findall(r"(\w+) ([\d,-]+)", words)}
+        pvid = int(found["PVID"][0]) if "PVID" in found else None
+        return cls(pvid=pvid, untagged=tuple(found.get("untagged", ())), tagged=tuple(found.get("tagged", ())))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
     """What one state wants at boot.
 
     `kind`: the namespace of the state; `name`: what its files are known by, the interface or a name of the address or
     route; `interface`: that which all else is about. `parts`: ports or members. `options`: what a kind has of its own,
-    by the names of the state's arguments. `up` None: not managed. `function` and `arguments`: the state itself.
+    by the names of the state's arguments; of a bridge further `port_options` by port and option, and `vlans` by port,
+    its own under its name. `up` None: not managed. `function` and `arguments`: the state itself.
     """
 
     kind: str
@@ -47,6 +68,8 @@ class Keep:
     parent: str | None = None
     parts: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    port_options: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    vlans: Mapping[str, VlansKept] = field(default_factory=dict)
     mtu: int | None = None
     mac: str | None = None
     up: bool | None = True
@@ -108,11 +131,26 @@ def plain(name: str) -> str:
     return name
 
 
-def unknown_options(keep: Keep, known: Mapping[str, Any], manager: str) -> None:
-    """PersistError where KEEP has an option that MANAGER's files can't express."""
+def unknown_options(keep: Keep, known: Mapping[str, Any], ports: Mapping[str, Any], manager: str) -> None:
+    """Inexpressible where KEEP has an option that MANAGER's files have no word for: KNOWN are those of its kind, PORTS
+    those of a bridge's port."""
     for option in keep.options:
         if option not in known:
-            raise PersistError(
-                f"{manager} can't keep `{option}` of the {keep.kind} {keep.interface} for the next boot: "
-                "give `persist: saltern`, or `persist: none`"
-            )
+            raise inexpressible(manager, f"`{option}` of the {keep.kind} {keep.interface}")
+    for port, options in keep.port_options.items():
+        for option in options:
+            if option not in ports:
+                raise inexpressible(manager, f"`{option}` of the port {port} of {keep.interface}")
+
+
+def inexpressible(manager: str, what: str) -> Inexpressible:
+    """MANAGER can't keep WHAT."""
+    return Inexpressible(
+        f"{manager} can't keep {what} for the next boot: leave `persist` at auto, or give `persist: saltern`"
+    )
+
+
+def numbers(ranges: Iterable[str]) -> frozenset[int]:
+    """RANGES ("10-20", "43") as their numbers."""
+    ends = [(one.partition("-")[0], one.rpartition("-")[2]) for one in ranges]
+    return frozenset(number for first, last in ends for number in range(int(first), int(last) + 1))

@@ -13,7 +13,17 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from modules import _persist_match as match
-from modules._persist_keep import MARK, Keep, Owner, PersistError, plain, unknown_options
+from modules._persist_keep import (
+    CREATED,
+    MARK,
+    Keep,
+    Owner,
+    PersistError,
+    inexpressible,
+    numbers,
+    plain,
+    unknown_options,
+)
 
 MANAGER = "systemd-networkd"
 UNITS: tuple[str, ...] = ("systemd-networkd.service",)
@@ -49,11 +59,9 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[str, Callable[[Any], str]]]] = {
         "hello_time": ("HelloTimeSec", "{:g}s".format),
         "max_age": ("MaxAgeSec", "{:g}s".format),
         "ageing_time": ("AgeingTimeSec", "{:g}s".format),
-        "ageing": ("AgeingTimeSec", "{:g}s".format),
         "priority": ("Priority", str),
         "vlan_filtering": ("VLANFiltering", yes),
-        "vlan_protocol": ("VLANProtocol", str),
-        "default_pvid": ("DefaultPVID", lambda value: str(value) if value else "none"),
+        "vlan_default_pvid": ("DefaultPVID", lambda value: str(value) if value else "none"),
         "multicast_snooping": ("MulticastSnooping", yes),
         "group_fwd_mask": ("GroupForwardMask", str),
     },
@@ -83,6 +91,14 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[str, Callable[[Any], str]]]] = {
     "address": {},
     "route": {},
 }
+# Not `guard` and `root_block`: networkd sets the opposite of what its own manual says of UseBPDU and AllowPortToBeRoot.
+_PORT_OPTIONS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "cost": ("Cost", str),
+    "priority": ("Priority", str),
+    "isolated": ("Isolated", yes),
+    "hairpin": ("HairPin", yes),
+    "learning": ("Learning", yes),
+}
 _SECTIONS = {"bridge": "Bridge", "bond": "Bond", "vlan": "VLAN", "macvlan": "MACVLAN", "vxlan": "VXLAN", "veth": "Peer"}
 _ATTACHED = {"vlan": "VLAN", "macvlan": "MACVLAN", "vxlan": "VXLAN"}  # the parent's .network names what lies on it
 _ENSLAVED = {"bridge": "Bridge", "bond": "Bond"}
@@ -99,9 +115,10 @@ def own_base(name: str) -> str:
 
 def render(keep: Keep, base: Base = own_base) -> dict[str, str]:
     """The texts that keep KEEP, by path. BASE: the file name of the `.network` of an interface. Pure."""
-    unknown_options(keep, _OPTIONS[keep.kind], MANAGER)
+    unknown_options(keep, _OPTIONS[keep.kind], _PORT_OPTIONS, MANAGER)
+    _check_vlans(keep)
     texts: dict[str, str] = {}
-    drop = f"saltern-{keep.kind}-{keep.name}.conf"
+    drop = _drop(keep.kind, keep.name)
 
     def put(interface: str, sections: Mapping[str, list[str]]) -> None:
         file = base(interface)
@@ -115,15 +132,21 @@ def render(keep: Keep, base: Base = own_base) -> dict[str, str]:
     if keep.parent and keep.kind in _ATTACHED:
         put(keep.parent, {"Network": [f"{_ATTACHED[keep.kind]}={keep.name}"]})
     for part in keep.parts:
-        put(part, {"Network": [f"{_ENSLAVED[keep.kind]}={keep.name}"]})
+        put(part, {"Network": [f"{_ENSLAVED[keep.kind]}={keep.name}"], **_port(keep, part)})
     if keep.kind == "veth" and isinstance(keep.options.get("peer"), str):
         put(keep.options["peer"], {"Link": [f"MTUBytes={keep.mtu}"] if keep.mtu else []})
     return texts
 
 
+def _drop(kind: str, name: str) -> str:
+    """The file name of the drop-ins of the state KIND of NAME. Addresses that are added come after those that their
+    interface was made with, so that these stay the first."""
+    return f"saltern-{kind}-{name}.conf" if kind in CREATED else f"saltern-with-{kind}-{name}.conf"
+
+
 def _netdev(keep: Keep) -> str:
     device = [f"Name={keep.name}", f"Kind={keep.kind}"]
-    device += ["MACAddress=none"] if keep.kind in _KERNEL_MAC else []
+    device += [f"MACAddress={keep.mac or 'none'}"] if keep.kind in _KERNEL_MAC else []
     device += [f"MTUBytes={keep.mtu}"] if keep.mtu else []
     words = _OPTIONS[keep.kind]
     own = [f"{words[option][0]}={words[option][1](value)}" for option, value in sorted(keep.options.items())]
@@ -136,7 +159,7 @@ def _settings(keep: Keep) -> dict[str, list[str]]:
     link, network = [], [f"Address={address}" for address in keep.addresses]
     if keep.mtu and not keep.creates:
         link.append(f"MTUBytes={keep.mtu}")
-    if keep.mac:
+    if keep.mac and not keep.creates:
         link.append(f"MACAddress={keep.mac}")
     if not keep.creates and keep.up is not None and keep.kind == "link":
         link.append(f"ActivationPolicy={'up' if keep.up else 'down'}")
@@ -144,7 +167,7 @@ def _settings(keep: Keep) -> dict[str, list[str]]:
         link.append("RequiredForOnline=yes")
     if keep.gateway:
         network.append(f"Gateway={keep.gateway}")
-    found = {"Link": link, "Network": network}
+    found = {"Link": link, "Network": network, **(_port(keep, keep.interface) if keep.kind == "bridge" else {})}
     if keep.route:
         route = keep.route
         found["Route"] = [f"Destination={route.destination}"]
@@ -154,6 +177,26 @@ def _settings(keep: Keep) -> dict[str, list[str]]:
         if not route.gateway and ":" in route.destination:
             found["Route"].remove("Scope=link")
     return found
+
+
+def _port(keep: Keep, port: str) -> dict[str, list[str]]:
+    """What a bridge's PORT, or the bridge itself, is set to."""
+    given = sorted(keep.port_options.get(port, {}).items())
+    found = {"Bridge": [f"{_PORT_OPTIONS[option][0]}={_PORT_OPTIONS[option][1](value)}" for option, value in given]}
+    if port in keep.vlans:
+        vlans = keep.vlans[port]
+        found["BridgeVLAN"] = [f"PVID={vlans.pvid}"] if vlans.pvid is not None else []
+        found["BridgeVLAN"] += [f"EgressUntagged={one}" for one in vlans.untagged]
+        found["BridgeVLAN"] += [f"VLAN={one}" for one in vlans.tagged]
+    return found
+
+
+def _check_vlans(keep: Keep) -> None:
+    """networkd adds to the VLAN that the kernel gives a new port, and takes none away."""
+    default = keep.options.get("vlan_default_pvid", 1)
+    for port, vlans in keep.vlans.items():
+        if default and (vlans.pvid is None or default not in numbers((*vlans.untagged, *vlans.tagged))):
+            raise inexpressible(MANAGER, f"that {port} is not in VLAN {default}, the default of {keep.name},")
 
 
 def _text(sections: Mapping[str, list[str]]) -> str:
@@ -172,14 +215,14 @@ def owned(root: str, kind: str, name: str) -> Iterator[str]:
     if kind in _SECTIONS and _kind_of(f"{root}/{netdev}") == kind:
         yield netdev
     for folder in _drop_ins(root):
-        path = f"{FOLDER}/{folder}/saltern-{kind}-{name}.conf"
+        path = f"{FOLDER}/{folder}/{_drop(kind, name)}"
         if os.path.lexists(f"{root}/{path}"):
             yield path
 
 
 def names(root: str, kind: str) -> Iterator[str]:
     """The names of the states of KIND that have a drop-in."""
-    start = f"saltern-{kind}-"
+    start = _drop(kind, "").removesuffix(".conf")
     for folder in _drop_ins(root):
         for entry in _listed(f"{root}/{FOLDER}/{folder}"):
             if entry.startswith(start) and entry.endswith(".conf"):

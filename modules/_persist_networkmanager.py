@@ -40,11 +40,9 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[str, Any]]] = {
         "hello_time": ("hello-time", _whole),
         "max_age": ("max-age", _whole),
         "ageing_time": ("ageing-time", _whole),
-        "ageing": ("ageing-time", _whole),
         "priority": ("priority", str),
         "vlan_filtering": ("vlan-filtering", _flag),
-        "vlan_protocol": ("vlan-protocol", str),
-        "default_pvid": ("vlan-default-pvid", str),
+        "vlan_default_pvid": ("vlan-default-pvid", str),
         "multicast_snooping": ("multicast-snooping", _flag),
         "group_fwd_mask": ("group-forward-mask", str),
     },
@@ -64,6 +62,12 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[str, Any]]] = {
     "address": {},
     "route": {},
 }
+_MAC = ("cloned-mac-address", "mac-address")
+_PORT_OPTIONS: Mapping[str, tuple[str, Any]] = {
+    "cost": ("path-cost", str),
+    "priority": ("priority", str),
+    "hairpin": ("hairpin-mode", _flag),
+}
 
 
 def path_of(interface: str) -> str:
@@ -73,7 +77,7 @@ def path_of(interface: str) -> str:
 
 def parts(keep: Keep) -> dict[str, Part]:
     """What KEEP says of each interface. Pure."""
-    unknown_options(keep, _OPTIONS[keep.kind], MANAGER)
+    unknown_options(keep, _OPTIONS[keep.kind], _PORT_OPTIONS, MANAGER)
     own: dict[str, dict[str, Any]] = {"connection": {}, "ethernet": {}, "ipv4": {}, "ipv6": {}}
     if keep.creates:
         own["connection"]["type"] = keep.kind
@@ -82,11 +86,12 @@ def parts(keep: Keep) -> dict[str, Part]:
         if keep.parent:
             own[keep.kind]["parent"] = keep.parent
         if keep.kind == "bridge":
-            own["bridge"].setdefault("stp", "true" if keep.options.get("stp") else "false")
+            own["bridge"].setdefault("stp", "false")  # its own default is true
+            own["bridge"] |= _port(keep, keep.interface).get("bridge-port", {})
     if keep.mtu:
         own["ethernet"]["mtu"] = str(keep.mtu)
     if keep.mac:
-        own["ethernet"]["cloned-mac-address"] = keep.mac
+        own["bridge" if keep.kind == "bridge" else "ethernet"][_MAC[keep.kind == "bridge"]] = keep.mac
     if keep.up is False:
         own["connection"]["autoconnect"] = "false"
     for address in keep.addresses:
@@ -97,12 +102,25 @@ def parts(keep: Keep) -> dict[str, Part]:
         own[_family(keep.route.destination)]["route"] = [_route(keep)]
     found: dict[str, Part] = {keep.interface: {section: values for section, values in own.items() if values}}
     for port in keep.parts:
-        found[port] = {"connection": {"master": keep.interface, "slave-type": keep.kind}}
+        found[port] = {"connection": {"master": keep.interface, "slave-type": keep.kind}, **_port(keep, port)}
     peer = keep.options.get("peer")
     if keep.kind == "veth" and isinstance(peer, str):
         back = {"connection": {"type": "veth"}, "veth": {"peer": keep.interface}}
         found[peer] = {**back, **({"ethernet": {"mtu": str(keep.mtu)}} if keep.mtu else {})}
     return found
+
+
+def _port(keep: Keep, port: str) -> dict[str, dict[str, Any]]:
+    """What a bridge's PORT, or the bridge itself, is set to."""
+    given = sorted(keep.port_options.get(port, {}).items())
+    settings = {_PORT_OPTIONS[option][0]: _PORT_OPTIONS[option][1](value) for option, value in given}
+    if port in keep.vlans:
+        vlans = keep.vlans[port]
+        words = [*vlans.tagged, *(f"{one} untagged" for one in vlans.untagged if one != str(vlans.pvid))]
+        how = " untagged" if str(vlans.pvid) in vlans.untagged else ""
+        words += [f"{vlans.pvid} pvid{how}"] if vlans.pvid is not None else []
+        settings["vlans"] = ",".join(words)
+    return {"bridge-port": settings} if settings else {}
 
 
 def _family(address: str) -> str:

@@ -18,6 +18,7 @@ _TEXT = """\
 Description=Network that Saltern keeps
 DefaultDependencies=no
 After=local-fs.target systemd-udevd.service systemd-modules-load.service systemd-sysctl.service network-pre.target
+After=systemd-networkd.service networking.service NetworkManager.service
 Wants=network-pre.target network.target
 Before=network.target network-online.target shutdown.target
 Conflicts=shutdown.target

@@ -57,10 +57,10 @@ def survey(view: View, name: str, declared: Declared, vlans: Mapping[str, Vlans]
         if master and master.name != name:
             where[there.name] = master.name
     down = frozenset(there.name for there in found.values() if there and not there.is_up)
-    return Ports(where, down, vlans, _mac([there for there in found.values() if there])), " ".join(missing) or None
+    return Ports(where, down, vlans, mac_of([there for there in found.values() if there])), " ".join(missing) or None
 
 
-def _mac(ports: Sequence[Link]) -> str | None:
+def mac_of(ports: Sequence[Link]) -> str | None:
     """The MAC address that a new bridge of these PORTS takes: that of a physical one, else of the first that is no
     guest's, as the node is known by it."""
     macs = [(port.kind is not None, port.name, port.hwaddr) for port in ports if port.hwaddr and not port.is_guests]

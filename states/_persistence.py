@@ -7,7 +7,7 @@ they differ. The state itself is called as ever and knows nothing of it, but tha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from modules import _linkvalues, route
 from modules import _persist as persist
 from modules._netlink import look
 from modules._persist import Change
-from modules._persist_keep import Files, Keep, PersistError, RouteKept
+from modules._persist_keep import Files, Inexpressible, Keep, PersistError, RouteKept, VlansKept
 from saltern.context import Context
 from saltern.converge.compare import field_names
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
@@ -23,7 +23,7 @@ from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 F = TypeVar("F", bound=Callable[..., Plan])
 LEFT_ALONE = "network_is_replayed"  # of Context.extra: this run is the one at boot that brings up what was kept
 
-_COMMON = frozenset({"up", "mtu", "mac", "addresses", "gateway", "parent", "ports", "members"})
+_COMMON = frozenset({"up", "mtu", "mac", "addresses", "gateway", "parent", "ports", "members", "port_options", "vlans"})
 _JUDGED = frozenset({"ports_down", "members_down", "addresses_elsewhere", "parent_up", "peer_up", "peer_mtu"})
 
 
@@ -50,17 +50,22 @@ def _kept(ctx: Context, plan: Plan, kind: str, function: str, name: str, argumen
     if function.endswith(".absent"):
         gone = [persist.removal(root, kind, one) for one in _names(root, kind, name, arguments)]
         return _with_files(plan, root, name, gone, None)
-    changes, managers = [], []
+    changes: list[Change] = []
+    managers = []
     for keep in keeps_of(kind, function, name, arguments, plan.wish):
         manager = persist.manager(root, keep) if chosen == "auto" else None if chosen == "none" else chosen
         if manager and (hindrance := persist.hindrance(root, manager)):
             return _unknown(plan, hindrance)
         if manager in persist.MANAGERS and not keep.interface:
-            raise PersistError(
-                f"the interface of {name} is not known: name it, so that it can be kept for the next boot"
-            )
-        changes.append(persist.change(root, manager, keep))
-        changes += [persist.removal(root, keep.kind, other) for other in _elsewhere(root, keep)]
+            raise PersistError(f"the interface of the route {name} is not known: name it, so that it can be kept")
+        try:
+            change = persist.change(root, manager, keep)
+        except Inexpressible:
+            if chosen != "auto" or persist.hindrance(root, "saltern"):
+                raise
+            manager = "saltern"
+            change = persist.change(root, manager, keep)
+        changes += [change, *(persist.removal(root, keep.kind, other) for other in _elsewhere(root, keep))]
         managers += [persist.BACKENDS[manager].MANAGER] if manager else []
     return _with_files(plan, root, name, changes, managers[0] if managers else None)
 
@@ -200,6 +205,16 @@ def _mentions(text: str, word: str) -> bool:
     return re.search(rf"(?<![\w.:-]){re.escape(word)}(?![\w.:-])", text) is not None
 
 
+def _mac(kind: str, ports: Collection[str]) -> str | None:
+    """The MAC address of a bridge of several PORTS, as the state gives it to a new one: with one, the kernel does."""
+    if kind != "bridge" or len(ports) < 2:
+        return None
+    from states._bridge_ports import mac_of
+
+    view = look()
+    return mac_of([found for port in sorted(ports) if (found := view.find(port))])
+
+
 def _interface(kind: str, function: str, name: str, arguments: Mapping[str, Any], wish: Any) -> Keep:
     values = {} if wish is None else {field: getattr(wish, field) for field in field_names(type(wish))}
     values = {field: value for field, value in values.items() if not isinstance(value, Unset) and value is not None}
@@ -217,8 +232,10 @@ def _interface(kind: str, function: str, name: str, arguments: Mapping[str, Any]
         parent=values.get("parent"),
         parts=tuple(sorted(values.get("ports", values.get("members", ())))),
         options=options,
+        port_options=values.get("port_options", {}),
+        vlans={port: VlansKept.of(words) for port, words in values.get("vlans", {}).items()},
         mtu=values.get("mtu"),
-        mac=values.get("mac"),
+        mac=values.get("mac") or _mac(kind, values.get("ports", ())),
         up=values.get("up"),
         addresses=tuple(sorted(values.get("addresses", ()))),
         gateway=values.get("gateway"),
