@@ -51,7 +51,9 @@ _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 
 
 class ExportError(PermanentError, ValueError):
-    """An export can't be written so that exports(5) reads it as meant."""
+    """An export can't be written so that exports(5) reads it as meant. ARGUMENT: of the state, where it stands."""
+
+    argument: str | None = None
 
 
 class Entry(NamedTuple):

@@ -50,7 +50,12 @@ def checked(
     options: Sequence[str] | Unset = UNSET,
 ) -> None:
     """ExportError for a path or client that exports(5) would read as something else, or an option that it has not."""
-    _wanted(name, clients, hosts, options)
+    nfs_export.checked_path(name)
+    try:
+        _wanted(name, clients, hosts, options)
+    except ExportError as error:
+        error.argument = "hosts" if isinstance(clients, Unset) else "clients"
+        raise
 
 
 @state

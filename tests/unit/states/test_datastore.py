@@ -57,6 +57,6 @@ def test_absent_only_forgets() -> None:
 )
 def test_what_can_be_no_datastore_is_refused_before_the_run(name: str, arguments: dict[str, str], said: str) -> None:
     with pytest.raises(DatastoreError, match=said):
-        checked(name, kind="image", **arguments)  # type: ignore[arg-type]
+        checked(name, kind="image", **arguments)
     with pytest.raises(BadMode):
         checked("1", kind="image", path="/x", mode="9")

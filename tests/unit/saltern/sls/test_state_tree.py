@@ -484,8 +484,8 @@ def test_opts_come_from_the_configuration(tmp_path: Path) -> None:
             "x:\n  nfs_export.present:\n    - name: /a,b\n    - clients: {h: ro}\n",
             "a.sls:2:3: not a path to export: '/a,b'",
         ),
-        ("/a:\n  nfs_export.present:\n    - clients: {'h,i': ro}\n", "a.sls:2:3: not a client of an export: 'h,i'"),
-        ("/a:\n  nfs_export.present:\n    - clients: {h: rwx}\n", "a.sls:2:3: not an option of an export: 'rwx'"),
+        ("/a:\n  nfs_export.present:\n    - clients: {'h,i': ro}\n", "a.sls:3:7: not a client of an export: 'h,i'"),
+        ("/a:\n  nfs_export.present:\n    - clients: {h: rwx}\n", "a.sls:3:7: not an option of an export: 'rwx'"),
     ],
 )
 def test_what_a_state_says_of_its_values_is_said_before_the_run_with_the_place(
