@@ -6,11 +6,20 @@ Each function gives the value in its one canonical form, or raises BadValue with
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from modules._linkinfo import BOND_MODES, HASH_POLICIES, LACP_RATES, MACVLAN_MODES
-from modules._netvalues import BadValue, whole_number
+from modules._linkinfo import (
+    AD_SELECTS,
+    ARP_VALIDATES,
+    BOND_MODES,
+    FAIL_OVER_MACS,
+    HASH_POLICIES,
+    LACP_RATES,
+    MACVLAN_MODES,
+    PRIMARY_RESELECTS,
+)
+from modules._netvalues import BadValue, interface_name, whole_number
 from saltern.errors import nearest
 
 if TYPE_CHECKING:
@@ -48,6 +57,46 @@ def hash_policy(value: object) -> str:
 def miimon(value: object) -> int:
     """How often a bond looks at its members' carrier, in milliseconds; 0: never."""
     return whole_number(value, "miimon", 0, 60000, " (milliseconds)")
+
+
+def arp_targets(value: object) -> tuple[str, ...]:
+    """Up to 16 IPv4 addresses that a bond asks for, in the order given, each once."""
+    listed = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(listed, list | tuple):
+        raise BadValue(f"arp_ip_target must be a list of IPv4 addresses, not {value!r}")
+    found = tuple(dict.fromkeys(host(one, "arp_ip_target") for one in listed))
+    if len(found) > 16 or any(":" in one for one in found):
+        raise BadValue(f"arp_ip_target takes up to 16 IPv4 addresses, not {', '.join(found)}")
+    return found
+
+
+def _milliseconds(what: str) -> Callable[[object], int]:
+    return lambda value: whole_number(value, what, 0, 600_000, " (milliseconds)")
+
+
+def _word(what: str, known: tuple[str, ...]) -> Callable[[object], str]:
+    """Of KNOWN, by its name or, as old configurations have it, its number."""
+    return lambda value: (
+        known[int(str(value))] if str(value) in map(str, range(len(known))) else one_of(value, what, known)
+    )
+
+
+BOND_OPTIONS: Mapping[str, Callable[[object], Any]] = {
+    "mode": bond_mode,
+    "fail_over_mac": _word("a policy for MAC addresses", FAIL_OVER_MACS),
+    "ad_select": _word("a choice of aggregators", AD_SELECTS),
+    "lacp_rate": lacp_rate,
+    "miimon": miimon,
+    "updelay": _milliseconds("updelay"),
+    "downdelay": _milliseconds("downdelay"),
+    "arp_interval": _milliseconds("arp_interval"),
+    "arp_ip_target": arp_targets,
+    "arp_validate": _word("a validation of ARP", ARP_VALIDATES),
+    "xmit_hash_policy": hash_policy,
+    "min_links": lambda value: whole_number(value, "min_links", 0, 255),
+    "primary_reselect": _word("a choice of the primary", PRIMARY_RESELECTS),
+    "primary": lambda value: interface_name(value, "member"),
+}  # by the names of ip-link(8), in an order in which the kernel takes them
 
 
 def macvlan_mode(value: object) -> str:

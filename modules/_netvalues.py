@@ -22,7 +22,7 @@ class BadValue(PermanentError, ValueError):
 
 
 def interface_name(name: object, what: str = "interface") -> str:
-    """NAME if the kernel takes it: 1-15 bytes, no space, `/`, `:`, `%`, not `.`, `..`, `all`, `default`."""
+    """NAME if it can be one: 1-15 bytes, no space, `/`, `:`, `%`, no `-` at its head, not `.`, `..`, `all`, `default`."""
     if not isinstance(name, str):
         raise BadValue(f"the name of {_a(what)} must be a text, not {name!r}: put it in quotes")
     raw = name.encode("utf-8", "surrogateescape")
@@ -30,6 +30,10 @@ def interface_name(name: object, what: str = "interface") -> str:
         raise BadValue(f"{name!r} can't be the name of {_a(what)}: it has {len(raw)} bytes, and 1 to 15 are possible")
     if name in _RESERVED:
         raise BadValue(f"{name!r} can't be the name of {_a(what)}: the kernel reserves it")
+    if name[0] == "-":
+        raise BadValue(
+            f"{name!r} can't be the name of {_a(what)}: it begins with '-', which programs take for an option"
+        )
     if bad := _BAD_BYTES.search(raw):
         shown = bad.group().decode("latin-1")
         raise BadValue(f"{name!r} can't be the name of {_a(what)}: it contains {shown!r}")

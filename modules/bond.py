@@ -3,25 +3,47 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from modules import _interface, _linkvalues
 from modules._interface import Interface
-from modules._linkinfo import BOND_MODES, HASH_POLICIES, LACP_RATES, BondInfo
+from modules._linkinfo import (
+    AD_SELECTS,
+    ARP_VALIDATES,
+    BOND_MODES,
+    FAIL_OVER_MACS,
+    HASH_POLICIES,
+    LACP_RATES,
+    PRIMARY_RESELECTS,
+    BondInfo,
+)
 from modules._netlink import Link, NetworkError, View, look, look_with, session
-from modules._netvalues import interface_name
+from modules._netvalues import BadValue, interface_name
 from modules._run import checked
 from modules.link import found, interrupted
 from saltern.converge.plan import UNSET, Unset
+from saltern.errors import nearest
 from saltern.marks import acting, reading
 
 NO_BONDING = "this kernel has no bonds: load the module bonding"
 LACP = "802.3ad"
 _MASTERS = "/sys/class/net/bonding_masters"  # there while the driver is
 _TIMEOUT_S = 60.0
+OPTIONS = {option: option for option in _linkvalues.BOND_OPTIONS} | {"lacp_rate": "ad_lacp_rate"}  # IFLA_BOND_*
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "mode": BOND_MODES,
+    "fail_over_mac": FAIL_OVER_MACS,
+    "ad_select": AD_SELECTS,
+    "lacp_rate": LACP_RATES,
+    "arp_validate": ARP_VALIDATES,
+    "xmit_hash_policy": HASH_POLICIES,
+    "primary_reselect": PRIMARY_RESELECTS,
+}
+_WITHOUT_MEMBERS = frozenset({"mode", "fail_over_mac"})  # BOND_OPTFLAG_NOSLAVES
+_DOWN = frozenset({"lacp_rate", "ad_select"})  # BOND_OPTFLAG_IFDOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +51,19 @@ class Bond(Interface):
     """A bond as it is, or as it should be. `miimon` in milliseconds; `members_down`: members that are not up."""
 
     mode: str | Unset = UNSET
-    miimon: int | Unset = UNSET
+    fail_over_mac: str | Unset = UNSET
+    ad_select: str | Unset = UNSET
     lacp_rate: str | Unset = UNSET
+    miimon: int | Unset = UNSET
+    updelay: int | Unset = UNSET
+    downdelay: int | Unset = UNSET
+    arp_interval: int | Unset = UNSET
+    arp_ip_target: tuple[str, ...] | Unset = UNSET
+    arp_validate: str | Unset = UNSET
     xmit_hash_policy: str | Unset = UNSET
+    min_links: int | Unset = UNSET
+    primary_reselect: str | Unset = UNSET
+    primary: str | Unset | None = UNSET
     members: frozenset[str] | Unset = UNSET
     members_down: frozenset[str] | Unset = UNSET
 
@@ -43,11 +75,10 @@ def read(view: View, name: str, *, addresses: Collection[str] = (), gateway: str
         return None
     members = view.ports(link.index)
     info = info_of(link)
+    primary = view.at(info.primary)
     return Bond(
-        mode=info.mode,
-        miimon=info.miimon,
-        lacp_rate=info.lacp_rate,
-        xmit_hash_policy=info.xmit_hash_policy,
+        **{option: getattr(info, option) for option in OPTIONS if option != "primary"},
+        primary=primary.name if primary else None,
         members=frozenset(member.name for member in members),
         members_down=frozenset(member.name for member in members if not member.is_up),
         **_interface.common(view, link, addresses, gateway),
@@ -90,20 +121,15 @@ def list_() -> dict[str, Any]:
 
 
 @acting
-def add(
-    name: str,
-    mode: str | None = None,
-    miimon: int | None = None,
-    lacp_rate: str | None = None,
-    xmit_hash_policy: str | None = None,
-) -> bool:
-    """Make the bond NAME and bring it up. What is None is as the kernel makes it."""
+def add(name: str, **options: Any) -> bool:
+    """Make the bond NAME and bring it up. OPTIONS as those of `bond.present`; what is not given is as the kernel makes
+    it."""
     if not os.path.exists(_MASTERS) and lacking() is None:
         # Loaded on demand, the driver would make a bond0 of its own, whatever is asked for.
         checked(["modprobe", "--", "bonding", "max_bonds=0"], timeout_s=_TIMEOUT_S)
-    options = _options(mode, miimon, lacp_rate, xmit_hash_policy)
     with session() as socket:
-        socket.link("add", ifname=interface_name(name, "bond"), kind="bond", state="up", **options)
+        given = _options(socket, options)
+        socket.link("add", ifname=interface_name(name, "bond"), kind="bond", state="up", **given)
     return True
 
 
@@ -115,25 +141,20 @@ def delete(name: str) -> bool:
 
 
 @acting
-def change(
-    name: str,
-    mode: str | None = None,
-    miimon: int | None = None,
-    lacp_rate: str | None = None,
-    xmit_hash_policy: str | None = None,
-) -> bool:
-    """Change options of the bond NAME; what is None stays. For another LACP rate the bond goes down for a moment, for
-    another mode it is also without its members meanwhile: the kernel takes neither otherwise. Its routes are kept."""
-    options = _options(mode, miimon, lacp_rate, xmit_hash_policy)
+def change(name: str, **options: Any) -> bool:
+    """Change OPTIONS of the bond NAME; what is not given stays. For another LACP rate or choice of aggregators the bond
+    goes down for a moment, for another mode or `fail_over_mac` it is also without its members meanwhile: the kernel
+    takes them no other way. Its routes are kept."""
     with session() as socket:
         view = look_with(socket)
         link = _interface.ours(view, name, "bond")
-        if mode is None and lacp_rate is None:
-            socket.link("set", index=link.index, kind="bond", **options)
+        given = _options(socket, options)
+        if not options.keys() & (_WITHOUT_MEMBERS | _DOWN):
+            socket.link("set", index=link.index, kind="bond", **given)
             return True
-        members = view.ports(link.index) if mode is not None else ()
+        members = view.ports(link.index) if options.keys() & _WITHOUT_MEMBERS else ()
         with interrupted(socket, link), _released(socket, link, members):
-            socket.link("set", index=link.index, kind="bond", **options)
+            socket.link("set", index=link.index, kind="bond", **given)
     return True
 
 
@@ -182,15 +203,18 @@ def _join(socket: Any, bond: Link, member: Link) -> None:
     socket.link("set", index=member.index, master=bond.index)
 
 
-def _options(
-    mode: str | None, miimon: int | None, lacp_rate: str | None, xmit_hash_policy: str | None
-) -> dict[str, int]:
-    given = {
-        "bond_mode": None if mode is None else BOND_MODES.index(_linkvalues.bond_mode(mode)),
-        "bond_miimon": None if miimon is None else _linkvalues.miimon(miimon),
-        "bond_ad_lacp_rate": None if lacp_rate is None else LACP_RATES.index(_linkvalues.lacp_rate(lacp_rate)),
-        "bond_xmit_hash_policy": (
-            None if xmit_hash_policy is None else HASH_POLICIES.index(_linkvalues.hash_policy(xmit_hash_policy))
-        ),
-    }
-    return {name: value for name, value in given.items() if value is not None}
+def _options(socket: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """GIVEN options as pyroute2 takes them."""
+    given_to: dict[str, Any] = {}
+    unknown = [option for option in given if option not in OPTIONS]
+    if unknown:
+        raise BadValue(f"a bond has no option {unknown[0]!r}.{nearest(unknown[0], OPTIONS)}")
+    for option in sorted(given, key=list(OPTIONS).index):
+        value = _linkvalues.BOND_OPTIONS[option](given[option])
+        names = _NAMES.get(option)
+        if option == "primary":
+            value = found(look_with(socket), value).index
+        elif option == "arp_ip_target":
+            value = list(value)
+        given_to[f"bond_{OPTIONS[option]}"] = names.index(value) if names else value
+    return given_to

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from modules import _linkvalues
 from modules import _netvalues as values
@@ -11,8 +12,9 @@ from modules._netlink import View, look
 from modules.bridge import elsewhere
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Unset
-from saltern.converge.state import state
+from saltern.converge.state import check, check_together, state
 from states._addressing import address_steps, around
+from states._network_check import asked, conflicts
 from states._persistence import persisted
 
 
@@ -51,6 +53,18 @@ def present(
     )
     plan = address_steps(link, current.addresses, wanted, around(view, link, wanted, None))
     return Plan(current, wish, plan, unknown=unknown)
+
+
+@check(present)
+def _check_arguments(name: str, *, interface: str, **more: Any) -> None:
+    wanted = more.get("addresses", UNSET)
+    asked(
+        interface=lambda: values.interface_name(interface),
+        addresses=lambda: values.interface_addresses(name if isinstance(wanted, Unset) else wanted),
+    )
+
+
+check_together(conflicts, present)
 
 
 @state

@@ -13,10 +13,11 @@ from modules._netlink import NetworkError, View, look
 from modules.bridge import Bridge
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
-from saltern.converge.state import state
+from saltern.converge.state import check, check_together, state
 from states._addressing import Around, address_steps, around, gateway_steps
 from states._bridge_ports import Ports, port_steps, real, survey
 from states._interface import common_wish
+from states._network_check import asked, common, conflicts, given
 from states._persistence import persisted
 
 
@@ -81,7 +82,16 @@ def present(
         stp=stp,
         vlan_filtering=vlan_filtering,
         multicast_snooping=multicast_snooping,
-        **_numbers(stp, priority, forward_delay, hello_time, max_age, ageing_time, group_fwd_mask, vlan_default_pvid),
+        **_numbers(
+            stp,
+            priority=priority,
+            forward_delay=forward_delay,
+            hello_time=hello_time,
+            max_age=max_age,
+            ageing_time=ageing_time,
+            group_fwd_mask=group_fwd_mask,
+            vlan_default_pvid=vlan_default_pvid,
+        ),
         **common,
         ports=UNSET if declared is None else frozenset(known.names),
         ports_down=UNSET if declared is None else frozenset(),
@@ -101,6 +111,24 @@ def present(
     _check(name, current, wish)
     plan = steps(name, current, wish, ports_, around(view, name, named, wanted_gateway))
     return Plan(current, wish, plan, unknown=unknown)
+
+
+@check(present)
+def _check_arguments(name: str, *, stp: bool | Unset = UNSET, **more: Any) -> None:
+    asked(
+        name=lambda: values.interface_name(name, "bridge"),
+        ports=given(more.get("ports", UNSET), lambda ports: _bridgevalues.declared(ports, name)),
+        vlans=given(more.get("vlans", UNSET), lambda vlans: _bridgevalues.own_vlans(vlans, name)),
+        **{
+            option: lambda option=option: _numbers(stp, **(_NUMBERS | {option: more[option]}))
+            for option in _NUMBERS
+            if option in more
+        },
+        **common(more),
+    )
+
+
+check_together(conflicts, present)
 
 
 @state
@@ -206,8 +234,14 @@ def _at_first(wish: Bridge) -> dict[str, float]:
     return found
 
 
+_NUMBERS: dict[str, Any] = dict.fromkeys(
+    ("priority", "forward_delay", "hello_time", "max_age", "ageing_time", "group_fwd_mask", "vlan_default_pvid"), UNSET
+)
+
+
 def _numbers(
     stp: bool | Unset,
+    *,
     priority: int | Unset,
     forward_delay: float | Unset,
     hello_time: float | Unset,

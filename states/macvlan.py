@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from modules import _linkvalues, macvlan
 from modules import _netvalues as values
@@ -11,9 +12,10 @@ from modules._netlink import NetworkError, View, look
 from modules.macvlan import PASSTHRU, Macvlan
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
-from saltern.converge.state import state
+from saltern.converge.state import check, check_together, state
 from states._addressing import Around
 from states._interface import Seen, check_free, check_mtu, common_steps, common_wish, up_steps
+from states._network_check import asked, common, conflicts, parent_of
 from states._persistence import persisted
 
 
@@ -40,8 +42,7 @@ def present(
     are kept.
     """
     values.interface_name(name, "macvlan")
-    if values.interface_name(parent, "parent") == name:
-        raise values.BadValue(f"{name} can't be its own parent")
+    parent_of(name, parent)
     wish = Macvlan(parent=parent, mode=_linkvalues.macvlan_mode(mode), **common_wish(addresses, gateway, mtu))
     seen = Seen(wish)
     current = macvlan.read(seen.view, name, **seen.judged)
@@ -49,6 +50,19 @@ def present(
     below = seen.view.find(wish.parent)
     plan = steps(name, current, wish, below is None or below.is_up, seen.around(name))
     return Plan(current, wish, plan, unknown=unknown)
+
+
+@check(present)
+def _check_arguments(name: str, *, parent: str, mode: str = "bridge", **more: Any) -> None:
+    asked(
+        name=lambda: values.interface_name(name, "macvlan"),
+        parent=lambda: parent_of(name, parent),
+        mode=lambda: _linkvalues.macvlan_mode(mode),
+        **common(more),
+    )
+
+
+check_together(conflicts, present)
 
 
 @state

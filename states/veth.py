@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from modules import _netvalues as values
 from modules import veth
@@ -12,9 +13,10 @@ from modules._netlink import NetworkError, View, look
 from modules.veth import Veth
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
-from saltern.converge.state import state
+from saltern.converge.state import check, check_together, state
 from states._addressing import Around
 from states._interface import Seen, check_free, common_steps, common_wish, mtu_steps, up_steps
+from states._network_check import asked, common, conflicts
 from states._persistence import persisted
 
 
@@ -39,8 +41,7 @@ def present(
     mtu: of both ends, in bytes.
     """
     values.interface_name(name, "veth")
-    if values.interface_name(peer, "peer") == name:
-        raise values.BadValue(f"{name} can't be its own peer")
+    _peer(name, peer)
     common = common_wish(addresses, gateway, mtu)
     wish = Veth(peer=peer, peer_mtu=common["mtu"], **common)
     seen = Seen(wish)
@@ -52,6 +53,14 @@ def present(
     else:
         _check_peer(seen.view, name, current, peer)
     return Plan(current, wish, steps(name, current, wish, seen.around(name)), comment=comment)
+
+
+@check(present)
+def _check_arguments(name: str, *, peer: str, **more: Any) -> None:
+    asked(name=lambda: values.interface_name(name, "veth"), peer=lambda: _peer(name, peer), **common(more))
+
+
+check_together(conflicts, present)
 
 
 @state
@@ -82,6 +91,11 @@ def steps(name: str, current: Veth | None, wish: Veth, around: Around = Around()
         yield from up_steps(wish.peer, current.peer_up)
     yield from mtu_steps(wish.peer, current.peer_mtu if current else None, wish.peer_mtu)
     yield from common_steps(name, current, wish, around)
+
+
+def _peer(name: str, peer: str) -> None:
+    if values.interface_name(peer, "peer") == name:
+        raise values.BadValue(f"{name} can't be its own peer")
 
 
 def _check_peer(view: View, name: str, current: Veth | None, peer: str) -> None:

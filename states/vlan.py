@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from modules import _netvalues as values
 from modules import link, vlan
@@ -10,8 +11,9 @@ from modules._netlink import NetworkError, View, look
 from modules.vlan import Vlan
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
-from saltern.converge.state import state
+from saltern.converge.state import check, check_together, state
 from states._addressing import Around, address_steps, around, gateway_steps
+from states._network_check import asked, common, conflicts, parent_of
 from states._persistence import persisted
 
 
@@ -37,8 +39,7 @@ def present(
     An interface with another id, parent or protocol is made anew; its bridge, addresses and routes are kept.
     """
     values.interface_name(name, "VLAN interface")
-    if values.interface_name(parent, "parent") == name:
-        raise values.BadValue(f"{name} can't be its own parent")
+    parent_of(name, parent)
     wish = _wish(parent, id, protocol, addresses, gateway, mtu)
     named = wish.addresses if isinstance(wish.addresses, frozenset) else frozenset()
     wanted_gateway = wish.gateway if isinstance(wish.gateway, str) else None
@@ -48,6 +49,20 @@ def present(
     below = view.find(wish.parent)
     plan = steps(name, current, wish, below is None or below.is_up, around(view, name, named, wanted_gateway))
     return Plan(current, wish, plan, unknown=unknown)
+
+
+@check(present)
+def _check_arguments(name: str, *, parent: str, id: int, protocol: str = "802.1q", **more: Any) -> None:
+    asked(
+        name=lambda: values.interface_name(name, "VLAN interface"),
+        parent=lambda: parent_of(name, parent),
+        id=lambda: values.vlan_id(id),
+        protocol=lambda: values.vlan_protocol(protocol),
+        **common(more),
+    )
+
+
+check_together(conflicts, present)
 
 
 @state

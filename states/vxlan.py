@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from modules import _linkvalues, vxlan
 from modules import _netvalues as values
@@ -11,9 +12,10 @@ from modules._netlink import NetworkError, View, look
 from modules.vxlan import PORT, Vxlan
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
-from saltern.converge.state import state
+from saltern.converge.state import check, check_together, state
 from states._addressing import Around
 from states._interface import Seen, check_free, common_steps, common_wish, up_steps
+from states._network_check import asked, common, conflicts, given, parent_of
 from states._persistence import persisted
 
 
@@ -53,6 +55,22 @@ def present(
     below = seen.view.find(wish.parent) if wish.parent else None
     plan = steps(name, current, wish, below is None or below.is_up, seen.around(name))
     return Plan(current, wish, plan, unknown=unknown)
+
+
+@check(present)
+def _check_arguments(name: str, *, id: int, **more: Any) -> None:
+    asked(
+        name=lambda: values.interface_name(name, "VXLAN interface"),
+        id=lambda: _linkvalues.vxlan_id(id),
+        port=given(more.get("port", UNSET), _linkvalues.port),
+        local=given(more.get("local", UNSET), lambda local: _linkvalues.host(local, "local")),
+        group=given(more.get("group", UNSET), _linkvalues.group),
+        parent=given(more.get("parent", UNSET), lambda parent: parent_of(name, parent)),
+        **common(more),
+    )
+
+
+check_together(conflicts, present)
 
 
 @state

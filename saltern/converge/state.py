@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from saltern.converge.plan import Plan, Step
+
+if TYPE_CHECKING:
+    from saltern.sls.low import Low
 
 C = TypeVar("C", bound=Callable[..., None])
 F = TypeVar("F", bound=Callable[..., Plan])
@@ -54,6 +57,32 @@ def check(of: Callable[..., Plan]) -> Callable[[C], C]:
 def check_of(function: object) -> Callable[..., None] | None:
     """What checks the state's arguments before a run, or None."""
     found: Any = getattr(function, "__saltern_check__", None)
+    return found if callable(found) else None
+
+
+class Objection(NamedTuple):
+    """Why a run can't be as it is written: what is wrong with LOW beside the others; ARGUMENT of it is to blame (None:
+    the state as a whole)."""
+
+    low: Low
+    message: str
+    argument: str | None = None
+
+
+Together = Callable[[Sequence["Low"]], Iterable[Objection]]
+
+
+def check_together(ask: Together, *of: Callable[..., Plan]) -> None:
+    """Have ASK asked once, before anything runs, of all states of a run that has any of the states OF: for what
+    contradicts each other. It gets all states of the run in their order, is pure, and gives Objections, which the user
+    sees with their places in the SLS; then nothing runs."""
+    for function in of:
+        function.__saltern_together__ = ask  # type: ignore[attr-defined]
+
+
+def together_of(function: object) -> Together | None:
+    """What is asked of all states of a run where FUNCTION is one, or None."""
+    found: Any = getattr(function, "__saltern_together__", None)
     return found if callable(found) else None
 
 

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from saltern.converge.state import check_of, is_state
+from saltern.converge.state import check_of, is_state, together_of
 from saltern.errors import UsageError, nearest
 from saltern.loader import find
 from saltern.secret import Secret
@@ -21,11 +21,12 @@ _OWN = ("ctx", "name")  # what the engine gives
 class Signature:
     """What a state function takes: how to fit each argument, and which must be there."""
 
-    __slots__ = ("check", "converters", "nullable", "open", "required")
+    __slots__ = ("check", "converters", "nullable", "open", "required", "together")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         types = _types(function)
         self.check = check_of(function)  # of the values, once they fit
+        self.together = together_of(function)  # asked of all states of the run
         self.converters: dict[str, Converter] = {}
         self.required: list[str] = []
         self.nullable: set[str] = set()

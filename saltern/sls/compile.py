@@ -21,9 +21,22 @@ def compiled(high: High, problems: Problems, signatures: Signatures | None = Non
     """The low state of HIGH, in order. All errors go to PROBLEMS; where there are any, the list is not to be run."""
     found = chunks(high.declarations, problems)
     edges = connect(found, high, problems)
-    _check(found, signatures or Signatures(), problems)
+    signatures = signatures or Signatures()
+    _check(found, signatures, problems)
     order = _ordered(found, edges, problems)
-    return [_low(found[index], number) for number, index in enumerate(order)]
+    lows = [_low(found[index], number) for number, index in enumerate(order)]
+    if not problems.found:
+        _check_together(lows, [found[index] for index in order], signatures, problems)
+    return lows
+
+
+def _check_together(lows: list[Low], found: list[Chunk], signatures: Signatures, problems: Problems) -> None:
+    """Ask the states what of the whole run contradicts itself."""
+    asked = dict.fromkeys(signatures.get(f"{low.module}.{low.fun}").together for low in lows)
+    chunk_of = {id(low): chunk for low, chunk in zip(lows, found, strict=True)}
+    for ask in asked:
+        for objection in ask(lows) if ask else ():
+            problems.add(chunk_of[id(objection.low)].error(objection.message, objection.argument))
 
 
 def _ordered(found: list[Chunk], edges: list[Edge], problems: Problems) -> list[int]:
