@@ -22,7 +22,7 @@ class BadValue(PermanentError, ValueError):
 
 
 def interface_name(name: object, what: str = "interface") -> str:
-    """NAME if it can be one: 1-15 bytes, no space, `/`, `:`, `%`, no `-` at its head, not `.`, `..`, `all`, `default`."""
+    """NAME if it can be one: 1-15 bytes, no space, `/`, `:`, `%`, not `.`, `..`, `all`, `default`, nor `-x`."""
     if not isinstance(name, str):
         raise BadValue(f"the name of {_a(what)} must be a text, not {name!r}: put it in quotes")
     raw = name.encode("utf-8", "surrogateescape")

@@ -11,6 +11,7 @@ from typing import Any
 
 from modules import _netvalues as values
 from saltern.context import Context
+from saltern.converge.compare import field_names
 from saltern.converge.plan import UNSET, Plan, Unset
 from saltern.converge.state import check, check_of, check_together, is_state, state
 from saltern.errors import nearest
@@ -265,13 +266,28 @@ def _bad(argument: str, message: str) -> values.BadValue:
     return error
 
 
+def _managed(plan: Plan) -> dict[str, tuple[Any, Any]]:
+    """What is and what should be, by each field that the wish of PLAN manages; under "" where it has no fields."""
+    if isinstance(plan.wish, Mapping) and isinstance(plan.current, Mapping):
+        return {str(key): (plan.current.get(key), want) for key, want in plan.wish.items()}
+    names = field_names(type(plan.wish))
+    if not names or type(plan.current) is not type(plan.wish):
+        return {"": (plan.current, plan.wish)}
+    pairs = {name: (getattr(plan.current, name), getattr(plan.wish, name)) for name in names}
+    return {name: pair for name, pair in pairs.items() if not isinstance(pair[1], Unset)}
+
+
 def _together(ctx: Context, calls: Sequence[tuple[str, str, dict[str, Any]]]) -> Plan:
     """The plans of CALLS as one: fields by the state that has them, steps in order."""
     plans = [(function, own, find(function, "states", is_state)(ctx, own, **given)) for function, own, given in calls]
     if len(plans) == 1:
         return plans[0][2]  # type: ignore[no-any-return]
     unknown = " ".join(plan.unknown for _, _, plan in plans if plan.unknown) or None
-    current = {f"{function} {own}": plan.current for function, own, plan in plans}
-    wish = {f"{function} {own}": plan.wish for function, own, plan in plans}
+    current: dict[str, Any] = {}
+    wish: dict[str, Any] = {}
+    for function, own, plan in plans:
+        for field, (have, want) in _managed(plan).items():
+            key = field if field and field not in wish else f"{function} {own} {field}".rstrip()
+            current[key], wish[key] = have, want
     steps = [step for _, _, plan in plans for step in plan.steps]
     return Plan(current, wish, steps, unknown=unknown)
