@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from modules import _libvirt, _virt_pool
 from modules import _virt_pool_xml as xml
+from modules._datastores import DatastoreError
 from modules._libvirt import LibvirtUnavailable
 from modules._virt_pool import Pool
 from modules._virt_pool_xml import Definition, PoolError
@@ -16,6 +17,7 @@ from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
 from states import _file
+from states._place import answers
 
 SETTLE_S = 5.0
 
@@ -164,13 +166,14 @@ def _pool(
     )
     try:
         found = _virt_pool.get(uri, name)
+        answers(os.path.join(folder, name))
         if found is not None and not found.persistent:
             return Plan(None, wish, unknown=f"the pool {name} is transient: stop it (virt.pool_stop) to define it")
         current, old = _current(found, wish, folder, attributes), found.definition if found else None
         restarts = current is not None and current.outdated is True and wish.outdated is False
         if restarts and (why := _in_use(uri, name, found.running if found else None)) is not None:
             return Plan(current, wish, unknown=f"{why}, so it is not restarted")
-    except LibvirtUnavailable as error:
+    except (LibvirtUnavailable, DatastoreError) as error:
         return Plan(None, wish, unknown=str(error))
     if not build and not os.path.isdir(folder) and ptype != "logical" and running is True:
         return Plan(current, wish, unknown=f"there is no directory {folder} on this node, and build is off")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from modules import _libvirt, _sizes, _virt_volume, disk, image
+from modules._datastores import DatastoreError
 from modules._libvirt import LibvirtUnavailable
 from modules._safe import absolute
 from modules._virt_pool_xml import PoolError, name_of
@@ -15,6 +16,7 @@ from modules._virt_volume import FILES, Place
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
+from states._place import answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,10 @@ def volume_present(
             return Plan(None, wish, unknown=place)
         if place.type not in FILES:
             wish = Volume(wanted)
+        answers(place.path)
         current = _current(place, wish)
         guest = _guest(uri, place, current, wish)
-    except LibvirtUnavailable as error:
+    except (LibvirtUnavailable, DatastoreError) as error:
         return Plan(None, wish, unknown=str(error))
     if current is None and backing is not None and (problem := _no_image(backing, wanted)) is not None:
         return Plan(None, wish, unknown=problem)
@@ -91,12 +94,13 @@ def volume_absent(ctx: Context, name: str, *, pool: str) -> Plan:
         place = _virt_volume.get(uri, pool, name)
         if isinstance(place, str):
             return Plan(None, None, unknown=place)
+        answers(place.path)
         if not place.listed and not os.path.lexists(place.path):
             return Plan(None, None, comment=f"there is no volume {name} in {pool}")
         current = Volume(place.capacity, listed=place.listed)
         if (why := _virt_volume.kept_by(uri, pool, place.path)) is not None:
             return Plan(current, None, unknown=why)
-    except LibvirtUnavailable as error:
+    except (LibvirtUnavailable, DatastoreError) as error:
         return Plan(None, None, unknown=str(error))
     steps = [] if place.listed and _is_there(place) else [_refresh(pool, uri)]
     if _is_there(place):

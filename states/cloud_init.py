@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from modules import _owner, cloud_init
+from modules._datastores import DatastoreError
 from modules._safe import absolute
 from modules._seed_values import SeedError
 from modules.cloud_init import Seed
@@ -16,6 +17,7 @@ from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
 from saltern.secret import Secret
 from states import _file
+from states._place import answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,10 @@ def seed(
         format=format,
     )
     attributes = _file.wished(user, group, mode)
+    try:
+        answers(path)
+    except DatastoreError as error:
+        return Plan(None, None, unknown=str(error))
     found = cloud_init.read(path)
     have = _file.observed(os.stat(path) if found is not None else None, attributes)
     wish = Volume(wished, attributes.user, attributes.group, attributes.mode)

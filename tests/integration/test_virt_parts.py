@@ -190,14 +190,15 @@ def test_a_network_on_a_bridge_that_is_missing_is_unknown_until_it_is_there(node
 M = 1 << 20
 
 
-def guest(daemon: Libvirtd, disk: Path, *, name: str = "web") -> None:
-    """A running guest without a system, with DISK as vda."""
+def guest(daemon: Libvirtd, disk: Path, *, name: str = "web", network: str | None = None) -> None:
+    """A running guest without a system, with DISK as vda, on NETWORK."""
+    nic = f"<interface type='network'><source network='{network}'/></interface>" if network else ""
     with daemon.open() as connection:
         connection.defineXML(
             f"<domain type='qemu'><name>{name}</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>"
             "<os><type machine='q35'>hvm</type></os><devices>"
             f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{disk}'/>"
-            "<target dev='vda' bus='virtio'/></disk><memballoon model='none'/></devices></domain>"
+            f"<target dev='vda' bus='virtio'/></disk>{nic}<memballoon model='none'/></devices></domain>"
         ).create()
 
 
@@ -297,7 +298,14 @@ def test_a_pool_and_a_network_under_a_guest_are_neither_restarted_nor_taken_away
     node: Node, pool: Path, daemon: Libvirtd, tmp_path: Path
 ) -> None:
     node.apply(volume_present, "v", pool="images", size="8M")
-    guest(daemon, pool / "v")
+    node.apply(network_running, "br43", forward="bridge", bridge="sltbr43")
+    guest(daemon, pool / "v", network="br43")
+    arguments: dict[str, Any] = {"forward": "bridge", "bridge": "sltbr43", "portgroups": [{"name": "a"}]}
+    plan = node.plan(network_running, "br43", restart="if-needed", **arguments)
+    assert plan.unknown == "the network br43 is in use by web, so it is not restarted"
+    said = node.apply(network_running, "br43", **arguments)
+    assert said == ["redefine network br43 (takes effect at its next start)"]
+    assert "in use by web" in str(node.plan(network_absent, "br43").unknown)
     plan = node.plan(pool_running, "images", target=str(tmp_path / "other"), restart="if-needed")
     assert plan.unknown == "the pool images is in use by web, so it is not restarted"
     assert "in use by web" in str(node.plan(pool_absent, "images").unknown)
