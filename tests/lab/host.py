@@ -32,9 +32,12 @@ class Host:
         address: str,
         hosts: Mapping[str, str],
         memory_mib: int,
+        cpu: int,
     ) -> None:
-        """Make the host's disk and its own files. ADDRESS is its management address; HOSTS becomes /etc/hosts."""
-        self.name, self.address, self._switch, self._memory_mib = name, address, switch, memory_mib
+        """Make the host's disk and its own files. ADDRESS is its management address; HOSTS becomes /etc/hosts; CPU is
+        the machine's processor that runs it: see `_command`."""
+        self.name, self.address, self._switch = name, address, switch
+        self._memory_mib, self._cpu = memory_mib, cpu
         self.directory = directory / name
         self.console = self.directory / "console.log"
         self._kernel: Kept | None = None
@@ -154,6 +157,8 @@ class Host:
 
     def _command(self, line: int) -> list[str]:
         return [
+            # The kernel and the processes that it traces run in turns. On one processor a turn costs a third or less.
+            *("taskset", "--cpu-list", str(self._cpu)),
             KERNEL,
             f"mem={self._memory_mib}M",
             "rootfstype=hostfs",

@@ -34,6 +34,7 @@ PROGRAMS = {
     "modprobe": "kmod",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "taskset": "util-linux",
     "unshare": "util-linux",
     "mkfs.ext4": "e2fsprogs",
     "systemctl": "systemd",
@@ -53,6 +54,7 @@ class Lab:
         self.hosts: dict[str, Host] = {}
         try:
             self.switch = Switch(names)
+            cpus = sorted(os.sched_getaffinity(0))
             for number, name in enumerate(names, start=11):
                 self.hosts[name] = Host(
                     name,
@@ -61,6 +63,7 @@ class Lab:
                     address=f"{NETWORK}.{number}",
                     hosts=ADDRESSES,
                     memory_mib=MEMORY_MIB.get(name, 384),
+                    cpu=cpus[(number + os.getpid()) % len(cpus)],  # labs side by side don't all begin with the same
                 )
         except BaseException:
             self.remove()
