@@ -85,9 +85,9 @@ def _variable(name: object, value: object) -> tuple[str, bool]:
 
 def _interface(prefix: str, one: Interface) -> dict[str, str]:
     """The variables of an interface. The first address of a family has the plain names, the others are aliases."""
-    found: dict[str, str] = {}
-    if one.mac is not None:
-        found["MAC"] = one.mac
+    if one.mac is None:
+        raise SeedError(f"the interface {one.name} needs its `mac`: a guest finds the interfaces of a context by it")
+    found: dict[str, str] = {"MAC": one.mac}
     v4 = [address for address in one.addresses if isinstance(address, IPv4Interface)]
     v6 = [address for address in one.addresses if isinstance(address, IPv6Interface)]
     if v4:
@@ -106,9 +106,12 @@ def _interface(prefix: str, one: Interface) -> dict[str, str]:
     if one.mtu is not None:
         found["MTU"] = str(one.mtu)
     found["METHOD"] = "dhcp" if one.dhcp else "static" if v4 else "skip"
+    if v6:
+        found["IP6_METHOD"] = "static"  # the default is what METHOD says
     others: list[IPv4Interface | IPv6Interface] = [*v4[1:], *v6[1:]]
     for number, address in enumerate(others):
         alias = f"ALIAS{number}"
+        found[f"{alias}_MAC"] = one.mac  # what the guest's scripts list aliases by
         if isinstance(address, IPv4Interface):
             found[f"{alias}_IP"], found[f"{alias}_MASK"] = str(address.ip), str(address.netmask)
         else:

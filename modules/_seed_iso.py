@@ -25,6 +25,15 @@ _NAMES = {
 }
 
 
+def library() -> Any:
+    """The module `pycdlib`. SeedError where it is not installed."""
+    try:
+        import pycdlib
+    except ModuleNotFoundError:
+        raise SeedError("the Python module pycdlib is not installed on this node: install saltern[kvm]") from None
+    return pycdlib
+
+
 def label_of(data: bytes) -> str | None:
     """The label of the volume DATA, where it is one that a seed has; else None. It looks at one descriptor alone."""
     if data[_VOLUME : _VOLUME + 6] != b"\x01CD001":
@@ -35,8 +44,7 @@ def label_of(data: bytes) -> str | None:
 
 def iso(files: Mapping[str, bytes], label: str) -> bytes:
     """The volume LABEL that holds FILES. SeedError for a name that no seed has, or for too much."""
-    import pycdlib
-
+    pycdlib = library()
     if sum(len(data) for data in files.values()) > MOST_BYTES // 2:
         raise SeedError(f"a seed of over {MOST_BYTES >> 21} MiB is none: let the guest fetch such files by itself")
     image: Any = pycdlib.PyCdlib()
@@ -93,8 +101,7 @@ def read(data: bytes) -> dict[str, bytes]:
     """The files at the top of the volume DATA, by the longest names that it has. SeedError where it is damaged."""
     import struct
 
-    import pycdlib
-
+    pycdlib = library()
     image: Any = pycdlib.PyCdlib()
     try:
         image.open_fp(io.BytesIO(data))

@@ -60,17 +60,15 @@ def _file_diff(before: Contents, after: Contents) -> str:
 
 
 def _settings(contents: Contents) -> dict[str, object]:
-    """The settings (of cloud-config) or variables (of context.sh) in CONTENTS, by name; none in anything else."""
+    """The settings (of YAML) or variables (of context.sh) in CONTENTS, by name; none in anything else."""
     text = (contents.data or b"").decode("utf-8", "replace")
-    if text.startswith(config.HEADER):
-        try:
-            return {str(key): value for key, value in config.parsed(text).items()}
-        except SeedError:
-            return {}
     if text.startswith(_context_sh.HEADER):
         lines = [line.partition("=") for line in text.splitlines() if not line.startswith("#")]
         return {name: value for name, sign, value in lines if sign and name.isidentifier()}
-    return {}
+    try:
+        return {str(key): value for key, value in config.parsed(text).items()}
+    except SeedError:
+        return {}
 
 
 def seed(
@@ -140,7 +138,8 @@ def seed(
     instance = instance_id or f"iid-{_digest(hostname, files)}"
     if not instance.isprintable():
         raise SeedError(f"instance_id: a text of one line is wanted, not {instance!r}")
-    files["meta-data"] = Text(config.meta_data(instance, hostname))
+    derived = not instance_id and any(text.is_secret for text in files.values())  # a digest tells a guess from a hit
+    files["meta-data"] = Text(config.meta_data(instance, hostname), derived)
     return _marked("cidata", files, "meta-data")
 
 
@@ -213,6 +212,13 @@ def hidden_names(files: Mapping[str, bytes]) -> frozenset[str]:
             if line.startswith(_MARK):
                 return frozenset(line.removeprefix(_MARK).split())
     return frozenset()
+
+
+def missing() -> str | None:
+    """Why no seed can be read or made on this node, or None."""
+    from importlib.util import find_spec
+
+    return None if find_spec("pycdlib") else "the Python module pycdlib is not installed on this node: saltern[kvm]"
 
 
 @reading

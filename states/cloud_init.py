@@ -93,6 +93,8 @@ def seed(
         answers(path)
     except DatastoreError as error:
         return Plan(None, None, unknown=str(error))
+    if (missing := cloud_init.missing()) is not None:
+        return Plan(None, None, unknown=missing)
     found = cloud_init.read(path)
     have = _file.observed(os.stat(path) if found is not None else None, attributes)
     wish = Volume(wished, attributes.user, attributes.group, attributes.mode)

@@ -21,6 +21,7 @@ from saltern.marks import permit_acting
 from saltern.secret import Secret
 
 ED25519 = "ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)).decode() + " ada@host"
+MAC = "52:54:00:00:43:02"
 NIC = {
     "mac": "52:54:00:00:43:01",
     "addresses": ["10.0.43.5/24", "10.0.43.6/24", "2001:db8::5/64"],
@@ -222,6 +223,14 @@ def test_a_seed_with_a_secret_shows_only_which_settings_differ_also_when_the_sec
     assert "packages" not in shown
 
 
+def test_an_id_made_of_secrets_is_not_shown_either() -> None:
+    first, second = (seed(user_data={"pin": Secret(pin)}) for pin in ("1234", "4321"))
+    instance = loaded(first, "meta-data")["instance-id"]
+    shown = first.diff(second) + repr(first)
+    assert instance not in shown
+    assert "meta-data:\n<holds a secret; what differs: instance-id>" in shown
+
+
 def test_a_seed_without_secrets_shows_its_files_line_by_line() -> None:
     shown = seed(instance_id="1", hostname="a").diff(seed(instance_id="1", hostname="b", packages=["x"]))
     assert "meta-data:\n" in shown
@@ -250,7 +259,7 @@ def test_the_hash_is_the_one_of_the_specification() -> None:
 
 
 def test_a_context_has_the_documented_variables(tmp_path: Path) -> None:
-    found = seed(format="opennebula", hostname="web", ssh_keys=[ED25519, ED25519], interfaces=[NIC, {}])
+    found = seed(format="opennebula", hostname="web", ssh_keys=[ED25519, ED25519], interfaces=[NIC, {"mac": MAC}])
     assert found.label == "CONTEXT"
     wanted = {
         "SET_HOSTNAME": "web",
@@ -268,6 +277,8 @@ def test_a_context_has_the_documented_variables(tmp_path: Path) -> None:
         "ETH0_SEARCH_DOMAIN": "example.org",
         "ETH0_MTU": "1400",
         "ETH0_METHOD": "static",
+        "ETH0_IP6_METHOD": "static",
+        "ETH0_ALIAS0_MAC": "52:54:00:00:43:01",
         "ETH0_ALIAS0_IP": "10.0.43.6",
         "ETH0_ALIAS0_MASK": "255.255.255.0",
         "ETH1_METHOD": "dhcp",
@@ -306,6 +317,7 @@ def test_no_text_becomes_anything_but_that_text_in_a_context(
         ({"users": ["default"]}, "users can't be said"),
         ({"network": {"version": 2}}, "network"),
         ({"instance_id": "i"}, "instance_id"),
+        ({"interfaces": [{}]}, "needs its `mac`"),
         ({"variables": {"a b": "c"}}, "capital letters"),
         ({"variables": {"PATH": "/x"}}, "can't be the name"),
         ({"variables": {"LD_AUDIT": "/x"}}, "can't be the name"),
