@@ -65,7 +65,7 @@ class Agent:
         self.running: dict[str, Running] = {}
         self._journal = Journal(config.paths.var / "minion" / "jobs.journal")
         self._sent_at: dict[str, float] = {}
-        self._questions = Questions(lambda message: self.connection.send(message))
+        self._questions = Questions(lambda message: self.connection.send(message), config.master_grace_s)
         self._requests: dict[int, Callable[[BundleIs], None]] = {}
         self._request = 0
         self._loop = asyncio.get_running_loop()

@@ -1,7 +1,8 @@
 """What functions ask of the master, on its way there and back: the agent's side.
 
-A question that is under way when the connection breaks is sent again over the next one, so that a master that is
-started anew costs a pause and no failure. Each is answered within WAIT_S, by the master or by "it is away".
+A question that is under way when the connection breaks is sent again over the next one, and one that comes soon
+after the break waits for that; so a master that is started anew costs a pause and no failure. Each question is answered
+in bounded time, by the master or by "it is away".
 """
 
 from __future__ import annotations
@@ -25,26 +26,34 @@ class _Open:
 
 
 class Questions:
-    """The open questions. SEND gives a message to the connection, False where there is none."""
+    """The open questions. SEND gives a message to the connection, False where there is none. GRACE_S: how long after
+    the connection last worked the next one is waited for; WAIT_S: how long an answer."""
 
-    def __init__(self, send: Callable[[m.Ask], bool], wait_s: float = WAIT_S) -> None:
-        self._send, self._wait_s = send, wait_s
+    def __init__(self, send: Callable[[m.Ask], bool], grace_s: float, wait_s: float = WAIT_S) -> None:
+        self._send, self._wait_s, self._grace_s = send, wait_s, grace_s
         self._loop = asyncio.get_running_loop()
         self._open: dict[int, _Open] = {}
         self._last = 0
+        self._worked: float | None = None  # when the connection was last seen to work, by the loop's clock
 
     def put(self, question: AskMaster, reply: Reply, problem: str) -> None:
         """Ask; REPLY gets the answer. PROBLEM says why the master is away, if it is."""
         self._last += 1
         message = m.Ask(self._last, question.what, question.args)
-        if not self._send(message):
-            reply(MasterSays(False, error=f"the master is not connected: {problem}", away=True))
+        now = self._loop.time()
+        if self._send(message):
+            self._worked = now
+            self._wait(message, reply, now + self._wait_s, f"the master did not answer within {self._wait_s:g} s")
             return
-        timer = self._loop.call_later(self._wait_s, self._give_up, message.id)
-        self._open[message.id] = _Open(message, reply, timer)
+        why = f"the master is not connected: {problem}"
+        if self._worked is not None and now < self._worked + self._grace_s:
+            self._wait(message, reply, self._worked + self._grace_s, why)
+        else:
+            reply(MasterSays(False, error=why, away=True))
 
     def answered(self, answer: m.Answer) -> None:
         """The master answered. What nobody waits for any more is passed over."""
+        self._worked = self._loop.time()
         found = self._open.pop(answer.id, None)
         if found:
             found.timer.cancel()
@@ -52,9 +61,16 @@ class Questions:
 
     def send_again(self) -> None:
         """There is a new connection."""
+        now = self._worked = self._loop.time()
         for question in list(self._open.values()):
-            self._send(question.message)
+            if self._send(question.message):
+                question.timer.cancel()
+                why = f"the master did not answer within {self._wait_s:g} s"
+                self._wait(question.message, question.reply, now + self._wait_s, why)
 
-    def _give_up(self, id: int) -> None:
-        found = self._open.pop(id)
-        found.reply(MasterSays(False, error=f"the master did not answer within {self._wait_s:g} s", away=True))
+    def _wait(self, message: m.Ask, reply: Reply, until: float, why: str) -> None:
+        timer = self._loop.call_at(until, self._give_up, message.id, why)
+        self._open[message.id] = _Open(message, reply, timer)
+
+    def _give_up(self, id: int, why: str) -> None:
+        self._open.pop(id).reply(MasterSays(False, error=why, away=True))

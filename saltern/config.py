@@ -64,6 +64,7 @@ class Config:
     worker_idle_s: float = 60.0  # how long a worker process is kept after a job, for the next one of a burst
     reconnect_min_s: float = 0.2
     reconnect_max_s: float = 30.0
+    master_grace_s: float = 10.0  # how long after a break a question to the master waits for the next connection
     network_confirm_s: float = 40.0  # from the first step of a network transaction until it is rolled back; the way
     # back takes seconds, so the node answers again within a minute
     libvirt_uri: str = "qemu:///system"  # which libvirt makes the KVM guests of this node

@@ -34,7 +34,17 @@ def give_pillar(master: System, text: str = PILLAR, target: str = "n*") -> None:
 def n1(master: System) -> Daemon:
     """A connected minion whose pillar has the network."""
     give_pillar(master)
-    return master.minion("n1")
+    return with_grace(master, 60)
+
+
+def with_grace(master: System, seconds: float) -> Daemon:
+    """A connected minion n1 that waits so long for a master that has just gone."""
+    daemon = master.prepare("n1")
+    with (daemon.root / "etc/saltern/minion").open("a") as file:
+        file.write(f"master_grace_s: {seconds}\n")
+    daemon.start()
+    master.wait_up("n1")
+    return daemon
 
 
 def on(master: System, minion: str, function: str, *args: Any, **kwargs: Any) -> Any:
@@ -167,12 +177,16 @@ def test_a_flood_of_questions_is_refused_and_others_are_served(master: System, n
     assert sum("questions of this minion wait already" in answer.error for answer in answers) > 500
 
 
-def test_a_lease_outlives_the_masters_death_and_is_served_while_it_is_away(master: System, n1: Daemon) -> None:
+def test_a_lease_outlives_the_masters_death_and_is_served_while_it_is_away(master: System) -> None:
+    give_pillar(master)
+    n1 = with_grace(master, 0.2)
     held = on(master, "n1", "vnet.lease", "private", "web", 0, "10.1.16.10")
     master.master.stop(signal.SIGKILL)
     assert call(n1, "vnet.offer", "private", "web") == held
     assert call(n1, "vnet.leases") == [held]
     assert "the master is not connected" in call(n1, "vnet.offer", "private", "db", code=1)
+    assert call(n1, "--local", "vnet.offer", "private", "web") == held
+    assert "is not asked by --local" in call(n1, "--local", "vnet.offer", "private", "db", code=1)
     master.start()
     master.wait_up("n1")
     assert on(master, "n1", "vnet.offer", "private", "web") == held
@@ -230,6 +244,28 @@ def test_a_master_that_is_killed_in_the_middle_gives_no_address_twice(master: Sy
     kept = {(row["guest"], row["address"]) for row in rows}
     assert set(told) <= kept  # what was told is durable
     assert len({address for _, address in kept}) == len(rows)
+
+
+def test_a_run_goes_on_when_its_master_is_killed_and_started_in_the_middle(master: System, n1: Daemon) -> None:
+    import subprocess
+
+    from tests.integration.system import BIN
+
+    give_pillar(master, PILLAR.replace("10.1.16.12", "10.1.19.99"))
+    states = "".join(f"g{number}:\n  vnet.leased:\n    - vnet: private\n" for number in range(60))
+    (master.states / "guests.sls").write_text(states)
+    argv = [str(BIN / "saltern-call"), "--root", str(n1.root), "--out", "quiet", "state.apply", "guests"]
+    run = subprocess.Popen(argv)
+    try:
+        wait_for("it leases", lambda: len(master.runner("vnet.leases")) > 3)
+        master.master.stop(signal.SIGKILL)
+        master.start()
+        assert run.wait(60) == 0
+    finally:
+        run.kill()
+        run.wait()
+    rows = master.runner("vnet.leases")
+    assert len({row["address"] for row in rows}) == len(rows) == 60
 
 
 def test_runners_reserve_move_and_release(master: System, n1: Daemon) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from master import asks, keys, store
 from master.asking import Arguments
@@ -95,6 +97,25 @@ def test_a_key_that_was_taken_back_gets_no_answer_any_more(tmp_path: Path) -> No
         for _ in range(20):
             await asyncio.sleep(0)
         assert answers == []
+
+    asyncio.run(main())
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    what=st.sampled_from(sorted(asks.TABLE)),
+    args=st.binary(max_size=40)
+    | st.dictionaries(
+        st.sampled_from(["vnet", "guest", "nic", "address", "minion", "x"]),
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.lists(st.integers(), max_size=2),
+    ).map(msgspec.json.encode),
+)
+def test_no_arguments_make_a_question_fail_as_a_bug(tmp_path: Path, what: str, args: bytes) -> None:
+    async def main() -> None:
+        net = {"bridge": "br0", "network": "10.0.0.0/24", "range": "10.0.0.10+5"}
+        questions, presence, _ = made(tmp_path, {"vnet": {"private": net}})
+        answer = await questions.answer(next(iter(presence.minions.values())), m.Ask(1, what, args))
+        assert "an error of Saltern itself" not in answer.error
 
     asyncio.run(main())
 

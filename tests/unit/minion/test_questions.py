@@ -26,7 +26,7 @@ class Line:
 def test_an_answer_goes_to_who_asked_and_only_once() -> None:
     async def main() -> None:
         line, one, two = Line(), list[MasterSays](), list[MasterSays]()
-        questions = Questions(line)
+        questions = Questions(line, 60)
         questions.put(QUESTION, one.append, "")
         questions.put(QUESTION, two.append, "")
         first, second = line.sent
@@ -43,7 +43,7 @@ def test_an_answer_goes_to_who_asked_and_only_once() -> None:
 def test_a_question_is_sent_again_over_a_new_connection() -> None:
     async def main() -> None:
         line, heard = Line(), list[MasterSays]()
-        questions = Questions(line)
+        questions = Questions(line, 60)
         questions.put(QUESTION, heard.append, "")
         questions.send_again()
         first, again = line.sent
@@ -55,11 +55,45 @@ def test_a_question_is_sent_again_over_a_new_connection() -> None:
     asyncio.run(main())
 
 
+def test_a_question_just_after_a_break_waits_for_the_next_connection_but_not_for_long() -> None:
+    async def main() -> None:
+        line, heard = Line(), asyncio.Queue[MasterSays]()
+        questions = Questions(line, 0.05)
+        questions.put(QUESTION, heard.put_nowait, "")
+        questions.answered(m.Answer(1, True, b"1", ""))
+        await heard.get()
+        line.up = False
+        questions.put(QUESTION, heard.put_nowait, "refused")
+        questions.put(QUESTION, heard.put_nowait, "refused")
+        assert heard.empty()
+        for _ in range(2):
+            assert (await heard.get()).error == "the master is not connected: refused"
+        questions.put(QUESTION, heard.put_nowait, "refused")  # the pause was once
+        assert heard.get_nowait().away
+
+    asyncio.run(main())
+
+
+def test_a_question_that_waited_for_a_connection_is_sent_over_it() -> None:
+    async def main() -> None:
+        line, heard = Line(), list[MasterSays]()
+        questions = Questions(line, 60)
+        questions.send_again()  # connected
+        line.up = False
+        questions.put(QUESTION, heard.append, "refused")
+        line.up = True
+        questions.send_again()
+        questions.answered(m.Answer(line.sent[0].id, True, b"1", ""))
+        assert heard == [MasterSays(True, b"1")]
+
+    asyncio.run(main())
+
+
 def test_a_master_that_is_away_is_told_at_once_and_a_silent_one_in_time() -> None:
     async def main() -> None:
         line, heard = Line(), asyncio.Queue[MasterSays]()
-        questions = Questions(line, wait_s=0.01)
-        line.up = False
+        questions = Questions(line, 60, wait_s=0.01)
+        line.up = False  # and never was
         questions.put(QUESTION, heard.put_nowait, "refused")
         assert heard.get_nowait() == MasterSays(False, b"", "the master is not connected: refused", True)
         line.up = True
