@@ -140,6 +140,19 @@ def mac_address(value: object) -> str:
     return text
 
 
+def alias(value: object) -> str:
+    """A text about an interface: up to 255 bytes of one line (IFALIASZ)."""
+    text = str(value)
+    if len(text.encode("utf-8", "surrogateescape")) > 255 or any(ord(sign) < 32 for sign in text):
+        raise BadValue(f"alias must be one line of up to 255 bytes, not {text[:40]!r}")
+    return text
+
+
+def queue_length(value: object) -> int:
+    """How many packets wait at most to be sent by an interface."""
+    return whole_number(value, "txqueuelen", 0, 0x7FFFFFFF)
+
+
 def destination(value: object, gateway: str | None = None) -> str:
     """Where a route leads: "10.5.0.0/16", a host, or "default", whose family is that of GATEWAY (else IPv4)."""
     import ipaddress

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from modules._addressing import family_of, metric
-from modules._linkvalues import mac_address
+from modules._linkvalues import alias as checked_alias
+from modules._linkvalues import mac_address, queue_length
 from modules._netlink import AF_INET6, Link, NetworkError, View, look_with, session
 from modules._netvalues import gateway_address, interface_address, interface_name
 from modules._netvalues import mtu as checked_mtu
@@ -45,6 +46,22 @@ def set_mtu(name: str, mtu: int) -> bool:
     """Set the largest packet of the interface NAME, in bytes."""
     with session() as socket:
         socket.link("set", index=found(look_with(socket), name).index, mtu=checked_mtu(mtu))
+    return True
+
+
+@acting
+def set_alias(name: str, alias: str) -> bool:
+    """Give the interface NAME the text ALIAS, which only people read; "" for none."""
+    with session() as socket:
+        socket.link("set", index=found(look_with(socket), name).index, ifalias=checked_alias(alias))
+    return True
+
+
+@acting
+def set_txqueuelen(name: str, length: int) -> bool:
+    """Let LENGTH packets wait to be sent by the interface NAME."""
+    with session() as socket:
+        socket.link("set", index=found(look_with(socket), name).index, txqlen=queue_length(length))
     return True
 
 

@@ -26,16 +26,20 @@ _EVERYWHERE = {AF_INET: "0.0.0.0", AF_INET6: "::"}  # noqa: S104 - a destination
 _KINDS = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit", 9: "throw"}  # RTN_*
 NOWHERE = tuple(_KINDS.values())[1:]
 _METRIC_6 = 1024  # IP6_RT_PRIO_USER: what the kernel makes of none
+_ONLINK = 4  # RTNH_F_ONLINK
 _LINK, _GLOBAL = 253, 0  # RT_SCOPE_LINK, RT_SCOPE_UNIVERSE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Where a route leads, or should lead. `gateway` None: straight to the destination; one of NOWHERE: it ends
-    here. `others`: in words, its further next hops."""
+    here. `source`: the address that the node sends from; `onlink`: the gateway is taken for reachable though no network
+    of the interface has it. `others`: in words, its further next hops."""
 
     gateway: str | None
     interface: str | Unset | None = UNSET
+    source: str | Unset | None = UNSET
+    onlink: bool | Unset = UNSET
     others: frozenset[str] = frozenset()
 
 
@@ -48,6 +52,8 @@ class Hop:
     interface: str | None
     metric: int
     kind: str = "unicast"
+    source: str | None = None
+    onlink: bool = False
 
     @property
     def words(self) -> str:
@@ -134,6 +140,8 @@ def hops(view: View, message: Any) -> Iterator[Hop]:
             interface=link.name if link else None,
             metric=message.get_attr("RTA_PRIORITY") or 0,
             kind=kind,
+            source=message.get_attr("RTA_PREFSRC"),
+            onlink=bool(hop["flags"] & _ONLINK),
         )
 
 
@@ -145,13 +153,18 @@ def read(routes: Iterable[Sequence[Hop]], destination: str, metric: int, wish: R
     best = next((hop for hop in mine if fulfils(hop, wish)), mine[0])
     others = frozenset(hop.words for hop in mine if hop is not best)
     gateway = best.gateway if best.kind == "unicast" else best.kind
-    return Route(gateway=gateway, interface=best.interface, others=others)
+    return Route(gateway=gateway, interface=best.interface, source=best.source, onlink=best.onlink, others=others)
 
 
 def fulfils(hop: Hop, wish: Route) -> bool:
     """Whether HOP leads as WISH says."""
-    same = hop.kind == "unicast" and hop.gateway == wish.gateway
-    return same and (isinstance(wish.interface, Unset) or hop.interface == wish.interface)
+    pairs = (
+        (hop.gateway if hop.kind == "unicast" else hop.kind, wish.gateway),
+        (hop.interface, wish.interface),
+        (hop.source, wish.source),
+        (hop.onlink, wish.onlink),
+    )
+    return all(isinstance(want, Unset) or have == want for have, want in pairs)
 
 
 @reading
@@ -178,13 +191,23 @@ def replace(
     interface: str | None = None,
     metric: int | None = None,
     table: int = MAIN,
+    kind: str = "unicast",
+    source: str | None = None,
+    onlink: bool = False,
 ) -> bool:
-    """Lead DESTINATION over GATEWAY, through INTERFACE, in the place of any route of the same METRIC in TABLE."""
+    """Lead DESTINATION over GATEWAY, through INTERFACE, in the place of any route of the same METRIC in TABLE; or with
+    another KIND have it end here. SOURCE: the address to send from. ONLINK: take GATEWAY for reachable by INTERFACE."""
     destination = _linkvalues.destination(destination, gateway)
     priority = default_metric(destination) if metric is None else metric
     arguments: dict[str, Any] = {"scope": _GLOBAL if gateway or ":" in destination else _LINK}
+    if kind != "unicast":
+        arguments = {"type": kind}
     if gateway:
         arguments["gateway"] = gateway_address(gateway, None)
+    if source:
+        arguments["prefsrc"] = _linkvalues.host(source, "source")
+    if onlink:
+        arguments["flags"] = _ONLINK
     with session() as socket:
         view = look_with(socket)
         if interface:
@@ -192,7 +215,7 @@ def replace(
         if priority:
             arguments["priority"] = priority
         socket.route("replace", dst=destination, table=table, **arguments)
-        wish = Route(gateway=arguments.get("gateway"), interface=interface or UNSET)
+        wish = Route(gateway=arguments.get("gateway") if kind == "unicast" else kind, interface=interface or UNSET)
         for message in _messages(socket, table):
             mine = [hop for hop in hops(view, message) if (hop.destination, hop.metric) == (destination, priority)]
             if mine and not all(fulfils(hop, wish) for hop in mine):

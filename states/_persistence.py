@@ -143,13 +143,15 @@ def _route(function: str, name: str, arguments: Mapping[str, Any], wish: Any) ->
     table, metric = route.table_number(arguments.get("table", "main")), arguments.get("metric")
     destination = _destination(name, arguments)
     number = None if table == route.MAIN else table
-    interface = wish.interface if isinstance(wish.interface, str) else _towards(wish.gateway)
+    ends = wish.gateway in route.NOWHERE
+    interface = wish.interface if isinstance(wish.interface, str) else None if ends else _towards(wish.gateway)
     return Keep(
         kind="route",
         name=_route_name(destination, number, metric),
         interface=interface or "",
         up=None,
-        route=RouteKept(destination=destination, gateway=wish.gateway, metric=metric, table=number),
+        options={word: arguments[word] for word in ("type", "source", "onlink") if word in arguments},
+        route=RouteKept(destination=destination, gateway=None if ends else wish.gateway, metric=metric, table=number),
         function=function,
         arguments={**arguments, "name": destination, "destination": destination},
     )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from modules import _linkvalues, route
 from modules import _netvalues as values
 from modules.route import MAIN, Hop, Route
 from saltern.context import Context
+from saltern.converge.compare import same
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
-from saltern.converge.state import state
+from saltern.converge.state import check, state
 from states._persistence import persisted
 
 
@@ -52,6 +54,9 @@ def present(
     interface: str | Unset = UNSET,
     metric: int | Unset = UNSET,
     table: int | str = "main",
+    type: str = "unicast",
+    source: str | Unset = UNSET,
+    onlink: bool | Unset = UNSET,
     persist: str | bool | Unset = UNSET,
 ) -> Plan:
     """DESTINATION (or NAME: "10.5.0.0/16", an address, "default") is reached over GATEWAY, through INTERFACE; at least
@@ -62,22 +67,28 @@ def present(
     interface: without one, it is whichever has the gateway in its network.
     metric: the least one is taken first. Unnamed, it is the kernel's own: 0, for IPv6 1024.
     table: the number of the routing table, or its name in rt_tables.
+    type: "unicast", or, without gateway and interface, "blackhole", "unreachable", "prohibit", "throw": it ends here.
+    source: the node's own address that it sends from there.
+    onlink: whether the gateway is reached through the interface though none of its networks has it.
     persist: as in `bridge.present`.
     """
-    key, via = _key(name, destination, gateway, metric, table)
-    if isinstance(interface, Unset) and via is None:
-        raise values.BadValue(f"the route to {key.words} leads nowhere: give a gateway, an interface, or both")
-    if via and (":" in via) != (":" in key.destination):
-        raise values.BadValue(f"the gateway {via} and the destination {key.destination} must be of one family")
-    wish = Route(gateway=via, interface=UNSET if isinstance(interface, Unset) else values.interface_name(interface))
+    key, wish = _wish(name, destination, gateway, interface, metric, table, type, source, onlink)
     view, there = route.look(key.table)
     unknown = None
     if isinstance(wish.interface, str):
         found = view.find(wish.interface)
         unknown = None if found else view.missing(wish.interface)
-        wish = Route(gateway=via, interface=found.name if found else wish.interface)
+        wish = replace(wish, interface=found.name if found else wish.interface)
     current = route.read(there, key.destination, key.metric, wish)
     return Plan(current, wish, steps(key, current, wish), unknown=unknown)
+
+
+@check(present)
+def _check_arguments(name: str, *, table: int | str = "main", **more: Any) -> None:
+    known = ("destination", "gateway", "interface", "metric", "source", "onlink")
+    given = {word: more.get(word, UNSET) for word in known}
+    number = table if isinstance(table, int) or table.isdecimal() else "main"  # names are the node's
+    _wish(name, table=number, type=more.get("type", "unicast"), **given)
 
 
 @state
@@ -114,13 +125,16 @@ def absent(
 
 def steps(key: Key, current: Route | None, wish: Route) -> Iterator[Step]:
     """The step from CURRENT (None: no such route) to WISH. Pure."""
-    same = current is not None and current.gateway == wish.gateway and not current.others
-    if same and (isinstance(wish.interface, Unset) or (current and current.interface == wish.interface)):
+    if current is not None and same(current, wish):
         return
     way, before = _way(wish), _way(current) if current else None
     sentence = f"lead {key.words} {way}" + (f" instead of {before}" if before else "")
+    ends = wish.gateway in route.NOWHERE
     arguments = {
-        "gateway": wish.gateway,
+        "gateway": None if ends else wish.gateway,
+        "kind": wish.gateway if ends else None,
+        "source": None if isinstance(wish.source, Unset) else wish.source,
+        "onlink": wish.onlink or None,
         "interface": None if isinstance(wish.interface, Unset) else wish.interface,
         "metric": key.metric if key.metric != route.default_metric(key.destination) else None,
         "table": key.table if key.table != MAIN else None,
@@ -142,8 +156,41 @@ def _way(value: Route) -> str:
     if value.gateway in route.NOWHERE:
         return str(value.gateway)
     via = [f"via {value.gateway}"] if value.gateway else []
-    way = " ".join([*via, *([f"dev {value.interface}"] if isinstance(value.interface, str) else [])])
+    via += [f"dev {value.interface}"] if isinstance(value.interface, str) else []
+    via += [f"src {value.source}"] if isinstance(value.source, str) else []
+    way = " ".join([*via, *(["onlink"] if value.onlink else [])])
     return " and ".join([way, *sorted(value.others)])
+
+
+def _wish(
+    name: str,
+    destination: str | Unset,
+    gateway: str | Unset,
+    interface: str | Unset,
+    metric: int | Unset,
+    table: int | str,
+    type: str,
+    source: str | Unset,
+    onlink: bool | Unset,
+) -> tuple[Key, Route]:
+    """What the route is known by and where it shall lead. BadValue."""
+    key, via = _key(name, destination, gateway, metric, table)
+    kind = _linkvalues.one_of(type, "a type of a route", ("unicast", *route.NOWHERE))
+    if kind != "unicast":
+        if via is not None or not all(isinstance(given, Unset) for given in (interface, source)) or onlink is True:
+            raise values.BadValue(f"the route to {key.words} ends here ({kind}): give no gateway, interface or source")
+        return key, Route(gateway=kind)
+    if isinstance(interface, Unset) and via is None:
+        raise values.BadValue(f"the route to {key.words} leads nowhere: give a gateway, an interface, or both")
+    if via and (":" in via) != (":" in key.destination):
+        raise values.BadValue(f"the gateway {via} and the destination {key.destination} must be of one family")
+    if onlink is True and (via is None or isinstance(interface, Unset)):
+        raise values.BadValue(f"the route to {key.words} can't be onlink: that needs a gateway and an interface")
+    near = UNSET if isinstance(source, Unset) else _linkvalues.host(source, "source")
+    if isinstance(near, str) and (":" in near) != (":" in key.destination):
+        raise values.BadValue(f"the source {near} and the destination {key.destination} must be of one family")
+    where = UNSET if isinstance(interface, Unset) else values.interface_name(interface)
+    return key, Route(gateway=via, interface=where, source=near, onlink=onlink)
 
 
 def _key(

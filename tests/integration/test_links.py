@@ -388,3 +388,14 @@ def test_the_topology_is_the_real_graph_and_fits_json(node: Node) -> None:
     assert (links["tap0"]["kind"], links["tap0"]["up"], links["tap0"]["state"]) == ("tap", False, "down")
     assert links["lo"]["kind"] == "loopback"
     assert graph["default_routes"] == [{"gateway": "10.1.0.254", "interface": "br0", "metric": 0}]
+
+
+def test_an_alias_and_a_queue_length_are_set_and_repaired(node: Node) -> None:
+    wish = {"alias": "to the switch", "txqueuelen": 77}
+    node.apply(link_states.managed, "eth0", **wish)
+    assert (shown("eth0")["ifalias"], shown("eth0")["txqlen"]) == ("to the switch", 77)
+    ip("link", "set", "eth0", "alias", "other")
+    assert node.apply(link_states.managed, "eth0", **wish) == ["set the alias of eth0 to 'to the switch'"]
+    ip("link", "set", "eth0", "txqueuelen", "5")
+    assert node.apply(link_states.managed, "eth0", **wish) == ["set the queue length of eth0 to 77"]
+    assert node.apply(link_states.managed, "eth0", alias="") == ["set the alias of eth0 to ''"]

@@ -236,3 +236,45 @@ def test_what_can_not_be_set_is_refused_while_planning(node: Node, name: str, wo
 def test_a_value_that_the_kernel_refuses_is_a_plain_error(node: Node) -> None:
     with permit_acting(), pytest.raises(SysctlError, match=r"the kernel refuses 'yes' for net\.ipv4\.ip_forward"):
         sysctl.assign("net.ipv4.ip_forward", "yes")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence", "drift"),
+    [
+        ({"type": "blackhole"}, "lead 10.5.0.0/16 blackhole", ("replace", "unreachable", "10.5.0.0/16")),
+        ({"type": "unreachable"}, "lead 10.5.0.0/16 unreachable", ("replace", "10.5.0.0/16", "via", "10.1.0.9")),
+        (
+            {"gateway": "10.1.0.9", "interface": "eth1", "source": "10.0.0.1"},
+            "lead 10.5.0.0/16 via 10.1.0.9 dev eth1 src 10.0.0.1",
+            ("replace", "10.5.0.0/16", "via", "10.1.0.9"),
+        ),
+        (
+            {"gateway": "172.16.0.1", "interface": "eth1", "onlink": True},
+            "lead 10.5.0.0/16 via 172.16.0.1 dev eth1 onlink",
+            ("replace", "10.5.0.0/16", "dev", "eth1"),
+        ),
+    ],
+)
+def test_types_sources_and_gateways_on_the_link(
+    node: Node, arguments: dict[str, Any], sentence: str, drift: tuple[str, ...]
+) -> None:
+    assert node.apply(states.present, "10.5.0.0/16", **arguments) == [sentence]
+    made = ip("route", "show", "10.5.0.0/16")
+    ip("route", *drift)
+    assert len(node.apply(states.present, "10.5.0.0/16", **arguments)) == 1
+    assert ip("route", "show", "10.5.0.0/16") == made
+    assert len(node.apply(states.absent, "10.5.0.0/16")) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"type": "blackhole", "gateway": "10.1.0.9"}, "ends here"),
+        ({"type": "blakhole"}, "Did you mean 'blackhole'"),
+        ({"onlink": True, "gateway": "10.1.0.9"}, "that needs a gateway and an interface"),
+        ({"interface": "eth1", "source": "::1"}, "must be of one family"),
+    ],
+)
+def test_routes_that_can_not_be_are_refused(node: Node, arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadValue, match=words):
+        node.plan(states.present, "10.5.0.0/16", **arguments)
