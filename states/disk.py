@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from modules import _disk_notes, _owner, _sizes, disk, image
+from modules import _disk_notes, _owner, _sizes, _virt_volume, disk, image
 from modules._datastores import DatastoreError
 from modules._disk_notes import Note
+from modules._libvirt import LibvirtUnavailable
 from modules._safe import absolute
 from modules.disk import Disk, DiskError
 from saltern.context import Context
@@ -160,6 +161,9 @@ def absent(
     current = File(note.format if note else "unknown", image=note.image if note else None)
     if disk.in_use(path):
         return Plan(current, None, unknown=f"{path} is in use and is not deleted; stop its guest first")
+    if using := _guests(ctx, path):
+        why = f"{path} is not deleted: it is a disk of {', '.join(using)}; take that guest away first (virt.absent)"
+        return Plan(current, None, unknown=why)
     return Plan(current, None, [Step(f"delete disk {path}", path, None, do=call(disk.remove, path, notes=notes))])
 
 
@@ -202,6 +206,14 @@ def steps(
         do = call(disk.note_persistent, path, wish.persistent, notes=making.notes)
         yield Step(f"note that disk {path} is {word}", current.persistent, wish.persistent, do=do)
     yield from _file.attribute_steps(path, _file.Attributes(current.user, current.group, current.mode), attributes)
+
+
+def _guests(ctx: Context, path: str) -> tuple[str, ...]:
+    """The guests of this node, running or not, that have the disk; none where there is no libvirt."""
+    try:
+        return _virt_volume.guests(ctx.config.libvirt_uri, "", path)
+    except LibvirtUnavailable:
+        return ()
 
 
 def _making(path: str, notes: str, persistent: bool, source: str | None, size: int | Unset) -> Making:

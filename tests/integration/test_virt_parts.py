@@ -23,6 +23,7 @@ from states._virt_network import network_absent, network_defined, network_runnin
 from states._virt_pool import pool_absent, pool_defined, pool_running
 from states._virt_snapshot import snapshot_absent, snapshot_present
 from states._virt_volume import volume_absent, volume_present
+from states.disk import absent as disk_absent
 from states.disk import present as disk_present
 from tests.integration import libvirt_daemon
 from tests.integration.kernel import Node, ip, network_namespace
@@ -292,6 +293,11 @@ def test_a_disk_grows_while_its_guest_runs(node: Node, tmp_path: Path, daemon: L
     with daemon.open() as connection:
         assert connection.lookupByName("web").blockInfo("vda")[0] == 16 * M
     assert node.apply(disk_present, str(path), size="16M", user="nobody") == []
+    with daemon.open() as connection:
+        connection.lookupByName("web").destroy()
+    assert "it is a disk of web" in str(node.plan(disk_absent, str(path)).unknown), "stopped, but still its disk"
+    daemon.clear()
+    assert node.apply(disk_absent, str(path)) == [f"delete disk {path}"]
 
 
 def test_a_pool_and_a_network_under_a_guest_are_neither_restarted_nor_taken_away(
