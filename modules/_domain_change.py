@@ -20,23 +20,27 @@ LIVE_TEXTS = ("title", "description", "metadata")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a running guest was started with, which bounds what it can be given: MiB and processors."""
+    """What bounds a change of a running guest: the MiB and processors that it was started with, whether it has a
+    display, and whether its balloon driver answers, without which it gives no memory back."""
 
     max_memory: float | None = None
     max_vcpus: int | None = None
     has_graphics: bool = False
+    has_balloon: bool = False
 
 
 def is_live(key: str, was: Any, wish: Any, limits: Limits) -> bool:
     """Whether the facet KEY of a running guest can go from WAS to WISH now.
 
     Processors are only added: taking one away needs the guest's consent, and those that it was started with can't go
-    at all. Memory moves within what it was started with, by the balloon.
+    at all. Memory moves within what it was started with, by the balloon; a guest that still has all of that may have no
+    driver for it, so it is only asked where its driver is seen.
     """
     if key in LIVE_TEXTS:
         return True
     if key == "memory":
-        return limits.max_memory is not None and wish <= limits.max_memory
+        most = limits.max_memory
+        return most is not None and wish <= most and (wish > was or was < most or limits.has_balloon)
     if key == "vcpus":
         return limits.max_vcpus is not None and was < wish <= limits.max_vcpus
     if key == "password":
@@ -70,7 +74,8 @@ def _nic(was: Nic | None, wish: Nic | None) -> bool:
 @dataclass(frozen=True, slots=True)
 class Change:
     """One facet that differs. CONFIG: the persistent configuration does; LIVE: the running guest does, and can be
-    changed as it runs; WAITS: the running guest does, and only a restart changes that."""
+    changed as it runs; WAITS: the running guest does, and only a restart changes that; ASKED: it was asked for memory
+    that it has not given back, for which a restart is of no use either."""
 
     key: str
     before: Any
@@ -78,6 +83,7 @@ class Change:
     config: bool
     live: bool = False
     waits: bool = False
+    asked: bool = False
 
 
 def changes(
@@ -91,7 +97,9 @@ def changes(
         can = live is not None and running and is_live(key, live[key], wanted, limits)
         if in_config or running:
             before = config[key] if in_config or live is None else live[key]
-            found.append(Change(key, before, wanted, in_config, running and can, running and not can))
+            asked = running and not can and key == "memory" and wanted < (limits.max_memory or 0)
+            waits = running and not can and not asked
+            found.append(Change(key, before, wanted, in_config, running and can, waits, asked))
     return tuple(found)
 
 

@@ -169,11 +169,24 @@ def fill_nic(one: Element, wanted: Nic) -> None:
 
 
 def add_root_ports(root: Element, number: int) -> None:
-    """Add NUMBER PCI Express ports in which nothing is."""
+    """Add NUMBER PCI Express ports in which nothing is, beside those that libvirt makes for the devices."""
     parent = xml.ensure(root, "devices")
+    one = xml.parse("<controller type='pci' index='0' model='pcie-root'/>")
+    parent.append(one)
     for _ in range(number):
-        one = xml.parse("<controller type='pci' model='pcie-root-port'/>")
-        parent.append(one)
+        parent.append(xml.parse("<controller type='pci' model='pcie-root-port'/>"))
+
+
+def unplace(root: Element) -> None:
+    """Forget where the devices are, and the controllers that belong to a board."""
+    for parent in root.findall("devices"):
+        for one in parent.findall("controller"):
+            if one.get("type") in ("pci", "usb", "ide", "sata"):
+                parent.remove(one)
+        for one in parent:
+            for address in one.findall("address"):
+                if address.get("type") == "pci":
+                    one.remove(address)
 
 
 def _boot(one: Element) -> int | None:

@@ -25,6 +25,7 @@ _KIB = {"b": 1 / 1024, "bytes": 1 / 1024, "k": 1, "kib": 1, "m": 1024, "mib": 10
 _ALIASES = {"pc": "pc-i440fx-", "q35": "pc-q35-", "virt": "virt-"}
 _BOOT = {"disk": "hd", "hd": "hd", "cdrom": "cdrom", "network": "network", "floppy": "fd"}
 _BOOT_WORDS = {"hd": "disk", "fd": "floppy"}
+STATS_S = 10  # how often a guest's balloon driver reports: by that it is known to be there
 SPARE_PORTS = 4  # of a q35 machine, so that as many devices can be plugged in while it runs
 
 
@@ -71,6 +72,8 @@ def new(name: str, facets: Facets) -> Element:
         for feature in ("acpi", "apic"):  # without ACPI a guest can't be asked to shut down
             xml.ensure(root, f"features/{feature}")
     write(root, {**defaults, **facets})
+    balloon = xml.put(root, "devices/memballoon", model="virtio")
+    xml.put(balloon, "stats", period=str(STATS_S))
     if "q35" in str(facets.get("machine", "")):
         devices.add_root_ports(root, SPARE_PORTS)
     return root
@@ -171,6 +174,20 @@ def _read_machine(root: Element, wanted: str | None) -> str | None:
     found = xml.at(root, "os/type", "machine")
     alias = _ALIASES.get(wanted or "")
     return wanted if found and alias and found.startswith(alias) else found
+
+
+def _write_machine(root: Element, machine: str) -> None:
+    """Another board has other buses, so what libvirt put on the old one is for it to place anew."""
+    before = xml.at(root, "os/type", "machine")
+    xml.put(root, "os/type", machine=machine)
+    if before is not None and _family(before) != _family(machine):
+        devices.unplace(root)
+        if _family(machine) == "q35":
+            devices.add_root_ports(root, SPARE_PORTS)
+
+
+def _family(machine: str) -> str:
+    return next((word for word, start in _ALIASES.items() if machine == word or machine.startswith(start)), machine)
 
 
 def _read_firmware(root: Element) -> str:
@@ -364,7 +381,7 @@ _WRITE: dict[str, Callable[[Element, Any], object]] = {
     "vcpus": _write_vcpus,
     "max_vcpus": _write_max_vcpus,
     "cpu": _write_cpu,
-    "machine": lambda root, value: xml.put(root, "os/type", machine=value),
+    "machine": _write_machine,
     "firmware": _write_firmware,
     "loader": _write_loader,
     "boot": _write_boot,

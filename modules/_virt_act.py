@@ -6,6 +6,7 @@ libvirt chose (UUID, MAC and PCI addresses) stays.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from modules import _domain_devices as devices
 from modules import _domain_facets as facets
 from modules import _domain_xml as xml
-from modules import _libvirt, _virt_read
+from modules import _libvirt, _virt_read, cloud_init
 from modules._domain_facets import DISK, NIC
 from modules._libvirt import LibvirtError
 from saltern.errors import nearest
@@ -50,6 +51,22 @@ def change(uri: str, name: str, key: str, value: Any, config: bool) -> bool:
         _live(domain, key, value)
         if config:
             _configure(connection, domain, {key: value})
+    return True
+
+
+@acting
+def write_seed(path: str, files: Mapping[str, Any], label: str) -> bool:
+    """Write the volume that tells a guest who it is; its folder is made where it is missing, so that QEMU can pass."""
+    folder = os.path.dirname(path)
+    os.makedirs(folder, mode=0o711, exist_ok=True)
+    return cloud_init.write(path, files, label=label)
+
+
+@acting
+def remove_seed(path: str) -> bool:
+    """Delete the volume that told a guest who it is; anything else at PATH is left."""
+    if cloud_init.read(path) is not None:
+        os.unlink(path)
     return True
 
 

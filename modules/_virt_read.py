@@ -27,6 +27,7 @@ class Guest:
     state: str
     autostart: bool
     persistent: bool
+    has_balloon: bool = False  # its driver answers
 
     @property
     def is_active(self) -> bool:
@@ -39,7 +40,7 @@ class Guest:
         if self.live is None:
             return Limits()
         has_graphics = self.live.find("devices/graphics") is not None
-        return Limits(read(self.live, "max_memory"), read(self.live, "max_vcpus"), has_graphics)
+        return Limits(read(self.live, "max_memory"), read(self.live, "max_vcpus"), has_graphics, self.has_balloon)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,17 @@ def of(domain: Any) -> Guest:
         state=STATES[domain.state()[0]],
         autostart=bool(domain.autostart()) if persistent else False,
         persistent=persistent,
+        has_balloon=active and _has_balloon(domain),
     )
+
+
+def _has_balloon(domain: Any) -> bool:
+    """Whether the guest's balloon driver reports: its statistics are only there where it does."""
+    libvirt = _libvirt.library()
+    try:
+        return not {"unused", "available", "usable"}.isdisjoint(domain.memoryStats())
+    except libvirt.libvirtError:
+        return False
 
 
 def host(connection: Any) -> Host:

@@ -1,0 +1,113 @@
+"""The plan of `virt.absent`: what of a guest goes, and what must not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from modules import _domain_devices, _libvirt, _virt_act, _virt_read, vnet
+from modules._domain_values import Disk
+from modules._domain_xml import DomainError
+from modules._virt_read import Guest
+from saltern.context import Context
+from saltern.converge.plan import Plan, Step, call
+from states import _virt_look
+
+
+def plan(ctx: Context, name: str, *, stop: bool, timeout: float, force: bool, remove_disks: bool) -> Plan:
+    """From the guest as it is to none."""
+    uri = _libvirt.uri_of(ctx)
+    with _libvirt.session(uri) as connection:
+        found = _virt_read.guest(connection, name)
+        doomed = _doomed(connection, name, found) if found and remove_disks else ()
+    if found is not None and found.is_active and not stop:
+        why = f"the guest {name} runs, so it is not taken away; stop it first (virt.stopped), or say stop: true"
+        return Plan({"state": found.state}, None, unknown=why)
+    leases = tuple(f"{one.vnet} {one.address}" for one in _leases(ctx, name))
+    seed = _virt_look.seed_path(ctx, name)
+    current: dict[str, Any] = {}
+    if found is not None:
+        current["state"] = found.state
+    if leases:
+        current["leases"] = leases
+    if os.path.exists(seed):
+        current["seed"] = seed
+    return Plan(current or None, None, _steps(ctx, name, uri, found, current, doomed, timeout, force))
+
+
+def _steps(
+    ctx: Context,
+    name: str,
+    uri: str,
+    found: Guest | None,
+    current: dict[str, Any],
+    doomed: tuple[str, ...],
+    timeout: float,
+    force: bool,
+) -> Iterator[Step]:
+    if found is not None:
+        if found.is_active:
+            do = call(_virt_act.stop, uri, name, timeout, force)
+            yield Step(f"shut down guest {name}", found.state, "shut off", do=do)
+        yield Step(f"undefine guest {name}", name, None, do=call(_virt_act.undefine, uri, name))
+    for path in doomed:
+        yield Step(f"delete the disk {path}", path, None, do=call(_virt_act.remove_disk, uri, path))
+    if "seed" in current:
+        yield Step(f"delete the seed of {name}", current["seed"], None, do=call(_virt_act.remove_seed, current["seed"]))
+    if "leases" in current:
+        listed = ", ".join(current["leases"])
+        yield Step(f"give back {listed}", current["leases"], None, do=call(vnet.release, ctx, None, name))
+
+
+def _leases(ctx: Context, name: str) -> tuple[vnet.Lease, ...]:
+    """What the guest holds; nobody is asked where the pillar knows no virtual network."""
+    return tuple(one for one in vnet.leases(ctx) if one.guest == name) if ctx.pillar.get("vnet") else ()
+
+
+def _doomed(connection: Any, name: str, found: Guest) -> tuple[str, ...]:
+    """The paths of the guest's own disks. DomainError where one is not to be deleted."""
+    paths = []
+    for target in _domain_devices.targets(found.config):
+        one = _domain_devices.disk(found.config, target)
+        if one is None or one.device != "disk" or one.source is None:
+            continue
+        path = _path(connection, one)
+        if path is None:
+            raise DomainError(
+                f"{name}: its disk {target} ({one.source}) lies in no running storage pool of libvirt, so it is not "
+                "deleted: leave remove_disks out, or delete it by disk.absent"
+            )
+        user = _other_user(connection, name, path)
+        if one.shareable or one.readonly or user is not None:
+            by = f"{user} has it too" if user else "it is shared or read-only"
+            raise DomainError(f"{name}: its disk {target} ({path}) is not deleted, since {by}")
+        paths.append(path)
+    return tuple(paths)
+
+
+def _path(connection: Any, one: Disk) -> str | None:
+    """The path of a disk that a pool knows, or None."""
+    if one.pool and one.source is not None:
+        pool, _, volume = one.source.partition("/")
+        look_up = lambda: connection.storagePoolLookupByName(pool).storageVolLookupByName(volume)  # noqa: E731
+    else:
+        look_up = lambda: connection.storageVolLookupByPath(one.source)  # noqa: E731
+    codes = ("VIR_ERR_NO_STORAGE_POOL", "VIR_ERR_NO_STORAGE_VOL", "VIR_ERR_OPERATION_INVALID")
+    volume = _libvirt.or_none(look_up, *codes)
+    return str(volume.path()) if volume is not None else None
+
+
+def _other_user(connection: Any, name: str, path: str) -> str | None:
+    """Another guest that has the disk at PATH, or an image that stands on it as far as libvirt knows."""
+    for domain in connection.listAllDomains():
+        if domain.name() == name:
+            continue
+        config = _virt_read.of(domain).config
+        for target in _domain_devices.targets(config):
+            one = _domain_devices.disk(config, target)
+            if one is not None and one.source is not None:
+                other = _path(connection, one) or one.source
+                if os.path.realpath(other) == os.path.realpath(path):
+                    return str(domain.name())
+    return None
