@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modules._transaction_store import Store, TransactionError, folder_of
+from saltern.wire.private import sync_folder
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +131,8 @@ def install() -> None:
         if not os.path.lexists(wanted):
             os.makedirs(os.path.dirname(wanted), mode=0o755, exist_ok=True)
             os.symlink(there, wanted)
+            for folder in (_FOLDERS[0], os.path.dirname(wanted)):  # or a power cut takes what guards against it
+                sync_folder(Path(folder))
     except OSError as error:
         logger.warning("%s can't be installed, so nothing would take a change back at boot: %s", UNIT, error)
 
