@@ -167,7 +167,7 @@ class Host:
             f"init={INIT}",
             f"umid={self.name}",
             f"uml_dir={self.directory / 'uml'}/",
-            f"vec0:transport=tap,ifname={self.name},depth=128",
+            f"vec0:transport=tap,ifname={self.name},depth=128,gro=1",  # else segments that the switch joined are dropped
             f"ubda={self.directory / 'disk'}",
             "con=null",
             "con0=null,fd:1",
