@@ -69,3 +69,9 @@ def guard(target: str, on: bool) -> None:
     answer = ask("guard", target, "1" if on else "0")
     if answer.error is not None:
         raise Unproven(f"the directory {target} can't be {'guarded' if on else 'given back'}: {answer.said}")
+
+
+@acting
+def guard_if_possible(target: str) -> None:
+    """Make the directory TARGET immutable, where its file system knows such a thing."""
+    ask("guard", target, "1")

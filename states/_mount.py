@@ -16,8 +16,9 @@ from saltern.converge.plan import Step, call
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How TARGET is mounted: what mount(8) is given, whether its directory is there, whether a unit starts it, and how
-    the mount proves itself ("read", "write"; None: not at all)."""
+    """How TARGET is mounted: what mount(8) is given, whether its directory is there, whether a unit starts it, how the
+    mount proves itself ("read", "write"; None: not at all), and whether it is an error that a new directory can't be
+    guarded."""
 
     target: str
     device: str
@@ -26,6 +27,7 @@ class Way:
     has_point: bool
     by_unit: bool
     proof: str | None = None
+    must_guard: bool = True
 
 
 def steps(current: Mount, wish: Mount, way: Way) -> Iterator[Step]:
@@ -45,7 +47,7 @@ def steps(current: Mount, wish: Mount, way: Way) -> Iterator[Step]:
         yield Step(f"stop automount of {target}", True, False, do=call(mount.disarm, target))
     if not way.has_point:
         yield Step(f"make directory {target}", None, target, do=call(mount.make_point, target))
-    yield from _guard_steps(target, current, wish)
+    yield from _guard_steps(target, current, wish, must=way.has_point or way.must_guard)
     yield from _persist_steps(target, current, wish)
     if rearmed and wish.armed is True:
         yield Step(f"start automount of {target}", current.armed, True, do=call(mount.arm, target))
@@ -67,11 +69,12 @@ def steps(current: Mount, wish: Mount, way: Way) -> Iterator[Step]:
         yield Step(f"prove that {target} can be {how}", None, how, do=do)
 
 
-def _guard_steps(target: str, current: Mount, wish: Mount) -> Iterator[Step]:
+def _guard_steps(target: str, current: Mount, wish: Mount, *, must: bool = True) -> Iterator[Step]:
     if isinstance(wish.guarded, bool) and current.guarded != wish.guarded:
         verb = "guard" if wish.guarded else "no longer guard"
         sentence = f"{verb} the directory under {target} against files"
-        yield Step(sentence, current.guarded, wish.guarded, do=call(proof.guard, target, wish.guarded))
+        do = call(proof.guard, target, wish.guarded) if must else call(proof.guard_if_possible, target)
+        yield Step(sentence, current.guarded, wish.guarded, do=do)
 
 
 def _persist_steps(target: str, current: Mount, wish: Mount) -> Iterator[Step]:

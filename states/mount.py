@@ -87,7 +87,9 @@ def mounted(
         wish = replace(wish, automount=auto, armed=automount)
     current = _current(target, live, wish, found, bound, may)
     way = Way(target, mount.device_word(device), mount.fstype_word(fstype), words, True, by_unit)
-    way = replace(way, proof=_proof(prove, fstype if live is None else live.fstype, "ro" in asked))
+    way = replace(
+        way, must_guard=guard is True, proof=_proof(prove, fstype if live is None else live.fstype, "ro" in asked)
+    )
     if live is None and not os.path.isdir(target):
         if os.path.lexists(target):
             raise MountOptionError(f"{target} is there and is no directory, so nothing can be mounted on it")
@@ -161,15 +163,14 @@ def _guarded(current: Mount, wish: Mount, guard: bool | Unset, way: Way) -> tupl
     """CURRENT and WISH with what is so, and should be so, of the guard below the mount."""
     if isinstance(guard, Unset) and not proof.is_network(way.fstype):
         return current, wish
-    place = way.target
-    while not way.has_point and not os.path.isdir(place):
-        place = os.path.dirname(place)
-    found = proof.below(place) if place != "/" else None
+    if not way.has_point:  # what its file system knows is seen once it is there
+        return replace(current, guarded=False), replace(wish, guarded=guard is not False)
+    found = proof.below(way.target) if way.target != "/" else None
     if found is None or found[1] is None:
         if guard is True:
             raise MountError(f"the directory under {way.target} can't be guarded: its file system has no such flag")
         return current, wish
-    empty, guarded = found if way.has_point else (True, False)
+    empty, guarded = found
     if not empty and not guarded and guard is not False:
         if guard is True:
             raise MountError(f"the directory under {way.target} holds files that the mount hides: move them away first")

@@ -191,3 +191,14 @@ def test_the_automount_unit_says_what_the_administrator_would_write() -> None:
         "# Managed by Saltern\n[Unit]\nDescription=Automount of /srv/a%%b\n\n[Automount]\nWhere=/srv/a%%b\n"
         "TimeoutIdleSec=300\n\n[Install]\nWantedBy=multi-user.target\n"
     )
+
+
+def test_a_new_directory_is_guarded_where_it_can_be_and_must_be_only_when_asked() -> None:
+    current, wish = _replaced(GONE, guarded=False), _replaced(RIGHT, guarded=True)
+    for way, guard in (
+        (_way(has_point=False, must_guard=False), call(_mount_proof.guard_if_possible, AT)),
+        (_way(has_point=False), call(_mount_proof.guard, AT, True)),
+        (_way(has_point=True, must_guard=False), call(_mount_proof.guard, AT, True)),
+    ):
+        done = [step.do for step in steps(current, wish, way)]
+        assert done == [*([] if way.has_point else [call(mount.make_point, AT)]), guard, START]
