@@ -6,12 +6,13 @@ passed on as they are written: the run tells of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from modules._bridgevlans import Vlans, joined
 from modules._linkinfo import BOND_MODES
 from modules._netvalues import BadValue, interface_address
+from saltern.sls.keywords import OPTIONS, is_requisite
 
 _SHARED = ("mtu",)
 _KINDS: Mapping[str, tuple[str, ...]] = {  # by state: the arguments that are fields of a link, under the same name
@@ -37,14 +38,16 @@ _LISTS = ("ports", "addresses")
 
 Low = Mapping[str, Any]
 Graph = dict[str, Any]
+Translate = Callable[[str, Mapping[str, Any]], Iterable[tuple[str, str, Mapping[str, Any]]]]
 
 
-def declared(lows: Iterable[Low], pillar: Mapping[str, Any]) -> Graph:
-    """The graph: `links`, `absent` (names), `default_routes`, and `guests`: NAME → `kind` ("kvm", "lxc"), `bridges`,
-    `running`. A link whose states only add addresses has "addresses" in `only_adds`. PILLAR says which bridge a virtual
-    network is on."""
+def declared(lows: Iterable[Low], pillar: Mapping[str, Any], translate: Translate | None = None) -> Graph:
+    """The graph: `links`, `absent` (names), `default_routes`, and `guests`: NAME → `kind` ("kvm", "lxc"), `bridges`
+    (None: not named), `running`, `partly` (it has interfaces on what is no bridge that is named). A link whose states
+    only add addresses has "addresses" in `only_adds`. PILLAR says which bridge a virtual network is on, TRANSLATE
+    gives the states that `network.managed` of a name with settings stands for, as (namespace, name, arguments)."""
     graph: Graph = {"links": {}, "absent": [], "default_routes": [], "guests": {}}
-    for low in lows:
+    for low in _plain_states(lows, translate):
         take = _TAKERS.get(f"{low.get('state')}.{low.get('fun')}")
         if take is not None and isinstance(low.get("name"), str):
             take(graph, low, pillar)
@@ -53,6 +56,28 @@ def declared(lows: Iterable[Low], pillar: Mapping[str, Any]) -> Graph:
         elif low.get("state") in _KINDS and low.get("fun") == "absent":
             graph["absent"].append(str(low.get("name")))
     return graph
+
+
+def _plain_states(lows: Iterable[Low], translate: Translate | None) -> Iterator[Low]:
+    """LOWS with those in the place of `network.managed` that it stands for."""
+    for low in lows:
+        if (low.get("state"), low.get("fun")) != ("network", "managed"):
+            yield low
+            continue
+        settings = {key: value for key, value in low.items() if not _is_about_the_run(key)}
+        if settings.get("enabled") is False and settings.get("type") in _KINDS:
+            yield {"state": settings["type"], "fun": "absent", "name": low.get("name")}
+        elif translate is not None:
+            try:
+                for module, name, arguments in translate(str(low.get("name")), settings):
+                    fun = "managed" if module == "link" else "present"
+                    yield {**arguments, "state": module, "fun": fun, "name": name}
+            except BadValue:
+                continue  # the run tells of it
+
+
+def _is_about_the_run(key: str) -> bool:
+    return key in ("state", "fun", "name", "order", *OPTIONS) or key.startswith("__") or is_requisite(key)
 
 
 def _link(graph: Graph, low: Low) -> None:
@@ -125,12 +150,13 @@ def _guest(kind: str, argument: str, *, running: bool) -> Callable[[Graph, Low, 
     """A taker of a state that defines a guest with interfaces in ARGUMENT."""
 
     def take(graph: Graph, low: Low, pillar: Mapping[str, Any]) -> None:
-        guest = graph["guests"].setdefault(str(low["name"]), {"kind": kind, "bridges": [], "running": False})
+        nothing = {"kind": kind, "bridges": None, "running": False, "partly": False}
+        guest = graph["guests"].setdefault(str(low["name"]), nothing)
         nics = low.get(argument)
-        for nic in nics if isinstance(nics, list | tuple) else ():
-            bridge = _bridge_of(nic, pillar)
-            if bridge and bridge not in guest["bridges"]:
-                guest["bridges"].append(bridge)
+        if isinstance(nics, list | tuple):
+            found = [_bridge_of(nic, pillar) for nic in nics]
+            guest["bridges"] = sorted({bridge for bridge in found if bridge})
+            guest["partly"] = None in found
         guest["running"] = guest["running"] or running
 
     return take

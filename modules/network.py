@@ -99,8 +99,11 @@ def declared(ctx: Context) -> dict[str, Any]:
     they name of it, and nothing else.
 
     Beside `links` and `default_routes`: `absent`, names that are not to be; `guests`: NAME → `kind` ("kvm", "lxc"),
-    `bridges`, `running`. A link with "addresses" in `only_adds` may have others too.
+    `bridges` (None: not named), `running`, `partly`
+        (further interfaces are on what is not known here). A link with "addresses" in `only_adds` may have others too.
     """
+    from importlib import import_module
+
     from modules import _declared
 
     assert ctx.call is not None
@@ -108,7 +111,8 @@ def declared(ctx: Context) -> dict[str, Any]:
     wrong = [low for low in lows if isinstance(low, str)]
     if wrong:
         raise PermanentError("the states of this node can't be compiled: " + "\n".join(wrong))
-    return _declared.declared(lows, ctx.pillar)
+    translate = import_module("states.network").translated  # by name, as states are found: modules know none
+    return _declared.declared(lows, ctx.pillar, translate)
 
 
 def _filtered(view: View) -> dict[str, dict[str, Any]]:

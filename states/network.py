@@ -115,9 +115,9 @@ check_together(conflicts, managed)
 
 
 def translated(name: str, settings: Mapping[str, Any]) -> list[Translated]:
-    """What `network.managed` of NAME makes: namespace, name and arguments of each `present`."""
+    """What `network.managed` of NAME makes: namespace, name and arguments of each `present`, and of `link.managed`."""
     found = [(function.partition("."), own, arguments) for function, own, arguments in _calls(name, settings)]
-    return [(module, own, arguments) for (module, _, fun), own, arguments in found if fun == "present"]
+    return [(module, own, arguments) for (module, _, fun), own, arguments in found if fun != "absent"]
 
 
 def _calls(name: str, settings: Mapping[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:

@@ -188,7 +188,8 @@ def _lines(wanted: Mapping[str, Box], there: Mapping[str, Box]) -> Iterator[Line
             if below in has and (want is None or below in want):
                 yield Line(below, key, Mark.SAME if want is not None else Mark.OTHER, label)
             elif below in has:
-                yield Line(below, key, Mark.EXTRA, label)
+                partly = wish is not None and wish.is_guest and not wish.complete
+                yield Line(below, key, Mark.OTHER if partly else Mark.EXTRA, label)
             else:
                 idle = wish is not None and wish.is_guest and not wish.runs and have is None
                 yield Line(below, key, Mark.OTHER if idle else Mark.MISSING, "")

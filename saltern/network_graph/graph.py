@@ -25,7 +25,7 @@ class Box:
     """An interface or a guest. BELOW: what it lies on (a VLAN's parent, a bridge's ports, a guest's bridges), by name,
     each with a label for the line. None: not declared. FACTS: of `FACTS`, what is known or declared, as texts.
 
-    NAMED: only named by others. COMPLETE: no other address than these is wanted.
+    NAMED: only named by others. COMPLETE: no other address than these is wanted; a guest is on no other bridge.
     RUNS (of guests): whether it runs, or is to run.
     """
 
@@ -125,10 +125,13 @@ def _take_guests(boxes: dict[str, Box], links: Mapping[str, Mapping[str, Any]], 
             boxes[bridge] = _without(boxes[bridge], name)
     for name, guest in guests.items():
         if isinstance(guest, Mapping):
+            named = isinstance(guest.get("bridges"), list)
             on = {text(bridge): "" for bridge in _listed(guest.get("bridges"))}
             kind = guest.get("kind") if guest.get("kind") in GUEST_KINDS else "guest"
             key = text(name)
-            boxes[guest_key(key)] = Box(key, str(kind), on, runs=guest.get("running") is True)
+            whole = guest.get("partly") is not True
+            runs = guest.get("running") is True
+            boxes[guest_key(key)] = Box(key, str(kind), on if named else None, complete=whole, runs=runs)
             for bridge in on:
                 boxes.setdefault(bridge, Box(bridge, "bridge", named=True))
     for name, (kind, on) in found.items():

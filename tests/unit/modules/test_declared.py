@@ -96,10 +96,10 @@ def test_guests_are_on_the_bridges_that_their_interfaces_name() -> None:
         {"vnet": {"private": {"bridge": "br46"}}},
     )
     assert graph["guests"] == {
-        "ct": {"kind": "lxc", "bridges": ["br43"], "running": True},
-        "vm": {"kind": "kvm", "bridges": ["br46"], "running": True},
-        "idle": {"kind": "kvm", "bridges": ["br46"], "running": False},
-        "stopped-later": {"kind": "lxc", "bridges": [], "running": False},
+        "ct": {"kind": "lxc", "bridges": ["br43"], "running": True, "partly": True},
+        "vm": {"kind": "kvm", "bridges": ["br46"], "running": True, "partly": True},
+        "idle": {"kind": "kvm", "bridges": ["br46"], "running": False, "partly": False},
+        "stopped-later": {"kind": "lxc", "bridges": None, "running": False, "partly": False},
     }
 
 
@@ -118,6 +118,42 @@ def test_vlans_of_ports_belong_to_the_ports() -> None:
     }
     wrong = declared([low("bridge.present", "br0", ports=[{"eth0": {"pvid": 5000}}])], {})
     assert wrong["links"] == {"br0": {"kind": "bridge", "up": True}}
+
+
+def test_network_managed_is_what_it_stands_for() -> None:
+    from states.network import translated
+
+    run = {"__sls__": "net", "order": 10000, "require": [{"bridge": "x"}], "retry": True}
+    managed = [
+        low(
+            "network.managed",
+            "br0",
+            type="bridge",
+            ports="eth0 eth1",
+            ipaddr="10.0.0.1",
+            netmask="255.255.255.0",
+            **run,
+        ),
+        low("network.managed", "eth0.43", type="vlan", mtu=1400, gateway="10.0.0.254", **run),
+        low("network.managed", "eth5", type="eth", ipaddr="10.5.0.1/24", **run),
+        low("network.managed", "br9", type="bridge", enabled=False, **run),
+        low("network.managed", "odd", type="nonsense", **run),
+    ]
+    graph = declared(managed, {}, translated)
+    assert graph["links"] == {
+        "br0": {"kind": "bridge", "up": True, "ports": ["eth0", "eth1"], "addresses": ["10.0.0.1/24"]},
+        "eth0.43": {
+            "kind": "vlan",
+            "up": True,
+            "parent": "eth0",
+            "vlan_id": 43,
+            "vlan_protocol": "802.1q",
+            "mtu": 1400,
+        },
+        "eth5": {"up": True, "addresses": ["10.5.0.1/24"], "only_adds": ["addresses"]},
+    }
+    assert graph["absent"] == ["br9"]
+    assert graph["default_routes"] == [{"gateway": "10.0.0.254", "interface": "eth0.43"}]
 
 
 def test_what_is_not_to_be_is_listed_and_other_states_are_passed_over() -> None:

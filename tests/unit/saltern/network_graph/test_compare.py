@@ -145,6 +145,23 @@ def test_guests_stand_in_the_place_of_their_taps() -> None:
     assert told(alone) == {}  # no guest is declared, so all are somebody else's
 
 
+def test_a_guest_is_only_compared_on_the_bridges_that_are_named() -> None:
+    real = {
+        "br0": {"kind": "bridge", "ports": ["vnet0"]},
+        "virbr0": {"kind": "bridge", "ports": ["vnet1"]},
+        "vnet0": {"kind": "tap", "master": "br0", "guest": {"name": "web", "kind": "kvm"}},
+        "vnet1": {"kind": "tap", "master": "virbr0", "guest": {"name": "web", "kind": "kvm"}},
+    }
+    for guest, expected in (
+        ({"bridges": None}, []),
+        ({"bridges": ["br0"], "partly": True}, []),
+        ({"bridges": ["br0"], "partly": False}, ["on virbr0, not declared"]),
+        ({"bridges": ["br0", "br7"], "partly": True}, ["not on br7"]),
+    ):
+        net = net_of({"guests": {"web": {"kind": "kvm", "running": True, **guest}}})
+        assert told(compare(net, net_of({"links": real}))).get(guest_key("web"), []) == expected
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: (
