@@ -9,7 +9,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _libvirt, _sizes, _virt_pool, _xml, disk, image
+from modules import _disk as disk
+from modules import _libvirt, _sizes, _virt_pool, _xml, image
 from modules._qcow2 import BadImage
 from modules._virt_pool_xml import PoolError, name_of
 from saltern.context import Context

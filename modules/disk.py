@@ -1,67 +1,13 @@
-"""The disks of guests: image files that are made of an image or empty, grown, and deleted; never while in the way.
-
-Who uses a file is asked of the kernel: QEMU (and qemu-img) hold locks on certain bytes of every image that they have
-open, QEMU's docs/system/images (image locking). So a guest of another tool, or one of another node on the same NFS
-datastore, is seen too.
-"""
+"""The disks of guests: image files that are made of an image or empty, grown, and deleted; never while in the way."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import struct
-from dataclasses import dataclass
 from typing import Any
 
-from modules import _disk_notes, _owner, _qemu_img, _safe, _sizes, image
-from modules._disk_notes import Note
-from modules._qcow2 import BadImage
+from modules import _disk, _disk_notes, _libvirt, _safe, _sizes, image
+from modules._disk import DiskError, notes_folder
 from saltern.context import Context
-from saltern.errors import PermanentError
 from saltern.marks import acting, reading
-
-_GETLK = 36  # F_OFD_GETLK, asm-generic/fcntl.h: fcntl(2), "open file description locks"
-_FLOCK = "hhqqixxxx"  # struct flock of 64-bit Linux: type, whence, start, length, pid
-_LOCKED = (100, 200)  # first byte, count: QEMU's block/file-posix.c, RAW_LOCK_PERM_BASE and RAW_LOCK_SHARED_BASE
-
-
-class DiskError(PermanentError):
-    """A disk can't be made, grown or deleted; the message says which and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Disk:
-    """A disk file: its FORMAT, its SIZE for the guest in bytes, the image BELOW it (an absolute path; None: it stands
-    on its own)."""
-
-    format: str
-    size: int
-    below: str | None
-
-
-def notes_folder(ctx: Context) -> str:
-    """Where this node remembers the disks that it made."""
-    return str(ctx.config.paths.var / "minion" / "disks")
-
-
-def get(path: str, format: str) -> Disk | None:
-    """The disk at PATH, which is known to be of FORMAT; None where there is no such file. BadImage where it is of
-    another, or refers to something that a disk never does."""
-    found = image.info(path, format)
-    if found is None:
-        return None
-    if found.data_file is not None or found.encryption is not None:
-        image.refused(_without_backing(found), path)
-    below = found.backing_file
-    if below is not None and not below.startswith("/"):
-        below = os.path.normpath(os.path.join(os.path.dirname(path), below))
-    return Disk(found.format, found.virtual_size, below)
-
-
-def _without_backing(found: image.Image) -> image.Image:
-    from dataclasses import replace
-
-    return replace(found, backing_file=None)
 
 
 @reading
@@ -97,183 +43,37 @@ def list_(ctx: Context) -> list[dict[str, Any]]:
 
 @reading
 def in_use(path: str) -> bool:
-    """Whether QEMU or qemu-img has the disk or image at PATH open, here or on another node of the same datastore (NFS
-    passes locks on). False where there is no such file."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, *_LOCKED, 0)
-        held = struct.unpack(_FLOCK, fcntl.fcntl(fd, _GETLK, asked))
-        return bool(held[0] != fcntl.F_UNLCK)
-    finally:
-        os.close(fd)
+    """Whether QEMU or qemu-img has the disk or image at PATH open, here or on another node of the same datastore. False
+    where there is no such file."""
+    return _disk.in_use(path)
 
 
 @reading
 def overlays_of(ctx: Context, path: str) -> list[str]:
     """The disks of this node that stand on the image at PATH: it must not change while they are there."""
-    return standing_on(path, notes_folder(ctx))
-
-
-def standing_on(path: str, notes: str) -> list[str]:
-    """As `overlays_of`, with the folder of the NOTES."""
-    found = []
-    for note in _disk_notes.everything(notes):
-        if note.image is None or note.format != "qcow2":
-            continue
-        try:
-            disk = get(note.path, note.format)
-        except BadImage:
-            continue
-        if disk is not None and disk.below is not None and _same(disk.below, path):
-            found.append(note.path)
-    return found
-
-
-def _same(one: str, other: str) -> bool:
-    try:
-        return one == other or os.path.samefile(one, other)
-    except OSError:
-        return False
-
-
-@reading
-def guest_of(uri: str | None, path: str) -> tuple[str, str] | None:
-    """The running guest of this node's libvirt (at URI) that has PATH as a disk, and the disk's name in it ("vda").
-    LibvirtError where libvirt can't be asked."""
-    import xml.etree.ElementTree as ET
-
-    from modules import _libvirt
-
-    with _libvirt.session(uri) as connection:
-        for domain in connection.listAllDomains(_libvirt.library().VIR_CONNECT_LIST_DOMAINS_ACTIVE):
-            tree = ET.fromstring(domain.XMLDesc(0))  # noqa: S314 - libvirt's own
-            for one in tree.iterfind("./devices/disk"):
-                source, target = one.find("source"), one.find("target")
-                file = source.get("file") if source is not None else None
-                if file is not None and target is not None and _same(file, path):
-                    return str(domain.name()), target.get("dev", "")
-    return None
+    return _disk.standing_on(path, notes_folder(ctx))
 
 
 @acting
-def make(
-    path: str,
-    *,
-    format: str,
-    size: int | None,
-    image_path: str | None,
-    image_format: str | None,
-    persistent: bool,
-    notes: str,
-    user: str | int | None = None,
-    group: str | int | None = None,
-    mode: str | int = "0600",
-) -> bool:
-    """Make the disk PATH and note it as this node's own: an overlay on the image (qcow2, not PERSISTENT), a copy of it,
-    or empty. It appears whole or not at all."""
-    made = None
-    if image_path is None:
-        if size is None:
-            raise DiskError(f"{path}: a disk without an image needs a size")
-        _qemu_img.create(path, format, size)
-    else:
-        made = os.stat(image_path)
-        if format == "qcow2" and not persistent:
-            _qemu_img.create_overlay(path, image_path, image_format or "qcow2", size)
-        else:
-            _qemu_img.convert(image_path, image_format or "qcow2", path, format)
-    _disk_notes.put(
-        notes,
-        Note(
-            path=path,
-            inode=os.stat(path).st_ino,
-            format=format,
-            persistent=persistent,
-            image=image_path,
-            image_size=made.st_size if made else 0,
-            image_mtime_ns=made.st_mtime_ns if made else 0,
-        ),
-    )
-    found = image.info(path, format)
-    if size is not None and found is not None and found.virtual_size < size:
-        _qemu_img.resize(path, format, size)
-    set_owner(path, user=user, group=group, mode=mode)
-    return True
+def grow(ctx: Context, path: str, size: int | str, format: str | None = None) -> bool:
+    """Make the disk PATH larger: SIZE like "20G", a mere number is MiB. A running guest of this node's libvirt sees it
+    at once. False where it has that size already. FORMAT: of a disk that this node did not make."""
+    target, wanted, uri = _safe.absolute(path), _sizes.size_bytes(size), _libvirt.uri_of(ctx)
+    note = _disk_notes.find(notes_folder(ctx), target)
+    if note is None and format is None:
+        raise DiskError(f"{target} was not made by this node: say its `format`, qcow2 or raw")
+    guest = _disk.guest_of(uri, target) if in_use(target) else None
+    return _disk.grow(target, wanted, format=note.format if note else str(format), guest=guest and guest[0], uri=uri)
 
 
 @acting
-def note_persistent(path: str, persistent: bool, *, notes: str) -> bool:
-    """Note of the disk PATH, which this node made, whether it outlives its guest."""
-    from dataclasses import replace
-
-    note = _disk_notes.find(notes, path)
+def remove(ctx: Context, path: str, persistent: bool = False) -> bool:
+    """Delete the disk PATH, which this node made. PERSISTENT: also one that outlives its guest. DiskError where it is
+    in use, or where other disks stand on it."""
+    target, notes = _safe.absolute(path), notes_folder(ctx)
+    note = _disk_notes.find(notes, target)
     if note is None:
-        raise DiskError(f"{path} was not made by this node")
-    _disk_notes.put(notes, replace(note, persistent=persistent))
-    return True
-
-
-@acting
-def set_owner(
-    path: str, *, user: str | int | None = None, group: str | int | None = None, mode: str | int | None = None
-) -> bool:
-    """Give the disk PATH an owner, group and MODE; None leaves one as it is."""
-    _safe.set_attributes(
-        path,
-        uid=None if user is None else _owner.uid(user),
-        gid=None if group is None else _owner.gid(group),
-        mode=None if mode is None else _owner.bits(mode),
-    )
-    return True
-
-
-@acting
-def grow(
-    path: str, size: int | str, *, format: str = "qcow2", guest: str | None = None, uri: str | None = None
-) -> bool:
-    """Make the disk PATH larger: to SIZE bytes, or like "20G". With GUEST, a running one of libvirt at URI, the guest
-    sees it at once (virDomainBlockResize). A disk is never made smaller. DiskError where somebody else uses it."""
-    wanted = size if isinstance(size, int) else _sizes.size_bytes(size)
-    found = image.info(path, format)
-    if found is None:
-        raise DiskError(f"there is no disk {path}")
-    if wanted < found.virtual_size:
-        raise DiskError(smaller(path, found.virtual_size, wanted))
-    if wanted == found.virtual_size:
-        return False
-    if guest is None:
-        if in_use(path):
-            raise DiskError(f"{path} is in use, so it can't be grown from outside; name its guest")
-        _qemu_img.resize(path, format, wanted)
-        return True
-    from modules import _libvirt
-
-    with _libvirt.session(uri) as connection, _libvirt.translating(f"grow {path} of {guest}"):
-        domain = connection.lookupByName(guest)
-        domain.blockResize(path, wanted, _libvirt.library().VIR_DOMAIN_BLOCK_RESIZE_BYTES)
-    return True
-
-
-def smaller(path: str, is_: int, wanted: int) -> str:
-    """What to say of a disk that should shrink."""
-    return (
-        f"{path} has {_sizes.shown(is_)} and is never made smaller (to {_sizes.shown(wanted)}): the end of the guest's "
-        "data would be cut off"
-    )
-
-
-@acting
-def remove(path: str, *, notes: str) -> bool:
-    """Delete the disk PATH and forget it. DiskError where it is in use, or where other disks stand on it."""
-    if in_use(path):
-        raise DiskError(f"{path} is in use and is not deleted; stop its guest first")
-    if others := standing_on(path, notes):
-        raise DiskError(f"{path} is not deleted: {', '.join(others)} stand on it")
-    with _safe.parent_of(path, follow=False) as (folder, name):
-        os.unlink(name, dir_fd=folder)
-        _safe.sync_folder(folder)
-    _disk_notes.drop(notes, path)
-    return True
+        raise DiskError(f"{target} was not made by this node, so it is not deleted")
+    if note.persistent and not persistent:
+        raise DiskError(f"{target} is persistent: say persistent=True to delete it")
+    return _disk.delete(target, notes=notes)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from modules import _libvirt, _sizes, _virt_volume, disk, image
+from modules import _disk as disk
+from modules import _libvirt, _sizes, _virt_volume, image
 from modules._datastores import DatastoreError
 from modules._libvirt import LibvirtUnavailable
 from modules._safe import absolute

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from modules import _disk_notes, _owner, _sizes, _virt_volume, disk, image
+from modules import _disk as disk
+from modules import _disk_notes, _owner, _sizes, _virt_volume, image
 from modules._datastores import DatastoreError
+from modules._disk import Disk, DiskError
 from modules._disk_notes import Note
 from modules._libvirt import LibvirtUnavailable
 from modules._safe import absolute
-from modules.disk import Disk, DiskError
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
@@ -164,7 +165,7 @@ def absent(
     if using := _guests(ctx, path):
         why = f"{path} is not deleted: it is a disk of {', '.join(using)}; take that guest away first (virt.absent)"
         return Plan(current, None, unknown=why)
-    return Plan(current, None, [Step(f"delete disk {path}", path, None, do=call(disk.remove, path, notes=notes))])
+    return Plan(current, None, [Step(f"delete disk {path}", path, None, do=call(disk.delete, path, notes=notes))])
 
 
 def steps(

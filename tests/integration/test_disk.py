@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from modules import disk
+from modules import _disk, disk
 from modules._qcow2 import BadImage
 from saltern.marks import permit_acting
 from states.disk import DiskError, absent, present
@@ -185,19 +185,40 @@ def test_a_disk_that_stands_on_another_or_is_used_is_not_deleted_or_grown(
     with pytest.raises(DiskError, match=f"{upper} stand on it"):
         node.plan(absent, str(path), persistent=True)
     with permit_acting(), pytest.raises(DiskError, match="stand on it"):
-        disk.remove(str(path), notes=disk.notes_folder(node.ctx))
+        disk.remove(node.ctx, str(path), persistent=True)
     with qemu_with(upper):
         assert disk.in_use(str(path)), "the image below is in use too"
         assert "in use" in str(node.plan(absent, str(upper)).unknown)
         with permit_acting(), pytest.raises(DiskError, match="in use"):
-            disk.grow(str(upper), "64M")
+            _disk.grow(str(upper), 64 * M, format="qcow2")
         with permit_acting(), pytest.raises(DiskError, match="in use"):
-            disk.remove(str(upper), notes=disk.notes_folder(node.ctx))
+            disk.remove(node.ctx, str(upper))
         assert node.plan(present, str(upper), image=str(path), user="nobody").steps == ()
     assert node.apply(absent, str(upper)) == [f"delete disk {upper}"]
     assert node.apply(absent, str(upper)) == []
     assert node.apply(absent, str(path), persistent=True) == [f"delete disk {path}"]
     assert base.exists()
+
+
+def test_a_disk_is_grown_and_deleted_by_hand_where_this_node_made_it(node: Node, tmp_path: Path) -> None:
+    path, other = tmp_path / "d", tmp_path / "other"
+    node.apply(present, str(path), size="4M", persistent=True)
+    shutil.copy(path, other)
+    with permit_acting():
+        assert disk.grow(node.ctx, str(path), "8M")
+        assert not disk.grow(node.ctx, str(path), 8)
+        assert disk.grow(node.ctx, str(other), "8M", format="qcow2")
+        for refused in (
+            lambda: disk.grow(node.ctx, str(path), "4M"),
+            lambda: disk.grow(node.ctx, str(other), "16M"),
+            lambda: disk.remove(node.ctx, str(path)),
+            lambda: disk.remove(node.ctx, str(other)),
+        ):
+            with pytest.raises(DiskError):
+                refused()
+        assert seen(path) == seen(other) == ("qcow2", 8 * M, None)
+        assert disk.remove(node.ctx, str(path), persistent=True)
+    assert not path.exists()
 
 
 def test_a_smaller_disk_than_its_image_is_refused(node: Node, base: Path, tmp_path: Path) -> None:

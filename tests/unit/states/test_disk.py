@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modules import _disk_notes, disk, file
+from modules import _disk as disk
+from modules import _disk_notes, file
 from modules._disk_notes import Note
 from modules._sizes import LEAST, MOST, BadSize, shown, size_bytes
 from saltern.converge.plan import UNSET, call

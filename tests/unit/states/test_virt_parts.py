@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from modules import _virt_network, _virt_pool, _virt_volume, disk, file
+from modules import _disk as disk
+from modules import _virt_network, _virt_pool, _virt_volume, file
 from modules._virt_network_xml import Definition as NetworkDefinition
 from modules._virt_pool_xml import Definition
 from modules._virt_volume import Place
