@@ -146,13 +146,13 @@ def _route(graph: Graph, low: Low, _pillar: Mapping[str, Any]) -> None:
         _gateway(graph, str(low["interface"]), low.get("gateway"))
 
 
-def _guest(kind: str, argument: str, *, running: bool) -> Callable[[Graph, Low, Mapping[str, Any]], None]:
-    """A taker of a state that defines a guest with interfaces in ARGUMENT."""
+def _guest(kind: str, *, running: bool) -> Callable[[Graph, Low, Mapping[str, Any]], None]:
+    """A taker of a state that defines a guest with `interfaces` (or, as LXC has it, `network`)."""
 
     def take(graph: Graph, low: Low, pillar: Mapping[str, Any]) -> None:
         nothing = {"kind": kind, "bridges": None, "running": False, "partly": False}
         guest = graph["guests"].setdefault(str(low["name"]), nothing)
-        nics = low.get(argument)
+        nics = low.get("interfaces", low.get("network"))
         if isinstance(nics, list | tuple):
             found = [_bridge_of(nic, pillar) for nic in nics]
             guest["bridges"] = sorted({bridge for bridge in found if bridge})
@@ -185,12 +185,12 @@ _TAKERS: Mapping[str, Callable[[Graph, Low, Mapping[str, Any]], None]] = {
     "link.managed": _managed,
     "address.present": _address,
     "route.present": _route,
-    "lxc.present": _guest("lxc", "network", running=False),
-    "lxc.running": _guest("lxc", "network", running=True),
+    "lxc.present": _guest("lxc", running=False),
+    "lxc.running": _guest("lxc", running=True),
     "lxc.stopped": _stopped,
     "lxc.absent": _gone,
-    "virt.defined": _guest("kvm", "interfaces", running=False),
-    "virt.running": _guest("kvm", "interfaces", running=True),
+    "virt.defined": _guest("kvm", running=False),
+    "virt.running": _guest("kvm", running=True),
     "virt.stopped": _stopped,
     "virt.absent": _gone,
 }

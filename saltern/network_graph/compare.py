@@ -24,6 +24,9 @@ WORDS = {
 }
 
 
+_SWITCHES = {"up": ("up", "down"), "stp": ("on", "off"), "vlan_filtering": ("on", "off")}
+
+
 class Mark(Enum):
     """How a box or a line stands."""
 
@@ -56,6 +59,11 @@ class Difference:
             return f"{self.declared} is missing" if self.declared else f"{self.real} is not declared"
         if self.field == "on":
             return f"not on {self.declared}" if self.declared else f"on {self.real}, not declared"
+        if self.field in _SWITCHES:
+            yes, no = _SWITCHES[self.field]
+            words = {"yes": yes, "no": no}
+            subject = "" if self.field == "up" else f"{word} "
+            return f"{subject}{words.get(self.real or '', 'unknown')}, declared {words.get(self.declared or '', '?')}"
         return f"{word} {self.real or 'none'}, declared {self.declared}"
 
 

@@ -85,6 +85,7 @@ def test_guests_are_on_the_bridges_that_their_interfaces_name() -> None:
         [
             low("lxc.present", "ct", network=[{"bridge": "br43"}, {"bridge": "br43"}, {"name": "none"}]),
             low("lxc.running", "ct"),
+            low("lxc.present", "new-words", interfaces=[{"bridge": "br9"}]),
             low("virt.running", "vm", interfaces=[{"vnet": "private"}, {"vnet": "unknown"}, "odd"]),
             low("virt.defined", "idle", interfaces=[{"bridge": "br46"}]),
             low("virt.stopped", "halted"),
@@ -97,6 +98,7 @@ def test_guests_are_on_the_bridges_that_their_interfaces_name() -> None:
     )
     assert graph["guests"] == {
         "ct": {"kind": "lxc", "bridges": ["br43"], "running": True, "partly": True},
+        "new-words": {"kind": "lxc", "bridges": ["br9"], "running": False, "partly": False},
         "vm": {"kind": "kvm", "bridges": ["br46"], "running": True, "partly": True},
         "idle": {"kind": "kvm", "bridges": ["br46"], "running": False, "partly": False},
         "stopped-later": {"kind": "lxc", "bridges": None, "running": False, "partly": False},

@@ -36,8 +36,8 @@ BRIDGE = {"kind": "bridge", "up": True, "mtu": 1500, "ports": ["eth0"], "address
         ({"kind": "bridge"}, BRIDGE, []),
         ({"kind": "bridge", "ports": ["eth0"], "addresses": ["10.0.0.1/24"], "mtu": 1500, "up": True}, BRIDGE, []),
         ({"kind": "bridge", "mtu": 9000}, BRIDGE, ["MTU 1500, declared 9000"]),
-        ({"kind": "bridge", "stp": True}, {**BRIDGE, "stp": False}, ["STP no, declared yes"]),
-        ({"kind": "bridge", "up": True}, {**BRIDGE, "up": False}, ["up no, declared yes"]),
+        ({"kind": "bridge", "stp": True}, {**BRIDGE, "stp": False}, ["STP off, declared on"]),
+        ({"kind": "bridge", "up": True}, {**BRIDGE, "up": False}, ["down, declared up"]),
         ({"kind": "vlan", "vlan_id": 43}, BRIDGE, ["kind bridge, declared vlan", "VLAN none, declared 43", "on eth0"]),
         (
             {"kind": "bridge", "addresses": ["10.0.0.2/24"]},
