@@ -70,6 +70,24 @@ def ask(work: str, path: str, *words: str, timeout_s: float | None = None, serve
     return Answer(found.get("ok"), found.get("error"), found.get("said", ""))
 
 
+def recently_silent(server: str) -> bool:
+    """Whether SERVER gave no answer within the last RECENT_S seconds, to a question or to a mount."""
+    lock = _lock(server)
+    try:
+        return _was_silent(lock)
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def note_silent(server: str) -> None:
+    """Note that SERVER gave no answer."""
+    lock = _lock(server)
+    if lock is not None:
+        _note(lock, silent=True)
+        os.close(lock)
+
+
 def server_of(device: str) -> str:
     """The server in the source of a mount ("filer:/images", "[fd00::1]:/x", "//host/share"), or DEVICE itself. Pure."""
     host, found, _ = device.partition(":/")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _fstab, _holders, _mount_options, _mount_unit, _mountinfo, _safe
+from modules import _fstab, _holders, _mount_options, _mount_unit, _mountinfo, _probe, _safe
 from modules._fstab import Line
 from modules._mount_options import MountOptionError
 from modules._mountinfo import Live
@@ -36,6 +36,7 @@ _NOT_YET = (  # what mount.nfs(8) says, and an attempt that was ended here, whil
     "no route",
     "not permitted",
 )
+_AWAY = ("timed out", "in time", "unreachable", "no route")
 
 
 class MountError(PermanentError):
@@ -279,7 +280,7 @@ def start_unit(target: str, fstype: str = "") -> None:
         said = run(["journalctl", "-u", name, "-n", "4", "-o", "cat", "--no-pager"], timeout_s=ATTEMPT_S).out
         return ran.late if ran.timed_out else (said or ran.err).strip()
 
-    _persist(target, fstype, attempt)
+    _persist(target, fstype, what, attempt)
 
 
 @acting
@@ -296,7 +297,7 @@ def mount(name: str, device: str, mkmnt: bool = False, fstype: str = "", opts: s
         ran = run(argv, timeout_s=ATTEMPT_S, env={"LC_ALL": "C"})
         return None if ran.code == 0 else ran.late if ran.timed_out else ran.err.strip()
 
-    _persist(target, fstype, attempt)
+    _persist(target, fstype, device, attempt)
     return True
 
 
@@ -340,12 +341,17 @@ def _quick(argv: list[str]) -> bool:
     return True
 
 
-def _persist(target: str, fstype: str, attempt: Callable[[], str | None]) -> None:
-    """Run ATTEMPT (None: it worked, else why not). An NFS server may still be starting, so it is asked for a while."""
-    deadline = time.monotonic() + (PATIENCE_S if fstype.startswith("nfs") else 0)
+def _persist(target: str, fstype: str, device: str, attempt: Callable[[], str | None]) -> None:
+    """Run ATTEMPT (None: it worked, else why not). An NFS server may still be starting, so it is asked for a while; but
+    one that was waited for in vain a moment ago gets one attempt."""
+    server = _probe.server_of(device)
+    patience = PATIENCE_S if fstype.startswith("nfs") and not _probe.recently_silent(server) else 0.0
+    deadline = time.monotonic() + patience
     while (said := attempt()) is not None:
         later = any(word in said.lower() for word in _NOT_YET)
         if not later or time.monotonic() >= deadline:
+            if patience and any(word in said.lower() for word in _AWAY):
+                _probe.note_silent(server)
             raise MountError(f"{target} can't be mounted: {said}")
         time.sleep(_PAUSE_S)
 
