@@ -114,6 +114,20 @@ def port(value: object) -> int:
     return whole_number(value, "port", 1, 65535)
 
 
+def port_range(value: object) -> tuple[int, int]:
+    """Two UDP ports, the first not above the last: "10000-20000" or a list of both; 0-0: the kernel's choice."""
+    listed = value.split("-") if isinstance(value, str) else value
+    if not isinstance(listed, list | tuple) or len(listed) != 2:
+        raise BadValue(f"source_ports must be two ports like 10000-20000, not {value!r}")
+    low, high = (int(one) if isinstance(one, str) and one.strip().isdecimal() else one for one in listed)
+    if (low, high) == (0, 0):
+        return 0, 0
+    low, high = port(low), port(high)
+    if high < low:
+        raise BadValue(f"source_ports {low}-{high} end before they begin")
+    return low, high
+
+
 def host(value: object, what: str) -> str:
     """An address of one host, without a prefix length, canonical."""
     address = _address(value, what)

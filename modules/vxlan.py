@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,19 @@ from modules import _interface
 from modules._interface import Interface
 from modules._linkinfo import VxlanInfo
 from modules._linkvalues import port as checked_port
-from modules._linkvalues import vxlan_id
+from modules._linkvalues import port_range, vxlan_id
 from modules._netlink import Link, View, look, look_with, session
-from modules._netvalues import interface_name
+from modules._netvalues import interface_name, whole_number
 from modules.link import found
+from saltern.converge.plan import UNSET, Unset
 from saltern.marks import acting, reading
 
+OPTIONS: Mapping[str, Callable[[Any], Any]] = {
+    "learning": bool,
+    "ttl": lambda value: whole_number(value, "ttl", 0, 255),
+    "tos": lambda value: whole_number(value, "tos", 0, 255),
+    "source_ports": lambda value: port_range(value),
+}  # beside what the tunnel is
 PORT = 4789  # as IANA assigned it; Linux's own default is older
 
 
@@ -30,6 +37,10 @@ class Vxlan(Interface):
     parent: str | None = None
     port: int = PORT
     parent_up: bool = True
+    learning: bool | Unset = UNSET
+    ttl: int | Unset = UNSET
+    tos: int | Unset = UNSET
+    source_ports: tuple[int, int] | Unset = UNSET
 
 
 def read(view: View, name: str, *, addresses: Collection[str] = (), gateway: str | None = None) -> Vxlan | None:
@@ -46,6 +57,10 @@ def read(view: View, name: str, *, addresses: Collection[str] = (), gateway: str
         parent=parent.name if parent else None,
         port=info.port,
         parent_up=parent.is_up if parent else True,
+        learning=info.learning,
+        ttl=info.ttl,
+        tos=info.tos,
+        source_ports=info.source_ports,
         **_interface.common(view, link, addresses, gateway),
     )
 
@@ -78,12 +93,18 @@ def list_() -> dict[str, Any]:
 
 @acting
 def add(
-    name: str, id: int, remote: str | None = None, local: str | None = None, parent: str | None = None, port: int = PORT
+    name: str,
+    id: int,
+    remote: str | None = None,
+    local: str | None = None,
+    parent: str | None = None,
+    port: int = PORT,
+    **options: Any,
 ) -> bool:
-    """Make the interface NAME of the VXLAN ID, and bring it up."""
+    """Make the interface NAME of the VXLAN ID, and bring it up. OPTIONS: learning, ttl, tos, source_ports."""
     with session() as socket:
         index = found(look_with(socket), parent).index if parent else None
-        arguments = _arguments(id, remote, local, index, port)
+        arguments = _arguments(id, remote, local, index, port) | _options(options)
         socket.link("add", ifname=interface_name(name), kind="vxlan", state="up", **arguments)
     return True
 
@@ -97,20 +118,40 @@ def delete(name: str) -> bool:
 
 @acting
 def replace(
-    name: str, id: int, remote: str | None = None, local: str | None = None, parent: str | None = None, port: int = PORT
+    name: str,
+    id: int,
+    remote: str | None = None,
+    local: str | None = None,
+    parent: str | None = None,
+    port: int = PORT,
+    **options: Any,
 ) -> bool:
-    """Make the VXLAN interface NAME anew. Its MAC address, bridge, addresses and routes are kept, what it learned is
-    not; where the new one can't be made, the old one is put back."""
+    """Make the VXLAN interface NAME anew, with OPTIONS as in `vxlan.add`; those that are not given stay. Its MAC
+    address, bridge, addresses and routes are kept, what it learned is not; where the new one can't be made, the old one
+    is put back."""
     with session() as socket:
         view = look_with(socket, addresses=True)
         old = _interface.ours(view, name, "vxlan")
         had = info_of(old)
         mac = {"address": old.hwaddr} if old.hwaddr else {}
         index = found(view, parent).index if parent else None
-        new = _arguments(id, remote, local, index, port) | mac
-        back = _arguments(had.id, had.remote, had.local, had.parent, had.port) | mac
+        kept = {option: getattr(had, option) for option in OPTIONS}
+        new = _arguments(id, remote, local, index, port) | _options(kept | options) | mac
+        back = _arguments(had.id, had.remote, had.local, had.parent, had.port) | _options(kept) | mac
         _interface.remake(socket, old, view.addresses, new, back)
     return True
+
+
+def _options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """GIVEN options as pyroute2 takes them. What is 0 is the kernel's own choice, and is not sent."""
+    found: dict[str, Any] = {}
+    for option, value in given.items():
+        checked = OPTIONS[option](value)
+        if option == "source_ports":
+            found |= {"vxlan_port_range": {"low": checked[0], "high": checked[1]}} if any(checked) else {}
+        elif checked or option == "learning":
+            found[f"vxlan_{option}"] = int(checked)
+    return found
 
 
 def _arguments(id: int, remote: str | None, local: str | None, parent: int | None, port: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +31,10 @@ def present(
     local: str | Unset = UNSET,
     parent: str | Unset = UNSET,
     port: int = PORT,
+    learning: bool | Unset = UNSET,
+    ttl: int | Unset = UNSET,
+    tos: int | Unset = UNSET,
+    source_ports: str | Sequence[int] | Unset = UNSET,
     addresses: Sequence[str] | Unset = UNSET,
     gateway: str | Unset = UNSET,
     mtu: int | Unset = UNSET,
@@ -44,11 +48,15 @@ def present(
     local: the address that it sends from.
     parent: the interface that it sends by.
     port: the UDP port at both ends.
+    learning: whether it learns where stations are; off where something else tells it.
+    ttl, tos: of the packets that carry it; 0 is the kernel's own.
+    source_ports: "10000-20000": the UDP ports that it sends from.
     addresses, gateway, mtu, persist: as in `bridge.present`.
     One that differs is made anew; its MAC address, bridge, addresses and routes are kept, what it learned is not.
     """
     values.interface_name(name, "VXLAN interface")
-    wish = _wish(name, id, remote, group, local, parent, port, common_wish(addresses, gateway, mtu))
+    options = _options({"learning": learning, "ttl": ttl, "tos": tos, "source_ports": source_ports})
+    wish = _wish(name, id, remote, group, local, parent, port, common_wish(addresses, gateway, mtu) | options)
     seen = Seen(wish)
     current = vxlan.read(seen.view, name, **seen.judged)
     wish, unknown = _checked(seen.view, name, current, wish)
@@ -63,6 +71,7 @@ def _check_arguments(name: str, *, id: int, **more: Any) -> None:
         name=lambda: values.interface_name(name, "VXLAN interface"),
         id=lambda: _linkvalues.vxlan_id(id),
         port=given(more.get("port", UNSET), _linkvalues.port),
+        **{option: given(more[option], ask) for option, ask in vxlan.OPTIONS.items() if option in more},
         local=given(more.get("local", UNSET), lambda local: _linkvalues.host(local, "local")),
         group=given(more.get("group", UNSET), _linkvalues.group),
         parent=given(more.get("parent", UNSET), lambda parent: parent_of(name, parent)),
@@ -93,12 +102,13 @@ def steps(
     """The steps from CURRENT (None: no such interface) to WISH, in order. Pure. PARENT_IS_UP: the wished parent."""
     if wish.parent:
         yield from up_steps(wish.parent, parent_is_up)
-    anew = current is not None and _tunnel(current) != _tunnel(wish)
+    anew = current is not None and not _same(current, wish)
     words = _words(wish)
     given = {"remote": wish.remote, "local": wish.local, "parent": wish.parent}
-    arguments: dict[str, str | int] = {key: value for key, value in given.items() if value is not None}
+    arguments: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     if wish.port != PORT:
         arguments["port"] = wish.port
+    arguments |= {option: value for option in vxlan.OPTIONS if not isinstance(value := getattr(wish, option), Unset)}
     if current is None:
         yield Step(f"add {name}: {words}", None, words, do=call(vxlan.add, name, wish.id, **arguments))
     elif anew:
@@ -107,6 +117,17 @@ def steps(
     else:
         yield from up_steps(name, current.up)
     yield from common_steps(name, current, wish, around, anew=anew)
+
+
+def _same(current: Vxlan, wish: Vxlan) -> bool:
+    """Whether CURRENT need not be made anew for WISH."""
+    pairs = ((getattr(current, option), getattr(wish, option)) for option in vxlan.OPTIONS)
+    return _tunnel(current) == _tunnel(wish) and all(isinstance(want, Unset) or have == want for have, want in pairs)
+
+
+def _options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The OPTIONS that are given, checked. BadValue."""
+    return {option: vxlan.OPTIONS[option](value) for option, value in options.items() if not isinstance(value, Unset)}
 
 
 def _tunnel(value: Vxlan) -> tuple[int, str | None, str | None, str | None, int]:
@@ -119,6 +140,10 @@ def _words(value: Vxlan) -> str:
     parts += [f"from {value.local}"] if value.local else []
     parts += [f"by {value.parent}"] if value.parent else []
     parts += [f"port {value.port}"] if value.port != PORT else []
+    parts += ["learning off"] if value.learning is False else []
+    parts += [f"{option} {getattr(value, option)}" for option in ("ttl", "tos") if getattr(value, option)]
+    ports = value.source_ports if isinstance(value.source_ports, tuple) else (0, 0)
+    parts += [f"source ports {ports[0]}-{ports[1]}"] if any(ports) else []
     return " ".join(parts)
 
 
@@ -161,7 +186,7 @@ def _checked(view: View, name: str, current: Vxlan | None, wish: Vxlan) -> tuple
         if parent is None:
             return wish, view.missing(wish.parent)
         wish = wish if parent.name == wish.parent else replace(wish, parent=parent.name)
-    if current is None or _tunnel(current) != _tunnel(wish):
+    if current is None or not _same(current, wish):
         _check_id_free(view, name, wish)
         check_free(view, name, "be made anew")
     return wish, None

@@ -399,3 +399,15 @@ def test_an_alias_and_a_queue_length_are_set_and_repaired(node: Node) -> None:
     ip("link", "set", "eth0", "txqueuelen", "5")
     assert node.apply(link_states.managed, "eth0", **wish) == ["set the queue length of eth0 to 77"]
     assert node.apply(link_states.managed, "eth0", alias="") == ["set the alias of eth0 to ''"]
+
+
+def test_options_of_a_vxlan_are_set_and_repaired_and_others_kept(node: Node) -> None:
+    wish = VXLAN | {"learning": False, "ttl": 9, "tos": 4, "source_ports": "20000-30000"}
+    node.apply(vxlan_states.present, "vx0", **wish)
+    found = data("vx0")
+    assert (found["learning"], found["ttl"], found["port_range"]) == (False, 9, {"low": 20000, "high": 30000})
+    assert node.plan(vxlan_states.present, "vx0", **VXLAN).steps == (), "what is not named is left as it is"
+    node.apply(vxlan_states.present, "vx0", **(VXLAN | {"remote": "192.0.2.8"}))
+    assert (data("vx0")["learning"], data("vx0")["ttl"], data("vx0")["remote"]) == (False, 9, "192.0.2.8")
+    assert "make vx0 anew" in node.apply(vxlan_states.present, "vx0", **(VXLAN | {"remote": "192.0.2.8", "ttl": 7}))[0]
+    assert data("vx0")["ttl"] == 7
