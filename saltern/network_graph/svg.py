@@ -90,7 +90,7 @@ def draw(nodes: Mapping[str, Comparison], problems: Mapping[str, str] | None = N
     """The picture of NODES (by the minions' ids), as an XML document. PROBLEMS: minions of which there is none, and
     why."""
     root = ET.Element("svg", {"xmlns": "http://www.w3.org/2000/svg"})
-    ET.SubElement(root, "title").text = "The networks of " + ", ".join(nodes) if nodes else "No network"
+    ET.SubElement(root, "title").text = _printable("The networks of " + ", ".join(nodes) if nodes else "No network")
     ET.SubElement(root, "style").text = _STYLE
     y, width = _MARGIN, 560.0
     for name, comparison in nodes.items():
@@ -99,16 +99,16 @@ def draw(nodes: Mapping[str, Comparison], problems: Mapping[str, str] | None = N
     for name, problem in (problems or {}).items():
         _text(root, _MARGIN, y + 16, f"{name}: {' '.join(problem.split())[:160]}", "told")
         y += 30
-    y = _legend(root, y)
-    width, height = round(width + _MARGIN), round(y + _MARGIN)
+    y, right = _legend(root, y)
+    width, height = round(max(width, right) + _MARGIN), round(y + _MARGIN)
     root.attrib |= {"width": str(width), "height": str(height), "viewBox": f"0 0 {width} {height}"}
-    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
 def _node(root: ET.Element, name: str, comparison: Comparison, y: float) -> tuple[float, float]:
     """Draw one node from Y on: where the next may begin, and how far it reaches to the right."""
     count = len(comparison.differences)
-    title = _text(root, _MARGIN, y + 16, _printable(name), "title")
+    title = _text(root, _MARGIN, y + 16, name, "title")
     note = "no differences" if count == 0 else "1 difference" if count == 1 else f"{count} differences"
     ET.SubElement(title, "tspan", {"class": "faint" if count == 0 else "told faint", "dx": "12"}).text = note
     if comparison.left_out:
@@ -223,7 +223,7 @@ def _box(root: ET.Element, side: _Side, key: str, box: Box, place: Place, left: 
     lines += [(side.taps[key], "kind")] if key in side.taps else []
     lines += [(line, "told") for line in told]
     for number, (line, style) in enumerate(lines):
-        _text(group, x + _PAD + 4, y + _HEAD - 4 + number * _LINE, _printable(line), style)
+        _text(group, x + _PAD + 4, y + _HEAD - 4 + number * _LINE, line, style)
 
 
 def _line(root: ET.Element, line: Line, route: Sequence[tuple[float, float]], left: float, top: float) -> None:
@@ -240,21 +240,22 @@ def _line(root: ET.Element, line: Line, route: Sequence[tuple[float, float]], le
     ET.SubElement(root, "path", {"d": " ".join(path), "class": f"line {line.mark.value}"})
 
 
-def _legend(root: ET.Element, y: float) -> float:
+def _legend(root: ET.Element, y: float) -> tuple[float, float]:
+    """What the marks mean, at Y: its end, downward and to the right."""
     x = _MARGIN
     for mark, meaning in _LEGEND:
         group = ET.SubElement(root, "g", {"class": mark.value})
         ET.SubElement(group, "rect", {"x": _n(x), "y": _n(y), "width": "26", "height": "15", "rx": "4", "class": "box"})
         _text(root, x + 34, y + 12, meaning, "faint")
         x += 34 + len(meaning) * 6.2 + 28
-    return y + 18
+    return y + 18, x - 28
 
 
 def _text(parent: ET.Element, x: float, y: float, text: str, style: str) -> ET.Element:
     made = ET.SubElement(parent, "text", {"x": _n(x), "y": _n(y)})
     if style:
         made.set("class", style)
-    made.text = text
+    made.text = _printable(text)
     return made
 
 
