@@ -317,7 +317,9 @@ def _dns(place: str, raw: object) -> tuple[str, ...]:
 def _bridge(place: str, raw: object) -> str:
     if isinstance(raw, str) and _BRIDGE.fullmatch(raw) and raw not in (".", ".."):
         return raw
-    raise VnetError(f"{place}: not the name of a bridge: {_short(raw)} (1-15 ASCII letters without spaces, '/', ':' and '%')")
+    raise VnetError(
+        f"{place}: not the name of a bridge: {_short(raw)} (1-15 ASCII letters without spaces, '/', ':' and '%')"
+    )
 
 
 def _vlan(place: str, raw: object) -> int | None:
