@@ -1,4 +1,7 @@
-"""What a user says of a container's network, mounts and limits, as lines of lxc.container.conf(5). Pure."""
+"""What a user says of a container's mounts, limits and start, as lines of lxc.container.conf(5). Pure.
+
+Its interfaces: `_lxc_network`.
+"""
 
 from __future__ import annotations
 
@@ -7,97 +10,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modules import _netvalues as net
-from modules._lxc_config import MOUNT_KEY, LxcError, Pair, Section, config_value
+from modules._lxc_config import MOUNT_KEY, LxcError, Section, config_value
 from modules._mountinfo import escaped
 from saltern.errors import nearest
 
-NETWORK_KEYS = ("bridge", "vlan", "address", "gateway", "hwaddr", "name", "mtu", "pair")
-MOUNT_KEYS = ("source", "target", "fstype", "options")
+MOUNT_KEYS = ("source", "target", "fstype", "options", "ro", "create")
+START_KEYS = ("order", "delay")
 LIMIT_KEYS = ("memory", "cpus", "cpuset", "pids")
 CPU_PERIOD_US = 100_000  # the kernel's default, Documentation/scheduler/sched-bwc.rst
 _UNITS = {"K": 10, "M": 20, "G": 30, "T": 40}
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:iB?|B)?", re.IGNORECASE)
-_HWADDR = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _WORD = re.compile(r"[A-Za-z0-9_.,=:@%/+-]+")
 _CPUSET = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
-
-
-def network_section(interfaces: Sequence[Mapping[str, Any]], known: Sequence[Pair], seed: str) -> Section:
-    """The lines of `lxc.net` for INTERFACES, a veth each; none of them: the container has the loopback only.
-
-    An interface without `hwaddr` keeps the one that it has in KNOWN, the lines that are there; a new one gets one
-    made of SEED, so that it stays the same at every start and differs between nodes.
-    """
-    if not interfaces:
-        return Section("tree", "lxc.net", (("lxc.net.0.type", "empty"),))
-    lines: list[Pair] = []
-    for index, one in enumerate(interfaces):
-        base = f"lxc.net.{index}"
-        kept = dict(known).get(f"{base}.hwaddr", "").lower()
-        default = kept if _HWADDR.fullmatch(kept) else made_hwaddr(f"{seed}/{index}")
-        lines += [(f"{base}.{key}", value) for key, value in _interface(one, default)]
-    _refuse_twice(lines)
-    return Section("tree", "lxc.net", tuple(lines))
-
-
-def made_hwaddr(seed: str) -> str:
-    """A MAC address of the range that LXC itself uses (00:16:3e), made of SEED."""
-    import hashlib
-
-    digest = hashlib.sha256(seed.encode()).digest()
-    return "00:16:3e:" + ":".join(f"{byte:02x}" for byte in digest[:3])
-
-
-def hwaddr(value: object) -> str:
-    """A MAC address in small letters; LxcError for a group address, since no interface can have it."""
-    text = value.lower() if isinstance(value, str) else ""
-    if not _HWADDR.fullmatch(text) or int(text[:2], 16) & 1 or text == "00:00:00:00:00:00":
-        raise LxcError(f"not the MAC address of an interface: {value!r}; write it like 00:16:3e:12:34:56, in quotes")
-    return text
-
-
-def _interface(one: Mapping[str, Any], default_hwaddr: str) -> list[Pair]:
-    _check_keys(one, NETWORK_KEYS, "network interface")
-    if "bridge" not in one:
-        raise LxcError(f"a network interface needs its bridge: {dict(one)!r}")
-    lines = [("type", "veth"), ("link", net.interface_name(one["bridge"], "bridge")), ("flags", "up")]
-    if one.get("name") is not None:
-        lines.append(("name", net.interface_name(one["name"])))
-    lines.append(("hwaddr", default_hwaddr if one.get("hwaddr") is None else hwaddr(one["hwaddr"])))
-    if one.get("mtu") is not None:
-        lines.append(("mtu", str(net.mtu(one["mtu"]))))
-    if one.get("pair") is not None:
-        lines.append(("veth.pair", net.interface_name(one["pair"])))
-    if one.get("vlan") is not None:
-        lines += [("veth.vlan.id", str(net.vlan_id(one["vlan"])))]
-    addresses = [net.interface_address(address) for address in _listed(one.get("address"))]
-    net.interface_addresses(addresses)  # the same one with two prefix lengths is refused
-    lines += [(f"ipv{_version(address)}.address", address) for address in addresses]
-    seen: set[int] = set()
-    for given in _listed(one.get("gateway")):
-        gateway = net.gateway_address(given, [a for a in addresses if _version(a) == _version(str(given))])
-        version = _version(gateway)
-        if version in seen:
-            raise LxcError(f"an interface has one IPv{version} gateway, not two: {one['gateway']!r}")
-        seen.add(version)
-        lines.append((f"ipv{version}.gateway", gateway))
-    return lines
-
-
-def _refuse_twice(lines: Sequence[Pair]) -> None:
-    """No address, MAC or interface name may be given to two interfaces of one container."""
-    owners: dict[tuple[str, str], str] = {}
-    for key, value in lines:
-        index, _, field = key.removeprefix("lxc.net.").partition(".")
-        if field in ("name", "hwaddr", "veth.pair", "ipv4.address", "ipv6.address"):
-            plain = value.partition("/")[0]
-            if owners.setdefault((field, plain), index) != index:
-                raise LxcError(f"two network interfaces have the same {field}: {plain}")
-
-
-def bridges(section: Section) -> list[str]:
-    """The bridges that the interfaces of SECTION are ports of, each once."""
-    return list(dict.fromkeys(value for key, value in section.pairs if key.endswith(".link")))
 
 
 def mounts_section(mounts: Sequence[Mapping[str, Any]]) -> Section:
@@ -111,7 +35,7 @@ def mounts_section(mounts: Sequence[Mapping[str, Any]]) -> Section:
 
 
 def _entry(one: Mapping[str, Any]) -> str:
-    _check_keys(one, MOUNT_KEYS, "mount")
+    check_keys(one, MOUNT_KEYS, "mount")
     source, target = one.get("source"), one.get("target")
     if not isinstance(source, str) or not isinstance(target, str):
         raise LxcError(f"a mount needs a source and a target: {dict(one)!r}")
@@ -119,9 +43,14 @@ def _entry(one: Mapping[str, Any]) -> str:
     if not inner or any(part in ("", ".", "..") for part in inner.split("/")):
         raise LxcError(f"not a path inside a container to mount at: {target!r}")
     fstype = str(one.get("fstype") or "none")
-    options = [str(option) for option in _listed(one.get("options"))]
+    options = [str(option) for option in listed(one.get("options"))]
+    create = one.get("create", None if options else "dir" if fstype == "none" else None)
+    if create not in (None, "dir", "file"):
+        raise LxcError(f"a mount's target is created as dir or file, not as {create!r}")
+    if one.get("ro") not in (None, True, False):
+        raise LxcError(f"ro of a mount is true or false, not {one['ro']!r}")
+    options += [word for word in ("ro" if one.get("ro") else "", f"create={create}" if create else "") if word]
     if fstype == "none":
-        options = options or ["create=dir"]
         if not {"bind", "rbind"} & set(",".join(options).split(",")):
             options = ["bind", *options]
         if not source.startswith("/") or "/../" in source + "/":
@@ -135,13 +64,27 @@ def _entry(one: Mapping[str, Any]) -> str:
     return f"{escaped(source)} {escaped(inner)} {fstype} {','.join(options)} 0 0"
 
 
+def start_sections(autostart: object) -> tuple[Section, ...]:
+    """Whether it starts with the node: true, false, or {order, delay}: containers with a higher order start first, and
+    DELAY is how many seconds the next one waits (lxc-autostart(1))."""
+    given = autostart if isinstance(autostart, Mapping) else {}
+    if not isinstance(autostart, bool):
+        check_keys(autostart, START_KEYS, "start with the node")
+    found = [Section("key", "lxc.start.auto", (("lxc.start.auto", "0" if autostart is False else "1"),))]
+    for key in START_KEYS:
+        if key in given:
+            number = net.whole_number(given[key], f"the {key} of autostart", 0, 1 << 20)
+            found.append(Section("key", f"lxc.start.{key}", ((f"lxc.start.{key}", str(number)),)))
+    return tuple(found)
+
+
 def limit_sections(limits: Mapping[str, Any], *, unified: bool, host_kib: int, host_cpus: int) -> tuple[Section, ...]:
     """The cgroup lines for LIMITS. `memory`: a size ('512M'; a mere number is MiB); `cpus`: how many at once, also
     parts of one; `cpuset`: which ('0-3,8'); `pids`: processes; nothing (null) lifts one.
 
     UNIFIED: the node has cgroup v2 alone. HOST_KIB, HOST_CPUS: what the node has; more than that is refused.
     """
-    _check_keys(limits, LIMIT_KEYS, "limit")
+    check_keys(limits, LIMIT_KEYS, "limit")
     found: list[Section] = []
     for limit, given in limits.items():
         old, new = _limit(limit, given, host_kib, host_cpus)
@@ -243,15 +186,13 @@ def sha256_of(text: str) -> str:
     return found[1]
 
 
-def _version(address: str) -> int:
-    return 6 if ":" in address else 4
-
-
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
+    """VALUE as a list: itself, alone, or empty for None."""
     return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _check_keys(given: object, known: Sequence[str], what: str) -> None:
+def check_keys(given: object, known: Sequence[str], what: str) -> None:
+    """LxcError where GIVEN is no mapping with keys of KNOWN alone."""
     if not isinstance(given, Mapping):
         raise LxcError(f"a {what} must be a mapping of {', '.join(known)}, not {given!r}")
     for key in given:

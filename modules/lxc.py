@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modules import _lxc_config as file
+from modules import _lxc_root as inner
 from modules import _lxc_tools as tools
 from modules import _lxc_wish as wished
 from modules._lxc_config import LxcError, Section, container_name
@@ -154,6 +155,32 @@ def outdated(name: str, current: Container, path: str | None = None) -> bool:
     return not tools.started_after(current.pid, changed_s)
 
 
+def others(name: str, path: str | None = None) -> dict[str, str]:
+    """The configurations of all containers but NAME, by their names."""
+    folder = lxcpath(path)
+    return {other: read_text(config_path(other, folder)) for other in ls(folder) if other != name}
+
+
+def unusable_link(links: Sequence[str], filtered: Sequence[str]) -> str | None:
+    """Why interfaces can't be at these LINKS of the node, of which those FILTERED must be bridges that filter VLANs;
+    None where they can."""
+    import socket
+
+    there = [link for _, link in socket.if_nameindex()] if links else []
+    for link in links:
+        if link not in there:
+            return f"there is no bridge {link!r} on this node.{nearest(link, there)}"
+    for link in filtered:
+        if read_text(f"/sys/class/net/{link}/bridge/vlan_filtering").strip() != "1":
+            return f"{link} is no bridge that filters VLANs, so no interface on it can be in one (vlan_filtering: true)"
+    return None
+
+
+def is_unified() -> bool:
+    """Whether the node has control groups of version 2 alone."""
+    return os.path.exists("/sys/fs/cgroup/cgroup.controllers")
+
+
 def limit_sections(limits: Mapping[str, Any]) -> tuple[Section, ...]:
     """The lines for LIMITS on this node, by the cgroup version and the memory and CPUs that it has."""
     import re
@@ -161,7 +188,7 @@ def limit_sections(limits: Mapping[str, Any]) -> tuple[Section, ...]:
     total = re.search(r"MemTotal:\s+(\d+)", read_text("/proc/meminfo"))
     return wished.limit_sections(
         limits,
-        unified=os.path.exists("/sys/fs/cgroup/cgroup.controllers"),
+        unified=is_unified(),
         host_kib=int(total[1]) if total else 1 << 40,
         host_cpus=os.cpu_count() or 1,
     )
@@ -177,7 +204,12 @@ def template_missing(template: str) -> str | None:
         known = [name[4:] for name in os.listdir(tools.TEMPLATES) if name.startswith("lxc-")]
     except OSError:
         known = []
-    return f"there is no LXC template {template!r} on this node ({script}).{nearest(template, known)}"
+    more = (
+        ""
+        if "debian" in known
+        else " Those of distributions come with the package lxc-templates, and need debootstrap."
+    )
+    return f"there is no LXC template {template!r} on this node ({script}).{nearest(template, known) or more}"
 
 
 @acting
@@ -236,6 +268,19 @@ def write_config(name: str, sections: Sequence[Section], path: str | None = None
     if silent:
         os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns), follow_symlinks=False)
     return True
+
+
+@acting
+def put_file(name: str, file: str, contents: str, mode: str = "0644", path: str | None = None) -> bool:
+    """Make the FILE of the container NAME, whether it runs or not, hold CONTENTS; it belongs to the container's root.
+    Links that lie in the container are not followed. True."""
+    return inner.write(_root(name, path), file, contents, inner.file_mode(file, mode))
+
+
+@acting
+def add_ssh_keys(name: str, keys: Sequence[str], path: str | None = None) -> bool:
+    """Let root of the container NAME in by these KEYS, each a line of a public key; others stay. True."""
+    return inner.add_keys(_root(name, path), keys)
 
 
 @acting
@@ -373,6 +418,13 @@ def _must(name: str, path: str | None) -> Container:
     if found is None:
         raise LxcError(f"there is no container {name!r} in {lxcpath(path)}.{nearest(name, ls(path))}")
     return found
+
+
+def _root(name: str, path: str | None) -> str:
+    root = inner.root_of(_must(name, path).text)
+    if root is None:
+        raise LxcError(f"the root of {name} is no folder, so no file in it can be managed from the node")
+    return root
 
 
 def _must_be_free(name: str, folder: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modules import _lxc_network as net
 from modules import _lxc_tools as tools
 from modules import _lxc_wish as wished
 from modules._lxc_config import (
@@ -148,12 +149,12 @@ def test_a_name_that_no_container_can_have_is_refused(name: object) -> None:
 def test_an_interface_is_lines_in_order_with_a_mac_address_that_stays() -> None:
     asked = {**ETH, "vlan": 43, "name": "eth0", "mtu": 1400, "pair": "buster0"}
     asked |= {"address": ["192.168.43.250/24", "2001:DB8::5/64"], "gateway": ["192.168.43.254", "fe80::1"]}
-    assert wished.network_section([asked], [], "node/c1").pairs == (
+    assert net.network_section([asked], [], "node/c1").pairs == (
         ("lxc.net.0.type", "veth"),
         ("lxc.net.0.link", "br43"),
         ("lxc.net.0.flags", "up"),
         ("lxc.net.0.name", "eth0"),
-        ("lxc.net.0.hwaddr", wished.made_hwaddr("node/c1/0")),
+        ("lxc.net.0.hwaddr", net.made_hwaddr("node/c1/0")),
         ("lxc.net.0.mtu", "1400"),
         ("lxc.net.0.veth.pair", "buster0"),
         ("lxc.net.0.veth.vlan.id", "43"),
@@ -165,7 +166,7 @@ def test_an_interface_is_lines_in_order_with_a_mac_address_that_stays() -> None:
 
 
 def test_mac_addresses_of_two_nodes_and_two_interfaces_differ() -> None:
-    assert len({wished.made_hwaddr(seed) for seed in ("n1/c/0", "n1/c/1", "n2/c/0")}) == 3
+    assert len({net.made_hwaddr(seed) for seed in ("n1/c/0", "n1/c/1", "n2/c/0")}) == 3
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,7 @@ def test_mac_addresses_of_two_nodes_and_two_interfaces_differ() -> None:
 )
 def test_an_interface_that_can_not_be_is_refused(interfaces: list[Any], words: str) -> None:
     with pytest.raises((LxcError, BadValue), match=words):
-        wished.network_section(interfaces, [], "seed")
+        net.network_section(interfaces, [], "seed")
 
 
 @pytest.mark.parametrize(

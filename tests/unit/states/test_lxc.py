@@ -8,7 +8,7 @@ from modules import lxc
 from modules._lxc_config import Section
 from modules.lxc import Container
 from saltern.converge.plan import UNSET, Unset, call
-from states.lxc import Guest, _at_start, _guest, steps
+from states._lxc_plan import Guest, at_start, observed, steps
 
 AUTO = Section("key", "lxc.start.auto", (("lxc.start.auto", "1"),))
 NET = Section("tree", "lxc.net", (("lxc.net.0.type", "veth"), ("lxc.net.0.link", "br43")))
@@ -27,8 +27,8 @@ def said(
 ) -> list[tuple[str, object, object]]:
     found = None if text is None else Container(text, state, None)
     asks: bool | Unset = False if if_needed else UNSET
-    wish = Guest(_guest(sections, None).settings, outdated=asks)
-    current = None if text is None else Guest(_guest(sections, text).settings, outdated=outdated)
+    wish = Guest(observed(sections, None).settings, outdated=asks)
+    current = None if text is None else Guest(observed(sections, text).settings, outdated=outdated)
     planned = steps("c1", "/l", found, current, wish, sections, HOW if found is None else None)
     return [(step.sentence, step.before, step.after) for step in planned]
 
@@ -53,7 +53,7 @@ def test_only_what_differs_is_written_and_shown() -> None:
         ("write the configuration of c1", ["lxc.net.0.link = br46"], ["lxc.net.0.link = br43"])
     ]
     found = Container(OLD, "STOPPED", None)
-    (step,) = steps("c1", "/l", found, _guest((NET, AUTO), OLD), _guest((NET, AUTO), None), (NET, AUTO), None)
+    (step,) = steps("c1", "/l", found, observed((NET, AUTO), OLD), observed((NET, AUTO), None), (NET, AUTO), None)
     assert step.do == call(lxc.write_config, "c1", (NET,), path="/l")
 
 
@@ -86,16 +86,16 @@ def test_a_restart_happens_only_where_it_is_needed_and_allowed(
 
 def test_what_counts_at_boot_is_not_what_counts_at_the_start() -> None:
     group = Section("key", "lxc.group", ())
-    assert _at_start([AUTO, NET, group]) == [NET]
+    assert at_start([AUTO, NET, group]) == [NET]
 
 
 def test_a_change_that_matters_at_boot_only_is_written_silently() -> None:
     off = NEW.replace("auto = 1", "auto = 0")
-    current, wish = _guest((NET, AUTO), off), _guest((NET, AUTO), None)
+    current, wish = observed((NET, AUTO), off), observed((NET, AUTO), None)
     (step,) = steps("c1", "/l", Container(off, "RUNNING", 7), current, wish, (NET, AUTO), None)
     assert step.do == call(lxc.write_config, "c1", (AUTO,), path="/l", silent=True)
 
 
 def test_what_is_not_named_is_not_managed() -> None:
-    assert _guest((), OLD) == Guest({})
-    assert _guest((AUTO,), OLD) == Guest({"lxc.start.auto": ("1",)})
+    assert observed((), OLD) == Guest({})
+    assert observed((AUTO,), OLD) == Guest({"lxc.start.auto": ("1",)})
