@@ -7,6 +7,7 @@ libvirt chose (UUID, MAC and PCI addresses) stays.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from modules import _domain_xml as xml
 from modules import _libvirt, _virt_read, cloud_init
 from modules._domain_facets import DISK, NIC
 from modules._libvirt import LibvirtError
+from modules._xml import parsed
 from saltern.errors import nearest
 from saltern.marks import acting
 from saltern.secret import Secret
@@ -55,11 +57,25 @@ def change(uri: str, name: str, key: str, value: Any, config: bool) -> bool:
 
 
 @acting
-def write_seed(path: str, files: Mapping[str, Any], label: str) -> bool:
-    """Write the volume that tells a guest who it is; its folder is made where it is missing, so that QEMU can pass."""
+def write_seed(uri: str, path: str, files: Mapping[str, Any], label: str) -> bool:
+    """Write the volume that tells a guest who it is, readable by the user that QEMU runs as; its folder is made where it
+    is missing, so that QEMU can pass."""
     folder = os.path.dirname(path)
     os.makedirs(folder, mode=0o711, exist_ok=True)
-    return cloud_init.write(path, files, label=label)
+    with _libvirt.session(uri) as connection, _libvirt.translating("ask who QEMU runs as"):
+        user, group = emulator_owner(connection.getCapabilities())
+    return cloud_init.write(path, files, label=label, user=user, group=group)
+
+
+def emulator_owner(capabilities: str) -> tuple[int | None, int | None]:
+    """The user and group that QEMU runs as, by libvirt's capabilities (the base label of the security model `dac`:
+    "+64055:+106"); None where they don't say."""
+    for model in parsed(capabilities).iterfind("host/secmodel"):
+        if model.findtext("model") == "dac":
+            found = re.fullmatch(r"\+(\d+):\+(\d+)", model.findtext("baselabel") or "")
+            if found:
+                return int(found[1]), int(found[2])
+    return None, None
 
 
 @acting
