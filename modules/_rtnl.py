@@ -70,7 +70,8 @@ class Reader:
         self._sequence += 1
         length = _HEADER.size + len(header)
         self._socket.send(_HEADER.pack(length, kind, flags, self._sequence, 0) + header)
-        found, whole = [], True
+        found: list[bytes] = []
+        whole = True
         while True:
             data = self._socket.recv(_ANSWER_BYTES)
             for answer, its_flags, sequence, body in messages(data):
