@@ -58,8 +58,8 @@ def change(uri: str, name: str, key: str, value: Any, config: bool) -> bool:
 
 @acting
 def write_seed(uri: str, path: str, files: Mapping[str, Any], label: str) -> bool:
-    """Write the volume that tells a guest who it is, readable by the user that QEMU runs as; its folder is made where it
-    is missing, so that QEMU can pass."""
+    """Write the volume that tells a guest who it is, as the file of the user that QEMU runs as; its folder is made
+    where it is missing, so that QEMU can pass."""
     folder = os.path.dirname(path)
     os.makedirs(folder, mode=0o711, exist_ok=True)
     with _libvirt.session(uri) as connection, _libvirt.translating("ask who QEMU runs as"):
