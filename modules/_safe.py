@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 
 from modules._owner import user_name
 from saltern.errors import PermanentError, TemporaryError
+from saltern.kept import count
 
 LINKS = 40  # as the kernel's own limit, path_resolution(7)
 _MOVED = 1 << 20  # bytes copied at a time
@@ -162,6 +163,7 @@ def _replace(
                 os.unlink(temporary, dir_fd=folder)
             raise
         sync_folder(folder)
+    count("file writes")
 
 
 def _move(folder: int, temporary: str, name: str) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from modules import _safe
 from saltern import kept
 from saltern.marks import acting, permit_acting
 
@@ -42,10 +45,17 @@ def test_what_was_dropped_is_closed_and_made_anew() -> None:
 
 
 def test_it_is_closed_when_the_run_fails() -> None:
-    with pytest.raises(ZeroDivisionError), kept.scope() as run:
-        line = run.keep(Line)
-        raise ZeroDivisionError
-    assert not line.open
+    made: list[Line] = []
+
+    def failing() -> None:
+        with kept.scope() as run:
+            made.append(run.keep(Line))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
+    assert not made[0].open
+    assert kept.current() is None
 
 
 def test_a_run_inside_a_run_has_its_own() -> None:
@@ -56,6 +66,17 @@ def test_a_run_inside_a_run_has_its_own() -> None:
             assert inner.keep(Line) is not outer.keep(Line)
         assert kept.current() is outer
     assert kept.current() is None
+
+
+def test_what_modules_count_is_told_by_the_run_and_by_the_one_around_it(tmp_path: Path) -> None:
+    kept.count("nobody's")
+    with kept.scope() as outer:
+        _safe.write(str(tmp_path / "a"), [b"text"])
+        with kept.scope() as inner:
+            _safe.write(str(tmp_path / "b"), [b"text"])
+            kept.count("netlink reads", 3)
+        assert inner.counts == {"file writes": 1, "netlink reads": 3}
+    assert outer.counts == {"file writes": 2, "netlink reads": 3}
 
 
 def test_acting_functions_are_counted() -> None:
