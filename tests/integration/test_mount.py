@@ -255,7 +255,7 @@ def test_a_mount_that_hangs_is_ended_and_its_server_is_waited_for_once(
     monkeypatch.setattr(mount, "PATIENCE_S", 2.0)
     monkeypatch.setattr(mount, "_PAUSE_S", 0.01)
     start = time.monotonic()
-    attempts = []
+    attempts: list[int] = []
     for path in ("/a", "/b"):
         with permit_acting(), pytest.raises(MountError, match="did not end in time"):
             mount.mount(str(tmp_path / "y"), f"filer:{path}", fstype="nfssaltern")
