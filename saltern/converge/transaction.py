@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 from saltern.context import Context, FileSource, iter_under, split_uri
 from saltern.converge.plan import Step
 from saltern.errors import PermanentError
+from saltern.kept import current
 from saltern.sls.low import Low
 
 _KINDS = "address bond bridge link macvlan network persist route veth vlan vxlan"
@@ -149,6 +150,7 @@ class Block:
             return True
         transaction = self._which()
         self._say(self._positions[-1], "proving the change")
+        _look_anew()
         wrong = self._prove(self._positions)
         ended = transaction.roll_back(wrong) if wrong else transaction.commit()
         self._end(ended)
@@ -165,6 +167,7 @@ class Block:
         self._open, self._transaction = False, None
         if not ended.kept:
             self._refused = ended.text
+            _look_anew()
         self._settled(positions, ended)
 
     def _which(self) -> Transaction:
@@ -210,6 +213,12 @@ def fetch_ahead(lows: Sequence[Low], files: FileSource) -> None:
             there = [one for path in paths for one in ([path] if path in known else iter_under(files, path, env))]
             if there:
                 files.fetch(tuple(dict.fromkeys(there)), env)
+
+
+def _look_anew() -> None:
+    """What modules keep of the node for the run may be true no longer."""
+    if scope := current():
+        scope.acts += 1
 
 
 def _uris(value: Any) -> Iterator[str]:

@@ -27,6 +27,7 @@ NOT_FOR_STRANGERS = [
     m.WantBundle(1, None),
     m.Ask(1, "vnet.leases", b"{}"),
     m.Pong(b"12345678"),
+    m.Confirm(b"1" * 16),
 ]
 
 

@@ -60,7 +60,7 @@ def journal(host: Host) -> list[dict[str, Any]]:
 
 def shape(host: Host) -> list[tuple[str, ...]]:
     """The host's links, addresses and routes, without counters and indexes."""
-    shown = []
+    shown: list[tuple[str, ...]] = []
     for entry in json.loads(host.run(["ip", "-d", "-j", "link"]).stdout):
         info = entry.get("linkinfo", {})
         data = {key: info.get("info_data", {}).get(key) for key in ("id", "protocol", "mode", "miimon", "stp_state")}
