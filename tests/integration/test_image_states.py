@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from modules import _image_note, _image_run, _probe, _qemu_img, _run, image
+from modules import _image_note, _image_run, _libvirt, _probe, _qemu_img, _run, image
 from modules._image_make import Job
 from modules._qcow2 import BadImage
 from modules._qemu_img import ImageError, NoSpace
@@ -35,6 +35,7 @@ MIB = 1 << 20
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     monkeypatch.setattr(_probe, "LOCKS", str(tmp_path / "locks"))
     (tmp_path / "store").mkdir()
+    _libvirt.library()  # its thread must not begin inside the namespace, which it would hold
     with mount_namespace():
         yield Node(tmp_path)
 
