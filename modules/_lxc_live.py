@@ -40,7 +40,7 @@ def current(name: str, path: str, keys: Sequence[str]) -> dict[str, str]:
     """The values that the container NAME, which runs, has now; a key whose controller it does not have is left out."""
     found: dict[str, str] = {}
     for key in keys:
-        ran = tool("cgroup", name, path, key, accept=(0, 1))
+        ran = tool("cgroup", name, path, "--", key, accept=(0, 1))
         if ran.code == 0:
             found[key] = canonical(key, ran.out.strip())
     return found
@@ -74,7 +74,7 @@ def ranges(value: str) -> str:
 def set_limit(name: str, key: str, value: str, path: str) -> bool:
     """Set KEY of the control group of the container NAME, which runs, to VALUE. LxcError where the kernel refuses."""
     try:
-        tool("cgroup", name, path, key, value)
+        tool("cgroup", name, path, "--", key, value)
     except LxcError as error:
         why = "it uses more than that now" if key.startswith("memory") else "the kernel refused it"
         raise LxcError(

@@ -10,12 +10,14 @@ import struct
 import subprocess
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from modules import _lxc_config as file
+from modules import _lxc_live as live
 from modules import _lxc_tools as tools
 from modules import lxc
 from modules._lxc_config import LxcError
@@ -296,3 +298,106 @@ def test_what_it_watches_restarts_a_running_container_only(node: Lxc) -> None:
     with permit_acting():
         step.do()
     assert lxc.info(NAME, node.path)["pid"] not in (pid, None)
+
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJustATest test"
+
+
+def test_a_limit_of_a_running_container_is_changed_at_once_and_kept_for_its_next_start(node: Lxc) -> None:
+    node.present(network=[], limits={"memory": "64M"})
+    node.apply(running, NAME, path=node.path)
+    pid = lxc.info(NAME, node.path)["pid"]
+    said = node.present(network=[], limits={"memory": "96M", "pids": 50})
+    key = "memory.max" if lxc.is_unified() else "memory.limit_in_bytes"
+    assert said == [
+        f"write the configuration of {NAME}",
+        f"set {key} of {NAME} to {96 << 20} as it runs",
+        f"set pids.max of {NAME} to 50 as it runs",
+    ]
+    shown = live.current(NAME, node.path, [key, "pids.max"])
+    assert shown == {key: str(96 << 20), "pids.max": "50"}
+    with permit_acting():
+        live.set_limit(NAME, key, str(80 << 20), node.path)  # by hand, as a drift
+    assert node.present(network=[], limits={"memory": "96M"}) == [f"set {key} of {NAME} to {96 << 20} as it runs"]
+    assert node.present(network=[], limits={"memory": None})[-1].startswith(f"set {key} of {NAME} to ")
+    assert lxc.info(NAME, node.path)["pid"] == pid
+    assert not lxc.outdated(NAME, lxc.get(NAME, node.path), node.path)  # type: ignore[arg-type]
+
+
+def test_name_name_servers_keys_and_files_are_inside_and_each_drift_is_repaired(node: Lxc) -> None:
+    arguments: dict[str, Any] = {
+        "network": [],
+        "hostname": "buster",
+        "dns": ["192.0.2.1"],
+        "ssh_keys": [KEY],
+        "files": {"/etc/motd": "hello", "/usr/local/run": {"contents": "#!/bin/sh", "mode": "0755"}},
+    }
+    said = node.present(**arguments)
+    assert said[-1] == f"let 1 SSH key into {NAME}"
+    root = Path(node.path, NAME, "rootfs")
+    assert (root / "etc/resolv.conf").read_text() == "nameserver 192.0.2.1\n"
+    assert (root / "usr/local/run").stat().st_mode & 0o777 == 0o755
+    assert (root / "root/.ssh").stat().st_mode & 0o777 == 0o700
+    node.apply(running, NAME, path=node.path)
+    assert node.inside("/bin/hostname") == "buster"
+    keys = root / "root/.ssh/authorized_keys"
+    keys.write_text("ssh-rsa AAAA mine\n")
+    (root / "etc/motd").unlink()
+    assert node.present(**arguments) == [f"write /etc/motd in {NAME}", f"let 1 SSH key into {NAME}"]
+    assert keys.read_text() == f"ssh-rsa AAAA mine\n{KEY}\n"
+
+
+def test_a_link_that_a_container_made_leads_nowhere_on_the_node(node: Lxc, tmp_path: Path) -> None:
+    node.present(network=[])
+    root, outside = Path(node.path, NAME, "rootfs"), tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("of the node")
+    (root / "etc/motd").symlink_to(outside / "secret")
+    (root / "opt").symlink_to(outside)
+    assert node.present(network=[], files={"/etc/motd": "hello"}) == [f"write /etc/motd in {NAME}"]
+    assert (outside / "secret").read_text() == "of the node"
+    plan = node.plan(present, NAME, **node.arguments(network=[], files={"/opt/secret": "changed"}))
+    assert plan.current.files == {"/opt/secret": None}, "what lies behind a link is not read"
+    with permit_acting(), pytest.raises(LxcError, match="links on the way are not followed"):
+        plan.steps[0].do()
+    assert os.listdir(outside) == ["secret"]
+
+
+def test_an_address_that_another_container_has_is_refused_with_its_name(node: Lxc) -> None:
+    node.present(network=[ETH0])
+    plan = present(node.ctx, "other", **node.arguments(interfaces=[{**ETH0, "address": "10.213.43.250/16"}]))
+    assert plan.unknown == f"the address 10.213.43.250 on {BRIDGE} is that of the container {NAME} already"
+    there = present(node.ctx, "other", **node.arguments(interfaces=[{**ETH0, "address": "10.213.43.251/24"}]))
+    assert there.unknown is None
+
+
+def test_a_vlan_needs_a_bridge_that_filters(node: Lxc) -> None:
+    plan = present(node.ctx, NAME, **node.arguments(interfaces=[{**ETH0, "vlan": 43}]))
+    assert plan.unknown is not None
+    assert "vlan_filtering: true" in plan.unknown
+
+
+def test_an_address_of_a_virtual_network_is_leased_before_the_container_is_made_and_given_back_with_it(
+    tmp_path: Path, node: Lxc
+) -> None:
+    vnet = {"one": {"bridge": BRIDGE, "range": "10.213.43.10-10.213.43.12", "network": "10.213.43.0/24"}}
+    node.ctx = replace(node.ctx, pillar={"vnet": {**vnet, "one": {**vnet["one"], "dns": ["10.213.43.254"]}}})
+    nics = [{"vnet": "one", "name": "eth0"}]
+    said = node.present(interfaces=nics)
+    assert said[0] == f"lease 10.213.43.10 of one for {NAME}"
+    assert said[-1] == f"write /etc/resolv.conf in {NAME}"
+    assert file.values(node.text(), "lxc.net.0.ipv4.address") == ("10.213.43.10/24",)
+    assert file.values(node.text(), "lxc.net.0.hwaddr") == ("02:00:0a:d5:2b:0a",)
+    assert node.present(interfaces=nics) == []
+    assert node.apply(absent, NAME, path=node.path)[-1] == "give back one 10.213.43.10"
+    assert node.apply(absent, NAME, path=node.path) == []
+
+
+def test_a_macvlan_gets_its_address_and_order_and_delay_are_those_of_the_boot(node: Lxc) -> None:
+    nic = {"type": "macvlan", "parent": BRIDGE, "name": "eth0", "address": "10.213.43.9/24"}
+    node.present(interfaces=[nic], autostart={"order": 20, "delay": 3})
+    assert file.values(node.text(), "lxc.start.auto") == ("1",)
+    assert file.values(node.text(), "lxc.start.order") == ("20",)
+    assert file.values(node.text(), "lxc.start.delay") == ("3",)
+    node.apply(running, NAME, path=node.path)
+    assert "inet 10.213.43.9/24" in node.inside("/bin/ip", "addr", "show", "eth0")
