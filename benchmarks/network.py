@@ -166,8 +166,10 @@ def main() -> None:
     loop_s, run_s = statistics.median(loops), statistics.median(runs)
     what = f"{COUNT} {kind}s and {COUNT} bridges with a port each"
     report(f"{what}, beside a bare loop", measured=run_s, base=loop_s, unit="s", limit=LIMIT_RATIO)
-    # What else the machine does only adds, so the fastest of them is what a run takes.
-    report(f"{what}, beside {LIMIT_S:g} s", measured=min(runs), base=LIMIT_S, unit="s", limit=1)
+    # What else the machine does only adds, so the fastest of them is what a run takes. Where the kernel alone takes its
+    # time over the messages, since the machine is busy, it is judged by that.
+    allowed_s = max(LIMIT_S, LIMIT_RATIO * min(loops))
+    report(f"{what}, beside {LIMIT_S:g} s", measured=min(runs), base=allowed_s, unit="s", limit=1)
     report(f"{what}, again", measured=statistics.median(agains), base=run_s, unit="s", limit=1)
 
 
