@@ -88,7 +88,7 @@ def _settle_type(name: str, facets: dict[str, Any], wanted: Wanted, found: Guest
     """`auto`, the default, decides for a new guest: one that is there stays what it is."""
     if wanted.type in ("kvm", "qemu"):
         facets["type"] = wanted.type
-    elif found is None:
+    elif found is None and "memory" in facets:  # without it nothing can be defined, so nothing is tried
         facets["type"] = "kvm" if _kvm_probe.works() else "qemu"
     cpu = facets.get("cpu")
     if cpu is not None and cpu.mode == "host-passthrough" and facets.get("type") == "qemu":
@@ -195,9 +195,13 @@ def _settle_disks(facets: dict[str, Any], wanted: Wanted, found: Guest | None, s
     if seed is not None:
         known = {target: _domain_devices.disk(config, target) for target in there} if config is not None else {}
         target = next((t for t, one in known.items() if one and one.source == seed and t not in wished), None)
-        taken: dict[str, Any] = {**known, **wished}
-        drive = Disk(device="cdrom", source=seed, bus="sata", readonly=True)
-        wished[target or _domain_wish.seed_target(taken)] = drive
+        there_now = known[target] if target is not None else None
+        if target is not None and there_now is not None:
+            bus = there_now.bus
+        else:
+            machine = _domain_facets.machine_of(config) if config is not None else facets.get("machine")
+            target, bus = _domain_wish.seed_drive({**known, **wished}, machine)
+        wished[target] = Disk(device="cdrom", source=seed, bus=bus, readonly=True)
     both = tuple(dict.fromkeys((*there, *live)))
     _domain_wish.with_disks(facets, wished, both, wanted.disks is not None)
 
