@@ -159,7 +159,9 @@ def _setting(keep: Keep) -> Iterator[str]:
     """What the interface is set to, its ports and its route."""
     name = keep.interface
     if keep.mac:
-        yield f"pre-up ip link set dev {name} address {keep.mac}"
+        set_mac = f"ip link set dev {name} address {keep.mac}"
+        busy = f"ip link set dev {name} down && {set_mac} && ip link set dev {name} up"  # some drivers want it down
+        yield f"pre-up {set_mac} 2>/dev/null || {{ {busy}; }}"
     if keep.mtu and keep.kind != "bond":
         yield f"pre-up ip link set dev {name} mtu {keep.mtu}"
     if keep.kind == "bond":

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from modules import _persist_match as match
-from modules._persist_keep import CREATED, MARK, Keep, Owner, plain, unknown_options
+from modules._persist_keep import CREATED, MARK, Keep, Owner, inexpressible, plain, unknown_options
 
 MANAGER = "NetworkManager"
 UNITS: tuple[str, ...] = ("NetworkManager.service",)
@@ -84,7 +84,7 @@ def parts(keep: Keep) -> dict[str, Part]:
         words = _OPTIONS[keep.kind]
         own[keep.kind] = {words[option][0]: words[option][1](value) for option, value in sorted(keep.options.items())}
         if keep.parent:
-            own[keep.kind]["parent"] = keep.parent
+            own[keep.kind]["parent"] = plain(keep.parent)
         if keep.kind == "bridge":
             own["bridge"].setdefault("stp", "false")  # its own default is true
             own["bridge"] |= _port(keep, keep.interface).get("bridge-port", {})
@@ -148,6 +148,8 @@ def keyfile(interface: str, said: Mapping[str, Part]) -> str:
         "interface-name": plain(interface),
         **merged.pop("connection", {}),
     }
+    if "slave-type" in connection and ("ipv4" in merged or "ipv6" in merged):
+        raise inexpressible(MANAGER, f"addresses or routes of {interface}, a port of {connection['master']},")
     if "slave-type" not in connection:
         for family in ("ipv4", "ipv6"):
             given = merged.get(family, {})

@@ -46,7 +46,7 @@ def wished(root: str) -> dict[str, str]:
     try:
         link = os.readlink(f"{root}/{WANTED}")
     except OSError:
-        link = f"/{place or FOLDER}/{NAME}"
+        link = f"../{NAME}" if place in (None, FOLDER) else f"/{place}/{NAME}"
     found = {WANTED: f"{LINK}{link}"}
     if place is None or (place == FOLDER and _is_ours(f"{root}/{FOLDER}/{NAME}")):
         found[f"{FOLDER}/{NAME}"] = text()
