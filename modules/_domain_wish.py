@@ -1,4 +1,4 @@
-"""The arguments of `virt.defined` and `virt.running` as facets of a guest, checked alone and against each other. Pure."""
+"""The arguments of `virt.defined` and `virt.running` as facets of a guest, checked alone and together. Pure."""
 
 from __future__ import annotations
 
@@ -109,9 +109,14 @@ def with_disks(facets: dict[str, Any], wished: Mapping[str, Disk], there: Sequen
         facets.update({DISK + target: None for target in there if target not in wished})
 
 
-def seed_target(disks: Mapping[str, Disk]) -> str:
-    """Where the drive with a guest's seed goes: the last free one, so that it is in the way of none."""
-    return next(f"sd{letter}" for letter in "zyxwvut" if f"sd{letter}" not in disks)
+def seed_drive(disks: Mapping[str, Any], machine: str | None) -> tuple[str, str]:
+    """The drive for a guest's seed, (target, bus): the last one that is free, so that it is in the way of none, on the
+    kind of controller that the MACHINE has by itself (None: libvirt's default, `pc`)."""
+    bus, prefix, letters = ("sata", "sd", "fedcba") if "q35" in str(machine) else ("ide", "hd", "dcba")
+    for letter in letters:
+        if f"{prefix}{letter}" not in disks:
+            return f"{prefix}{letter}", bus
+    raise DomainError(f"there is no room for the drive with the seed: {bus} has {len(letters)} drives, all in use")
 
 
 def assign_macs(

@@ -61,7 +61,9 @@ def write_seed(uri: str, path: str, files: Mapping[str, Any], label: str) -> boo
     """Write the volume that tells a guest who it is, as the file of the user that QEMU runs as; its folder is made
     where it is missing, so that QEMU can pass."""
     folder = os.path.dirname(path)
-    os.makedirs(folder, mode=0o711, exist_ok=True)
+    if not os.path.isdir(folder):
+        os.makedirs(folder)
+        os.chmod(folder, 0o711)  # noqa: S103 - QEMU has to pass, whatever the umask says
     with _libvirt.session(uri) as connection, _libvirt.translating("ask who QEMU runs as"):
         user, group = emulator_owner(connection.getCapabilities())
     return cloud_init.write(path, files, label=label, user=user, group=group)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from modules import (
+    _disk,
     _disk_notes,
     _domain_devices,
     _domain_wish,
+    _domain_xml,
     _kvm_probe,
     _libvirt,
     _virt_read,
@@ -64,7 +67,7 @@ def look(ctx: Context, name: str, wanted: Wanted) -> Look:
     path, now, wish = _settle_seed(ctx, name, facets, wanted, leases, given)
     _settle_disks(facets, wanted, found, path)
     changed = _new_disks(facets, found)
-    _check_images(changed, disk.notes_folder(ctx))
+    _check_images(changed, _disk.notes_folder(ctx))
     missing += _missing_files(facets, changed, path) + _missing_bridges(facets)
     return Look(
         uri=uri,
@@ -112,14 +115,14 @@ def _settle_nics(
     there = [nic for mac in have if config is not None and (nic := _domain_devices.nic(config, mac)) is not None]
     fixed = {number: lease.mac for number, lease in leases.items() if wished[number].mac is None}
     macs = _domain_wish.assign_macs(wished, fixed, there, f"{ctx.id}/{name}")
-    for mac, nic in zip(macs, wished, strict=True):
-        if nic.vlan is not None and host.version < VLAN_LIBVIRT:
+    for mac, one in zip(macs, wished, strict=True):
+        if one.vlan is not None and host.version < VLAN_LIBVIRT:
             raise DomainError(
-                f"{name}: vlan {nic.vlan} on {nic.bridge or nic.network}: this node's libvirt can't tag the port of a "
+                f"{name}: vlan {one.vlan} on {one.bridge or one.network}: this node's libvirt can't tag the port of a "
                 "Linux bridge (version 11 can): name a bridge that lies on the VLAN instead (vlan.present, "
                 "bridge.present)"
             )
-        facets[NIC + mac] = _nic(mac, nic)
+        facets[NIC + mac] = _nic(mac, one)
     live = _domain_devices.macs(found.live) if found and found.live is not None else ()
     facets.update({NIC + mac: None for mac in dict.fromkeys((*have, *live)) if mac and mac not in macs})
     return tuple(leases.values()), macs
@@ -199,7 +202,7 @@ def _settle_disks(facets: dict[str, Any], wanted: Wanted, found: Guest | None, s
         if target is not None and there_now is not None:
             bus = there_now.bus
         else:
-            machine = _domain_facets.machine_of(config) if config is not None else facets.get("machine")
+            machine = _domain_xml.at(config, "os/type", "machine") if config is not None else facets.get("machine")
             target, bus = _domain_wish.seed_drive({**known, **wished}, machine)
         wished[target] = Disk(device="cdrom", source=seed, bus=bus, readonly=True)
     both = tuple(dict.fromkeys((*there, *live)))
@@ -223,7 +226,7 @@ def _check_images(disks: Mapping[str, Disk], notes: str) -> None:
     """DomainError where a disk's header is not of its format, or names a file that Saltern did not put below it: QEMU
     would open whatever a foreign header says."""
     for target, one in disks.items():
-        if one.pool or one.source is None or one.format != "qcow2" or not os.path.isfile(one.source):
+        if one.pool or one.source is None or one.format != "qcow2" or not _identity.exists(one.source):
             continue
         found = image.info(one.source, one.format)
         if found is None or (found.backing_file is None and found.data_file is None):
@@ -240,7 +243,9 @@ def _check_images(disks: Mapping[str, Disk], notes: str) -> None:
 def _missing_files(facets: Mapping[str, Any], disks: Mapping[str, Disk], seed: str | None) -> list[str]:
     wanted = {f"disk {t}": one.source for t, one in disks.items() if one.source and not one.pool and one.source != seed}
     wanted |= {key: facets[key] for key in ("kernel", "initrd", "loader") if key in facets}
-    return [f"{key}: there is no file {path} on this node." for key, path in wanted.items() if not os.path.exists(path)]
+    return [
+        f"{key}: there is no file {path} on this node." for key, path in wanted.items() if not _identity.exists(path)
+    ]
 
 
 def _missing_bridges(facets: Mapping[str, Any]) -> list[str]:
@@ -256,7 +261,7 @@ def _missing_in_libvirt(connection: Any, wanted: Wanted) -> list[str]:
     """Which of the networks and volumes libvirt does not have."""
     said = []
     for network in dict.fromkeys(nic.network for nic in wanted.nics or () if nic.network):
-        if _libvirt.or_none(lambda n=network: connection.networkLookupByName(n), "VIR_ERR_NO_NETWORK") is None:
+        if _libvirt.or_none(partial(connection.networkLookupByName, network), "VIR_ERR_NO_NETWORK") is None:
             known = [one.name() for one in connection.listAllNetworks()]
             said.append(f"libvirt has no network {network!r}.{nearest(network, known)}")
     for one in (wanted.disks or {}).values():
