@@ -58,15 +58,13 @@ def sections(
     ctx: Context,
     name: str,
     found: Container | None,
-    config: Sequence[Any] | Mapping[str, Any] | Unset,
     nics: Sequence[Mapping[str, Any]] | Unset,
-    limits: Mapping[str, Any] | Unset,
-    autostart: bool | Mapping[str, Any] | Unset,
-    mounts: Sequence[Mapping[str, Any]] | Unset,
-    hostname: str | Unset,
+    given: Mapping[str, Any],
 ) -> tuple[Section, ...]:
     """All that the file must say. LxcError where an argument is wrong or two of them name the same key."""
     own: list[tuple[str, Section]] = []
+    limits, autostart, hostname = given["limits"], given["autostart"], given["hostname"]
+    mounts, config = given["mounts"], given["config"]
     if not isinstance(limits, Unset):
         own += [("limits", section) for section in lxc.limit_sections(limits)]
     if not isinstance(autostart, Unset):
@@ -147,6 +145,8 @@ def seen(
         current = replace(current, ssh_keys=inner.keys(root, wish.ssh_keys))
     if leases:
         current = replace(current, leases={lease_key(one): one.address if one.held else None for one in leases})
+    if not isinstance(wish.state, Unset):
+        current = replace(current, state=found.state.lower())
     if not isinstance(wish.outdated, Unset):
         current = replace(current, outdated=old)
     return wish, current
@@ -160,18 +160,10 @@ def _hostname(name: str, hostname: object) -> str:
     return text
 
 
-def creation(
-    ctx: Context,
-    name: str,
-    folder: str,
-    template: str | Unset,
-    release: str | Unset,
-    options: Mapping[str, Any] | Unset,
-    rootfs: str | Unset,
-    rootfs_hash: str | Unset,
-    timeout: float,
-) -> tuple[str, Call] | str:
+def creation(ctx: Context, name: str, folder: str, given: Mapping[str, Any]) -> tuple[str, Call] | str:
     """From what the container is made, and how; or why that can't be said yet."""
+    template, release, options = given["template"], given["release"], given["options"]
+    rootfs, rootfs_hash, timeout = given["rootfs"], given["rootfs_hash"], given["timeout"]
     if isinstance(template, Unset) == isinstance(rootfs, Unset):
         raise LxcError(f"{name}: there is no such container; say what to make it from, by `template` or by `rootfs`")
     if isinstance(template, str):

@@ -31,6 +31,7 @@ class Guest:
     leases: Mapping[str, str | None] | Unset = UNSET  # its addresses of virtual networks
     files: Mapping[str, str | None] | Unset = UNSET  # in its root
     ssh_keys: tuple[str, ...] | Unset = UNSET  # that let root in
+    state: str | Unset = UNSET  # "running", "stopped", "frozen", or LXC's words for what lies between
 
 
 Value = TypeVar("Value")
@@ -52,6 +53,15 @@ def lease_steps(ctx: Context, name: str, leases: Sequence[Lease]) -> Iterator[St
         if not lease.held:
             do = call(vnet.lease, ctx, lease.vnet, name, lease.nic, lease.address)
             yield Step(f"lease {lease.address} of {lease.vnet} for {name}", None, lease.address, do=do)
+
+
+def start_steps(name: str, folder: str, found: Container | None, timeout: float) -> Iterator[Step]:
+    """The start of the container as it was FOUND, after all else that is done to it."""
+    state = found.state if found is not None else "STOPPED"
+    if state != "RUNNING":
+        verb = "unfreeze" if state == "FROZEN" else "start"
+        do = call(lxc.start, name, path=folder, timeout=timeout)
+        yield Step(f"{verb} container {name}", state.lower(), "running", do=do)
 
 
 def steps(

@@ -22,10 +22,15 @@ from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import reaction, state
 from saltern.errors import nearest
 from states import _lxc_look as look
-from states._lxc_plan import Guest, lease_key, lease_steps, observed, steps
+from states._lxc_plan import Guest, lease_key, lease_steps, observed, start_steps, steps
 
 SETTLE_S = 5.0  # a container that starts or stops by itself meanwhile
 CREATE_S = 1800.0
+START_S = 60.0
+MANAGED = (  # the arguments that say what a container is; the others, how it becomes so
+    *("template", "release", "options", "rootfs", "rootfs_hash", "config", "interfaces", "network", "limits"),
+    *("autostart", "mounts", "hostname", "dns", "ssh_keys", "files"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,68 +92,54 @@ def present(
     restart: a running container takes a new configuration at its next start; `if-needed` restarts it for that.
     path: where containers are (default: the system's, /var/lib/lxc). timeout: of the making, in seconds.
     """
-    file.container_name(name)
-    folder = _folder(path)
-    if not tools.installed():
-        return Plan(None, Guest({}), unknown="LXC is not installed on this node (the package is lxc)")
-    if not isinstance(interfaces, Unset) and not isinstance(network, Unset):
-        raise LxcError(f"{name}: interfaces and network are the same: give one of them")
-    found = lxc.get(name, folder)
-    nics, leases = look.leased(ctx, name, network if isinstance(interfaces, Unset) else interfaces)
-    sections = look.sections(ctx, name, found, config, nics, limits, autostart, mounts, hostname)
-    texts = look.files(name, files, dns, hostname, leases)
-    limits_now = live.wanted(sections, lxc.is_unified()) if found and found.state == "RUNNING" else {}
-    wish = replace(
-        observed(sections, None),
-        outdated=False if restart == "if-needed" else UNSET,
-        leases={lease_key(one): one.address for one in leases} or UNSET,
-        files={path: text for path, (text, _) in texts.items()} or UNSET,
-        ssh_keys=look.keys(name, ssh_keys),
-        limits=limits_now or UNSET,
-    )
-    old = found is not None and lxc.outdated(name, found, folder)
-    current = None
-    if found is not None:
-        wish, current = look.seen(name, folder, found, sections, wish, leases, old)
-    how = None
-    if found is None:
-        made = look.creation(ctx, name, folder, template, release, options, rootfs, rootfs_hash, timeout)
-        if isinstance(made, str):
-            return Plan(current, wish, unknown=made)
-        how = made
-    if (why := look.unusable(name, folder, sections)) is not None:
-        return Plan(current, wish, unknown=why)
-    comment = (
-        f"{name} runs since before its configuration was changed, which takes effect at its next start" if old else None
-    )
-    todo = [
-        *lease_steps(ctx, name, leases),
-        *steps(name, folder, found, current, wish, sections, how, texts),
-    ]
-    return Plan(current, wish, todo, comment=comment)
+    return _plan(ctx, name, UNSET, locals())
 
 
 @state
-def running(ctx: Context, name: str, *, path: str | Unset = UNSET, timeout: float = 60.0) -> Plan:
-    """The container NAME runs. With `watch` it is restarted when what it watches changed.
+def running(
+    ctx: Context,
+    name: str,
+    *,
+    template: str | Unset = UNSET,
+    release: str | Unset = UNSET,
+    options: Mapping[str, Any] | Unset = UNSET,
+    rootfs: str | Unset = UNSET,
+    rootfs_hash: str | Unset = UNSET,
+    config: Sequence[Any] | Mapping[str, Any] | Unset = UNSET,
+    interfaces: Sequence[Mapping[str, Any]] | Unset = UNSET,
+    network: Sequence[Mapping[str, Any]] | Unset = UNSET,
+    limits: Mapping[str, Any] | Unset = UNSET,
+    autostart: bool | Mapping[str, Any] | Unset = UNSET,
+    mounts: Sequence[Mapping[str, Any]] | Unset = UNSET,
+    hostname: str | Unset = UNSET,
+    dns: Sequence[str] | Unset = UNSET,
+    ssh_keys: Sequence[str] | Unset = UNSET,
+    files: Mapping[str, Any] | Unset = UNSET,
+    restart: Literal["never", "if-needed"] = "never",
+    path: str | Unset = UNSET,
+    timeout: float = START_S,
+) -> Plan:
+    """The container NAME is there with this configuration, and runs. With `watch` it is restarted when what it watches
+    changed.
 
+    Without other arguments a container that is there is just started. The arguments are those of `lxc.present`.
     timeout: how long, in seconds, its start (and, in a restart, its end) may take.
     """
+    if any(not isinstance(value, Unset) for key, value in locals().items() if key in MANAGED):
+        return _plan(ctx, name, timeout, {**locals(), "timeout": CREATE_S})
     file.container_name(name)
     folder = _folder(path)
     found = _read(name, folder)
     if found is None:
         return Plan(None, Life("running"), unknown=_no_container(name, folder))
     current, wish = Life(found.state.lower()), Life("running")
-    verb = "unfreeze" if found.state == "FROZEN" else "start"
-    step = Step(
-        f"{verb} container {name}", current.state, "running", do=call(lxc.start, name, path=folder, timeout=timeout)
-    )
-    return Plan(current, wish, [] if current == wish else [step], settle_s=SETTLE_S)
+    return Plan(current, wish, start_steps(name, folder, found, timeout), settle_s=SETTLE_S)
 
 
 @reaction(to=running)
-def restarted(ctx: Context, name: str, *, path: str | Unset = UNSET, timeout: float = 60.0) -> Iterator[Step]:
+def restarted(
+    ctx: Context, name: str, *, path: str | Unset = UNSET, timeout: float = START_S, **_configuration: Any
+) -> Iterator[Step]:
     """Restart it, unless this very run starts it."""
     folder = _folder(path)
     found = _read(name, folder)
@@ -185,6 +176,55 @@ def absent(ctx: Context, name: str, *, stop: bool = False, path: str | Unset = U
         why = f"the container {name} runs, so it is not deleted; stop it first (lxc.stopped), or say stop: true"
         return Plan(current, None, unknown=why)
     return Plan(current if found or leases else None, None, _gone(ctx, name, folder, current, timeout))
+
+
+def _plan(ctx: Context, name: str, start_s: float | Unset, given: Mapping[str, Any]) -> Plan:
+    """The plan of `present` with the arguments GIVEN; START_S: how long its start may take, where it is to run too."""
+    file.container_name(name)
+    folder = _folder(given["path"])
+    restart = given["restart"]
+    if not tools.installed():
+        return Plan(None, Guest({}), unknown="LXC is not installed on this node (the package is lxc)")
+    nics = given["network"] if isinstance(given["interfaces"], Unset) else given["interfaces"]
+    if nics is given["interfaces"] and not isinstance(given["network"], Unset):
+        raise LxcError(f"{name}: interfaces and network are the same: give one of them")
+    found = lxc.get(name, folder)
+    nics, leases = look.leased(ctx, name, nics)
+    sections = look.sections(ctx, name, found, nics, given)
+    texts = look.files(name, given["files"], given["dns"], given["hostname"], leases)
+    limits_now = live.wanted(sections, lxc.is_unified()) if found and found.state == "RUNNING" else {}
+    wish = replace(
+        observed(sections, None),
+        outdated=False if restart == "if-needed" else UNSET,
+        leases={lease_key(one): one.address for one in leases} or UNSET,
+        files={path: text for path, (text, _) in texts.items()} or UNSET,
+        ssh_keys=look.keys(name, given["ssh_keys"]),
+        limits=limits_now or UNSET,
+        state=UNSET if isinstance(start_s, Unset) else "running",
+    )
+    old = found is not None and lxc.outdated(name, found, folder)
+    current = None
+    if found is not None:
+        wish, current = look.seen(name, folder, found, sections, wish, leases, old)
+    how = None
+    if found is None:
+        made = look.creation(ctx, name, folder, given)
+        if isinstance(made, str):
+            return Plan(current, wish, unknown=made)
+        how = made
+    if (why := look.unusable(name, folder, sections)) is not None:
+        return Plan(current, wish, unknown=why)
+    comment = (
+        f"{name} runs since before its configuration was changed, which takes effect at its next start" if old else None
+    )
+    todo = [
+        *lease_steps(ctx, name, leases),
+        *steps(name, folder, found, current, wish, sections, how, texts),
+    ]
+    if isinstance(start_s, Unset):
+        return Plan(current, wish, todo, comment=comment)
+    todo += start_steps(name, folder, found, start_s)
+    return Plan(current, wish, todo, settle_s=SETTLE_S, comment=comment)
 
 
 def _gone(ctx: Context, name: str, folder: str, current: Left, timeout: float) -> Iterator[Step]:

@@ -401,3 +401,15 @@ def test_a_macvlan_gets_its_address_and_order_and_delay_are_those_of_the_boot(no
     assert file.values(node.text(), "lxc.start.delay") == ("3",)
     node.apply(running, NAME, path=node.path)
     assert "inet 10.213.43.9/24" in node.inside("/bin/ip", "addr", "show", "eth0")
+
+
+def test_running_with_a_configuration_makes_configures_and_starts_in_one(node: Lxc) -> None:
+    files = {"/etc/init.d/rcS": {"contents": "#!/bin/sh", "mode": "0755"}}
+    arguments = node.arguments(interfaces=[], files=files)
+    plan = node.plan(running, NAME, **arguments)
+    said = node.apply(running, NAME, **arguments)
+    assert said == [step.sentence for step in plan.steps]
+    assert [sentence.split()[0] for sentence in said] == ["create", "write", "write", "start"]
+    assert node.shown() == "RUNNING"
+    subprocess.run(["lxc-stop", "-k", "-P", node.path, "-n", NAME], check=True, timeout=30)
+    assert node.apply(running, NAME, **arguments) == [f"start container {NAME}"]
