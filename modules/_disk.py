@@ -12,7 +12,7 @@ import os
 import struct
 from dataclasses import dataclass
 
-from modules import _disk_notes, _owner, _qemu_img, _safe, _sizes, image
+from modules import _disk_notes, _identity, _qemu_img, _safe, _sizes, file, image
 from modules._disk_notes import Note
 from modules._qcow2 import BadImage
 from saltern.context import Context
@@ -67,7 +67,8 @@ def in_use(path: str) -> bool:
     """Whether QEMU or qemu-img has the disk or image at PATH open, here or on another node of the same datastore (NFS
     passes locks on). False where there is no such file."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with _identity.reading(path):
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
@@ -95,7 +96,7 @@ def standing_on(path: str, notes: str) -> list[str]:
 
 def _same(one: str, other: str) -> bool:
     try:
-        return one == other or os.path.samefile(one, other)
+        return one == other or os.path.samestat(_identity.status(one), _identity.status(other))
     except OSError:
         return False
 
@@ -140,7 +141,7 @@ def make(
             raise DiskError(f"{path}: a disk without an image needs a size")
         _qemu_img.create(path, format, size)
     else:
-        made = os.stat(image_path)
+        made = _identity.status(image_path)
         if format == "qcow2" and not persistent:
             _qemu_img.create_overlay(path, image_path, image_format or "qcow2", size)
         else:
@@ -149,7 +150,7 @@ def make(
         notes,
         Note(
             path=path,
-            inode=os.stat(path).st_ino,
+            inode=_identity.status(path).st_ino,
             format=format,
             persistent=persistent,
             image=image_path,
@@ -181,12 +182,7 @@ def set_owner(
     path: str, *, user: str | int | None = None, group: str | int | None = None, mode: str | int | None = None
 ) -> bool:
     """Give the disk PATH an owner, group and MODE; None leaves one as it is."""
-    _safe.set_attributes(
-        path,
-        uid=None if user is None else _owner.uid(user),
-        gid=None if group is None else _owner.gid(group),
-        mode=None if mode is None else _owner.bits(mode),
-    )
+    file.set_attributes(path, user=user, group=group, mode=mode)
     return True
 
 
@@ -232,7 +228,7 @@ def delete(path: str, *, notes: str) -> bool:
         raise DiskError(f"{path} is in use and is not deleted; stop its guest first")
     if others := standing_on(path, notes):
         raise DiskError(f"{path} is not deleted: {', '.join(others)} stand on it")
-    with _safe.parent_of(path, follow=False) as (folder, name):
+    with _identity.within(os.path.dirname(path)), _safe.parent_of(path, follow=False) as (folder, name):
         os.unlink(name, dir_fd=folder)
         _safe.sync_folder(folder)
     _disk_notes.drop(notes, path)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
-from modules import _safe
+from modules import _identity, _safe
 
 _MOST_BYTES = 1 << 16
 
@@ -41,7 +41,7 @@ def find(folder: str, path: str) -> Note | None:
     if note is None or note.path != path:
         return None
     try:
-        return note if os.stat(path).st_ino == note.inode else None
+        return note if _identity.status(path).st_ino == note.inode else None
     except OSError:
         return None
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _image_note, _qcow2, _qemu_img, image
+from modules import _identity, _image_note, _qcow2, _qemu_img, image
 from modules._image_note import Note
 from modules._image_source import Digest, digest_of
 from modules._qcow2 import BadImage
@@ -84,7 +84,8 @@ def _bring(job: Job, folder: int, tell: Tell) -> list[Digest]:
     fd = os.open("source", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
     done, next_mark = 0, 0.0
     try:
-        total, chunks = _opened(job)
+        with _identity.as_myself():
+            total, chunks = _opened(job)
         _room(folder, total or 0, job.target)
         for chunk in chunks:
             for each in sums.values():
@@ -131,7 +132,8 @@ def _file(path: str) -> tuple[int, Iterator[bytes]]:
     import stat
 
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with _identity.reading(path):
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise ImageError(f"the source {path} can't be read: {error.strerror}") from None
     file = os.fdopen(fd, "rb", buffering=0)

@@ -11,7 +11,7 @@ import os
 from contextlib import suppress
 from typing import NamedTuple
 
-from modules import _safe
+from modules import _identity, _safe
 
 _MOST_BYTES = 4096
 
@@ -33,7 +33,8 @@ def file_of(path: str) -> str:
 def find(path: str, status: os.stat_result) -> Note | None:
     """The note on the image PATH that has STATUS now; None where there is none, or none of these contents."""
     try:
-        fd = os.open(file_of(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with _identity.reading(file_of(path)):
+            fd = os.open(file_of(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:
@@ -51,17 +52,22 @@ def find(path: str, status: os.stat_result) -> Note | None:
 
 def write(path: str, note: Note) -> None:
     """Note what the image PATH, as it is now, was made of."""
-    status = os.lstat(path)
+    status = _identity.status(path, follow=False)
     found = {
         "origins": list(note.origins),
         "format": note.format,
         "size": status.st_size,
         "mtime_ns": status.st_mtime_ns,
     }
-    _safe.write(file_of(path), [json.dumps(found).encode() + b"\n"], mode=0o644, follow=False)
+    with _identity.within(os.path.dirname(path)):
+        _safe.write(file_of(path), [json.dumps(found).encode() + b"\n"], mode=0o644, follow=False)
 
 
 def remove(path: str) -> None:
     """Remove the note on the image PATH."""
-    with suppress(FileNotFoundError), _safe.parent_of(file_of(path), follow=False) as (folder, name):
+    with (
+        suppress(FileNotFoundError),
+        _identity.within(os.path.dirname(path)),
+        _safe.parent_of(file_of(path), follow=False) as (folder, name),
+    ):
         os.unlink(name, dir_fd=folder)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from modules import _safe, image
+from modules import _identity, _owner, _safe, image
 from modules._qcow2 import BadImage
 from modules._run import run
 from saltern.errors import PermanentError, nearest
@@ -78,7 +78,7 @@ def resize(path: str, format: str, size: int) -> None:
     if size < found.virtual_size:
         raise ImageError(f"{target} has {found.virtual_size} bytes and is never made smaller (to {size})")
     if size > found.virtual_size:
-        with _safe.parent_of(target, follow=True) as (folder, name):
+        with _identity.writing(target), _safe.parent_of(target, follow=True) as (folder, name):
             _qemu_img(["resize", "-q", "-f", format, "--", f"./{name}", str(size)], folder, size, target)
 
 
@@ -106,6 +106,9 @@ def convert_into(
     """Convert the image SOURCE (an absolute path, or `./NAME` in FOLDER) to the file NAME in the private FOLDER. TOLD
     is the image's name in errors."""
     path = f"/proc/self/fd/{folder}/{source[2:]}" if source.startswith("./") else source
+    owner = _identity.current()
+    if owner is not None and os.path.exists(path) and not os.access(path, os.R_OK, effective_ids=True):
+        raise ImageError(f"{told} can't be made: {source} can't be read by {owner.name}, who makes what is there")
     found = image.info(path, _format(source_format))
     if found is None:
         raise ImageError(f"there is no image {source}")
@@ -119,8 +122,8 @@ def convert_into(
 @contextmanager
 def private(target: str) -> Iterator[int]:
     """A descriptor of a new folder beside TARGET that only this user may enter; it goes with all that is in it. Its
-    descriptor is a working folder for programs too."""
-    with _safe.parent_of(target, follow=False) as (parent, _):
+    descriptor is a working folder for programs too. Within, this thread is who may write there (`_identity`)."""
+    with _identity.within(os.path.dirname(target)), _safe.parent_of(target, follow=False) as (parent, _):
         _sweep(parent)
         name = f"{_PRIVATE}{os.urandom(8).hex()}"
         try:
@@ -194,8 +197,7 @@ def place(
     already, unless REPLACE. UID, GID and MODE (None: as it is) are given to it before."""
     fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     try:
-        if uid is not None or gid is not None:
-            os.fchown(fd, -1 if uid is None else uid, -1 if gid is None else gid)
+        _give(fd, uid, gid, target)
         if mode is not None:
             os.fchmod(fd, mode)
         os.fsync(fd)
@@ -210,6 +212,24 @@ def place(
             except FileExistsError:
                 raise ImageError(f"{target} is there already, and it is not overwritten") from None
         _safe.sync_folder(parent)
+
+
+def _give(fd: int, uid: int | None, gid: int | None, target: str) -> None:
+    """Give the file FD the owner UID and the group GID, unless it has them."""
+    found, owner = os.fstat(fd), _identity.current()
+    if uid in (None, found.st_uid) and gid in (None, found.st_gid):
+        return
+    try:
+        os.fchown(fd, -1 if uid is None else uid, -1 if gid is None else gid)
+    except PermissionError:
+        if owner is None:
+            raise
+        wished = f"{_owner.user_name(found.st_uid if uid is None else uid)}"
+        wished += f":{_owner.group_name(found.st_gid if gid is None else gid)}"
+        raise ImageError(
+            f"{target} can't be given to {wished}: its server lets only {owner.name} write there, so what is made "
+            f"is {owner.name}'s, of the group {_owner.group_name(found.st_gid)}"
+        ) from None
 
 
 def output(words: list[str], folder: int, told: str) -> str:
@@ -246,8 +266,15 @@ def _told(error: OSError, target: str) -> ImageError:
         return NoSpace(f"{target}: no space is left in {os.path.dirname(target)}")
     more = ""
     if error.errno in (errno.EACCES, errno.EPERM):
-        more = "; where an NFS server squashes root, its export needs no_root_squash or another owner of the directory"
+        more = _denied()
     return ImageError(f"{target} can't be written: {error.strerror}{more}")
+
+
+def _denied() -> str:
+    owner = _identity.current()
+    if owner is not None:
+        return f", not even by {owner.name}, who owns the directory: its server refuses it, or it is exported `ro`"
+    return "; where an NFS server squashes root, the directory must belong to the user who shall own what is made there"
 
 
 def _format(format: str) -> str:
@@ -264,6 +291,6 @@ def _size(size: int) -> int:
 
 def _new(path: str) -> str:
     target = _safe.absolute(path)
-    if os.path.lexists(target):
+    if _identity.is_there(target):
         raise ImageError(f"{target} is there already, and it is not overwritten")
     return target

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from modules import _identity
 from saltern.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -56,13 +57,16 @@ def run(
     """Run ARGV in a session of its own and wait. ENV is added to this process's environment (LC_ALL stays as given
     there). Output is UTF-8, undecodable bytes replaced, cut after OUTPUT_BYTES and then said to be cut; MERGE puts
     errors into the output. After TIMEOUT_S seconds (None: never) its whole process group is killed, and what has not
-    ended ENDED_S after that is left behind. PASS_FDS are descriptors that the program inherits.
+    ended ENDED_S after that is left behind. PASS_FDS are descriptors that the program inherits. Where USER is not
+    given, the program runs as whom this thread has taken on (`_identity`), if anybody.
 
     CommandError where the program can't be started.
     """
     import subprocess
     import threading
 
+    if user is None and (owner := _identity.current()) is not None:
+        user, group, groups = owner.uid, owner.gid, ()
     pipe = subprocess.PIPE
     try:
         process = subprocess.Popen(

@@ -270,7 +270,7 @@ def _set(fd: int, uid: int | None, gid: int | None, mode: int | None) -> None:
     here = f"/proc/self/fd/{fd}"  # the way to the thing itself that a descriptor opened with O_PATH offers
     if stat.S_ISLNK(status.st_mode):
         raise UnsafePath("a symbolic link has no permissions of its own")
-    if uid is not None or gid is not None:
+    if uid not in (None, status.st_uid) or gid not in (None, status.st_gid):
         os.chown(here, -1 if uid is None else uid, -1 if gid is None else gid)
         if mode is None and stat.S_IMODE(status.st_mode) & 0o6000:
             mode = stat.S_IMODE(status.st_mode)

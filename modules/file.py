@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from modules import _owner, _remove, _safe
+from modules import _identity, _owner, _remove, _safe
 from modules._contents import Contents
 from modules._contents import read as read_contents
 from saltern.errors import PermanentError
@@ -188,7 +188,8 @@ def held(path: str, size: int, wished: Contents | None = None) -> Contents:
 def _opened(path: str) -> int:
     """PATH, open for reading; never waits on a pipe. FileError where it is missing or no file."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with _identity.reading(path):
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise FileError(f"{path}: {error.strerror}") from None
     mode = os.fstat(fd).st_mode
@@ -263,7 +264,7 @@ def set_attributes(
     follow_symlinks: bool = True,
 ) -> bool:
     """Give PATH an owner, group and MODE; None leaves one as it is."""
-    with _Worded(path):
+    with _Worded(path), _identity.writing(path):
         _safe.set_attributes(
             path,
             uid=None if user is None else _owner.uid(user),

@@ -6,7 +6,7 @@ import os
 import stat
 from dataclasses import dataclass
 
-from modules import _image_note, _owner, _qcow2, _safe
+from modules import _identity, _image_note, _owner, _qcow2, _safe
 from modules._qcow2 import BadImage
 from saltern.context import Context
 from saltern.marks import acting, reading
@@ -42,7 +42,8 @@ def info(path: str, format: str | None = None) -> Image | None:
     target = _safe.absolute(path)
     try:
         # O_NONBLOCK: a named pipe must not keep us waiting
-        fd = os.open(target, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with _identity.reading(target):
+            fd = os.open(target, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
@@ -141,7 +142,7 @@ def note(target: str, origins: tuple[str, ...], format: str) -> None:
 def remove(target: str) -> None:
     """Delete the image TARGET, and what was noted of it."""
     path = _safe.absolute(target)
-    with _safe.parent_of(path, follow=False) as (folder, name):
+    with _identity.within(os.path.dirname(path)), _safe.parent_of(path, follow=False) as (folder, name):
         os.unlink(name, dir_fd=folder)
         _safe.sync_folder(folder)
     _image_note.remove(path)

@@ -7,12 +7,13 @@ One that is made of an image without `persistent` goes with its guest; the image
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from modules import _disk as disk
-from modules import _disk_notes, _owner, _sizes, _virt_volume, image
+from modules import _disk_notes, _identity, _owner, _sizes, _virt_volume, image
 from modules._datastores import DatastoreError
 from modules._disk import Disk, DiskError
 from modules._disk_notes import Note
@@ -98,7 +99,7 @@ def present(
             return Plan(None, wish, unknown=missing)
         return Plan(None, wish, steps(None, wish, _making(path, notes, persistent, source, wanted)))
     _kept(path, found, wish, note)
-    have = _file.observed(os.stat(path), attributes) or attributes
+    have = _file.observed(_identity.status(path), attributes) or attributes
     lasts = note.persistent if note is not None else UNSET
     current = File(found.format, found.size, found.below, lasts, have.user, have.group, have.mode)
     guest = None
@@ -148,14 +149,14 @@ def absent(
         path, notes = _place(ctx, name, datastore), disk.notes_folder(ctx)
     except DatastoreError as error:
         return Plan(None, None, unknown=str(error))
-    if not os.path.lexists(path):
+    if not _identity.is_there(path):
         return Plan(None, None, comment=f"there is no disk {path}")
     note = _disk_notes.find(notes, path)
     if note is None and not force:
         raise DiskError(f"{path} was not made by this node, so it is not deleted; `force: true` deletes it")
     if note is not None and note.persistent and not persistent:
         raise DiskError(f"{path} is persistent, so it is not deleted; say `persistent: true` here too")
-    if not os.path.isfile(path) or os.path.islink(path):
+    if not stat.S_ISREG(_identity.status(path, follow=False).st_mode):
         raise DiskError(f"{path} is no file")
     if others := disk.standing_on(path, notes):
         raise DiskError(f"{path} is not deleted: {', '.join(others)} stand on it")
@@ -268,7 +269,7 @@ def _warning(path: str, note: Note | None) -> str | None:
     if note is None or note.image is None or note.persistent or note.format != "qcow2":
         return None
     try:
-        now = os.stat(note.image)
+        now = _identity.status(note.image)
     except OSError:
         return None
     if (now.st_size, now.st_mtime_ns) == (note.image_size, note.image_mtime_ns):
@@ -279,11 +280,11 @@ def _warning(path: str, note: Note | None) -> str | None:
 
 
 def _missing(path: str, source: str | None) -> str | None:
-    if not os.path.isdir(os.path.dirname(path)):
+    if not _identity.exists(os.path.dirname(path)):
         return f"there is no directory {os.path.dirname(path)} on this node"
-    if os.path.lexists(path):
+    if _identity.is_there(path):
         raise DiskError(f"{path} is there and is no file")
-    if source is not None and not os.path.exists(source):
+    if source is not None and not _identity.exists(source):
         return f"there is no image {source} on this node"
     return None
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from modules import _image_note, _safe, disk, file, image
+from modules import _identity, _image_note, _safe, disk, file, image
 from modules import _image_source as sources
 from modules._datastores import DatastoreError
 from modules._image_source import Digest
@@ -86,10 +86,10 @@ def present(
     target = convert_to if isinstance(convert_to, str) else format
     wish = File(origin or UNSET, target, True, attributes.user, attributes.group, attributes.mode)
     try:
-        status = os.lstat(path)
+        status = _identity.status(path, follow=False)
     except FileNotFoundError:
         missing = None if origin else f"there is no file {source} on this node"
-        if not os.path.isdir(os.path.dirname(path)):
+        if not _identity.exists(os.path.dirname(path)):
             missing = f"there is no directory {os.path.dirname(path)} on this node"
         how = Making(ctx, path, source, digest, _text(format), _text(convert_to), timeout)
         return Plan(None, wish, steps(None, wish, how), unknown=missing)
@@ -140,7 +140,7 @@ def absent(ctx: Context, name: str, *, datastore: str | int | None = None) -> Pl
     except DatastoreError as error:
         return Plan(None, None, unknown=str(error))
     try:
-        status = os.lstat(path)
+        status = _identity.status(path, follow=False)
     except FileNotFoundError:
         return Plan(None, None, comment=f"there is no image {path}")
     if stat.S_ISDIR(status.st_mode):
@@ -220,7 +220,7 @@ def _origin(ctx: Context, source: str, source_hash: str | Unset) -> tuple[str | 
     if given is not None:
         return str(given), str(given)
     try:
-        status = os.stat(source)
+        status = _identity.status(source)
     except OSError:
         return None, None
     return None, f"file:{status.st_size}:{status.st_mtime_ns}"
