@@ -14,6 +14,7 @@ from modules import (
     _domain_devices,
     _domain_wish,
     _domain_xml,
+    _identity,
     _kvm_probe,
     _libvirt,
     _virt_read,
