@@ -69,6 +69,10 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[str, Any]]] = {
         "ad_select": ("ad_select", str),
         "primary_reselect": ("primary_reselect", str),
         "fail_over_mac": ("fail_over_mac", str),
+        "arp_interval": ("arp_interval", number),
+        "arp_ip_target": ("arp_ip_target", ",".join),
+        "arp_validate": ("arp_validate", str),
+        "primary": ("", lambda member: ""),  # said once it is a member
     },
     "vlan": {"protocol": ("protocol", str), "id": ("id", number)},
     "macvlan": {"mode": ("mode", str)},
@@ -78,6 +82,10 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[str, Any]]] = {
         "group": ("group", str),
         "local": ("local", str),
         "port": ("dstport", number),
+        "learning": ("", lambda learns: "learning" if learns else "nolearning"),
+        "ttl": ("ttl", number),
+        "tos": ("tos", number),
+        "source_ports": ("srcport", "{0[0]} {0[1]}".format),
     },
     "veth": {"peer": ("peer name", str)},
     "link": {},
@@ -136,7 +144,9 @@ def _making(keep: Keep) -> Iterator[str]:
     if keep.parent:
         yield f"pre-up ip link set dev {keep.parent} up"
     words = _OPTIONS[keep.kind]
-    given = [f"{words[option][0]} {words[option][1](value)}" for option, value in _sorted(keep)]
+    given = [
+        text for option, value in _sorted(keep) if (text := f"{words[option][0]} {words[option][1](value)}".strip())
+    ]
     on = f"link {plain(keep.parent)} " if keep.parent and keep.kind != "vxlan" else ""
     given += [f"dev {keep.parent}"] if keep.parent and keep.kind == "vxlan" else []
     made = " ".join([f"ip link add {on}name {name} type {keep.kind}", *given])
@@ -167,6 +177,8 @@ def _setting(keep: Keep) -> Iterator[str]:
     if keep.kind == "bond":
         for part in keep.parts:
             yield f"pre-up ip link set dev {part} down && ip link set dev {part} master {name} || true"
+    if keep.kind == "bond" and "primary" in keep.options:
+        yield f"pre-up ip link set dev {name} type bond primary {plain(keep.options['primary'])} || true"
     if keep.mtu and keep.kind == "bond":
         yield f"pre-up ip link set dev {name} mtu {keep.mtu}"
     if keep.creates or (keep.up and keep.kind == "link"):

@@ -76,6 +76,10 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[str, Callable[[Any], str]]]] = {
         "ad_select": ("AdSelect", str),
         "primary_reselect": ("PrimaryReselectPolicy", str),
         "fail_over_mac": ("FailOverMACPolicy", str),
+        "arp_interval": ("ARPIntervalSec", "{}ms".format),
+        "arp_ip_target": ("ARPIPTargets", " ".join),
+        "arp_validate": ("ARPValidate", str),
+        "primary": ("", str),  # said by the member
     },
     "vlan": {"id": ("Id", str), "protocol": ("Protocol", str)},
     "macvlan": {"mode": ("Mode", str)},
@@ -85,6 +89,10 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[str, Callable[[Any], str]]]] = {
         "group": ("Group", str),
         "local": ("Local", str),
         "port": ("DestinationPort", str),
+        "learning": ("MacLearning", yes),
+        "ttl": ("TTL", str),
+        "tos": ("TOS", str),
+        "source_ports": ("PortRange", "{0[0]}-{0[1]}".format),
     },
     "veth": {"peer": ("Name", str)},
     "link": {},
@@ -117,6 +125,8 @@ def render(keep: Keep, base: Base = own_base) -> dict[str, str]:
     """The texts that keep KEEP, by path. BASE: the file name of the `.network` of an interface. Pure."""
     unknown_options(keep, _OPTIONS[keep.kind], _PORT_OPTIONS, MANAGER)
     _check_vlans(keep)
+    if keep.options.get("arp_validate") in ("filter", "filter_active", "filter_backup"):
+        raise inexpressible(MANAGER, f"arp_validate {keep.options['arp_validate']} of the bond {keep.name}")
     texts: dict[str, str] = {}
     drop = _drop(keep.kind, keep.name)
 
@@ -132,7 +142,8 @@ def render(keep: Keep, base: Base = own_base) -> dict[str, str]:
     if keep.parent and keep.kind in _ATTACHED:
         put(keep.parent, {"Network": [f"{_ATTACHED[keep.kind]}={keep.name}"]})
     for part in keep.parts:
-        put(part, {"Network": [f"{_ENSLAVED[keep.kind]}={keep.name}"], **_port(keep, part)})
+        primary = ["PrimarySlave=yes"] if keep.options.get("primary") == part else []
+        put(part, {"Network": [f"{_ENSLAVED[keep.kind]}={keep.name}", *primary], **_port(keep, part)})
     if keep.kind == "veth" and isinstance(keep.options.get("peer"), str):
         put(keep.options["peer"], {"Link": [f"MTUBytes={keep.mtu}"] if keep.mtu else []})
     return texts
@@ -149,7 +160,8 @@ def _netdev(keep: Keep) -> str:
     device += [f"MACAddress={keep.mac or 'none'}"] if keep.kind in _KERNEL_MAC else []
     device += [f"MTUBytes={keep.mtu}"] if keep.mtu else []
     words = _OPTIONS[keep.kind]
-    own = [f"{words[option][0]}={words[option][1](value)}" for option, value in sorted(keep.options.items())]
+    given = [(option, value) for option, value in sorted(keep.options.items()) if words[option][0]]
+    own = [f"{words[option][0]}={words[option][1](value)}" for option, value in given]
     own += ["Independent=yes"] if keep.kind == "vxlan" and not keep.parent else []
     return _text({"NetDev": device, _SECTIONS[keep.kind]: own})
 

@@ -47,7 +47,9 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[str, Any]]] = {
         "group_fwd_mask": ("group-forward-mask", str),
     },
     "bond": {option: (option, str) for option in ("mode", "miimon", "lacp_rate", "xmit_hash_policy", "min_links")}
-    | {option: (option, str) for option in ("updelay", "downdelay", "ad_select", "primary_reselect", "fail_over_mac")},
+    | {option: (option, str) for option in ("updelay", "downdelay", "ad_select", "primary_reselect", "fail_over_mac")}
+    | {"arp_interval": ("arp_interval", str), "arp_ip_target": ("arp_ip_target", ",".join)}
+    | {"arp_validate": ("arp_validate", str), "primary": ("primary", str)},
     "vlan": {"id": ("id", str), "protocol": ("protocol", str)},
     "macvlan": {"mode": ("mode", lambda mode: {"vepa": "1", "bridge": "2", "private": "3", "passthru": "4"}[mode])},
     "vxlan": {
@@ -56,6 +58,10 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[str, Any]]] = {
         "group": ("remote", str),
         "local": ("local", str),
         "port": ("destination-port", str),
+        "learning": ("learning", _flag),
+        "ttl": ("ttl", str),
+        "tos": ("tos", str),
+        "source_ports": ("source-port-min", lambda ports: f"{ports[0]}\nsource-port-max={ports[1]}"),
     },
     "veth": {"peer": ("peer", str)},
     "link": {},

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -66,6 +68,22 @@ def test_the_files_are_planned_shown_written_and_repaired_with_the_state(ctx: Co
     drifted = converge(bridge.present, ctx, "br0", **BRIDGE, persist=manager)
     assert len(drifted.steps) == 1
     assert kept(ctx) == before
+
+
+@pytest.mark.skipif(which("nmcli") is None, reason="needs nmcli")
+def test_networkmanager_itself_reads_the_profiles_and_loses_nothing(ctx: Context) -> None:
+    ctx = replace(ctx, config=replace(ctx.config, network_persist="networkmanager"))
+    port = {"eth0": {"pvid": 5, "tagged": "10-12", "cost": 7}}
+    converge(bridge.present, ctx, "br0", **(BRIDGE | {"ports": [port], "vlan_filtering": True, "stp": False}))
+    converge(veth.present, ctx, "va", peer="vb", mtu=1400)
+    converge(route.present, ctx, "10.5.0.0/16", gateway="10.1.0.9", metric=50, table=100)
+    for text in kept(ctx).values():
+        argv = ["nmcli", "--offline", "connection", "modify", "connection.zone", ""]
+        ran = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=20, check=False)
+        assert ran.returncode == 0, ran.stderr
+        joined = ran.stdout.replace("/24,10.1.0.254", "/24\ngateway=10.1.0.254")  # it writes the gateway there
+        lost = {line for line in text.splitlines() if not line.startswith("#")} - set(joined.splitlines())
+        assert lost == set()
 
 
 @pytest.mark.parametrize("manager", MANAGERS)

@@ -33,6 +33,8 @@ eno1.43:
   vlan.present: [{parent: eno1}, {id: 43}]
 trunk.9:                                   # an id that its name does not tell
   vlan.present: [{parent: eno1}, {id: 46}, {mtu: 1400}]
+xa:
+  veth.present: [{peer: xb}]
 va:
   veth.present: [{peer: vb}]
 wa:
@@ -64,10 +66,19 @@ lab0:
   macvlan.present: [{parent: br43}, {mode: private}]
 bond7:
   bond.present: [{mode: 802.3ad}, {miimon: 100}, {lacp_rate: fast}, {xmit_hash_policy: layer3+4}, {members: [va]}]
+bond8:
+  bond.present: [{mode: active-backup}, {miimon: 100}, {updelay: 200}, {members: [xa]}, {primary: xa}]
 bond7.44:
   vlan.present: [{parent: bond7}, {id: 44}, {protocol: 802.1ad}, {addresses: [10.44.0.1/24]}]
 vx42:
-  vxlan.present: [{id: 42}, {remote: 192.168.43.9}, {local: 192.168.43.21}, {parent: br43}, {mtu: 1400}]
+  vxlan.present:
+    - id: 42
+    - remote: 192.168.43.9
+    - local: 192.168.43.21
+    - parent: br43
+    - mtu: 1400
+    - learning: false
+    - ttl: 9
 192.168.44.22/24:
   address.present: [{interface: lab0}]
 10.5.0.0/16:

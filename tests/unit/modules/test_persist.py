@@ -139,6 +139,43 @@ def test_networkmanager_gets_one_profile_of_what_several_states_say_of_an_interf
     assert networkmanager.render(BRIDGE, texts) == {p: texts[p] for p in networkmanager.render(BRIDGE, texts)}
 
 
+VXLAN = Keep(
+    kind="vxlan",
+    name="vx",
+    interface="vx",
+    parent="e",
+    options={"id": 4, "remote": "10.0.0.9", "port": 4789, "learning": False, "ttl": 9, "source_ports": (4000, 5000)},
+)
+BOND = Keep(
+    kind="bond",
+    name="b",
+    interface="b",
+    parts=("e1",),
+    options={"mode": "active-backup", "primary": "e1", "arp_interval": 50, "arp_ip_target": ("10.0.0.1", "10.0.0.2")},
+)
+
+
+@pytest.mark.parametrize(
+    ("module", "keep", "words"),
+    [
+        (networkd, VXLAN, ["MacLearning=no", "TTL=9", "PortRange=4000-5000", "DestinationPort=4789", "VXLAN=vx"]),
+        (ifupdown, VXLAN, ["id 4 remote 10.0.0.9 dstport 4789 nolearning ttl 9 srcport 4000 5000 dev e"]),
+        (
+            networkmanager,
+            VXLAN,
+            ["learning=false", "ttl=9", "source-port-min=4000", "source-port-max=5000"],
+        ),
+        (networkd, BOND, ["ARPIntervalSec=50ms", "ARPIPTargets=10.0.0.1 10.0.0.2", "PrimarySlave=yes", "Bond=b"]),
+        (ifupdown, BOND, ["arp_ip_target 10.0.0.1,10.0.0.2", "type bond primary e1"]),
+        (networkmanager, BOND, ["arp_ip_target=10.0.0.1,10.0.0.2", "primary=e1", "slave-type=bond"]),
+    ],
+)
+def test_options_are_written_in_the_words_of_each_manager(module: Any, keep: Keep, words: list[str]) -> None:
+    text = "\n".join(module.render(keep).values())
+    assert [word for word in words if word not in text] == []
+    assert "=\n" not in text.replace("[", "\n[")
+
+
 @pytest.mark.parametrize("module", [networkd, ifupdown, networkmanager])
 def test_an_option_that_a_manager_has_no_word_for_is_never_left_out(module: Any) -> None:
     with pytest.raises(Inexpressible, match="can't keep `wishful` of the vlan eno1"):
