@@ -73,8 +73,8 @@ def test_the_files_are_planned_shown_written_and_repaired_with_the_state(ctx: Co
 @pytest.mark.skipif(which("nmcli") is None, reason="needs nmcli")
 def test_networkmanager_itself_reads_the_profiles_and_loses_nothing(ctx: Context) -> None:
     ctx = replace(ctx, config=replace(ctx.config, network_persist="networkmanager"))
-    port = {"eth0": {"pvid": 5, "tagged": "10-12", "cost": 7}}
-    converge(bridge.present, ctx, "br0", **(BRIDGE | {"ports": [port], "vlan_filtering": True, "stp": False}))
+    port = {"eth0": {"hairpin": True, "cost": 7}}
+    converge(bridge.present, ctx, "br0", **(BRIDGE | {"ports": [port], "priority": 4096, "stp": False}))
     converge(veth.present, ctx, "va", peer="vb", mtu=1400)
     converge(route.present, ctx, "10.5.0.0/16", gateway="10.1.0.9", metric=50, table=100)
     for text in kept(ctx).values():
