@@ -115,7 +115,8 @@ def test_a_filer_that_is_switched_off_is_told_in_bounded_time_and_the_run_goes_o
     stores.wait_up("on-filer1")
     back = stores.returns(["saltern", "on-filer1", "state.apply"])
     assert [run.failed for run in runs(back)] == [0], failures(back)
-    node.run(["runuser", "-u", "oneadmin", "--", "touch", f"{STORE}/back"], timeout_s=60)  # the grace period is over
-    node.run(["rm", f"{STORE}/back"])
+    owner = ["runuser", "-u", "oneadmin", "--"]
+    node.run([*owner, "touch", f"{STORE}/back"], timeout_s=60)  # the grace period is over
+    node.run([*owner, "rm", f"{STORE}/back"])
     found = apply(stores, automount=False)
     assert (changed(found), failures(found)) == (set(), [])

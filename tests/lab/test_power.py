@@ -41,6 +41,6 @@ def test_a_host_without_power_is_offline_and_the_others_neither_hang_nor_change(
     cluster.wait_up("on-filer1")
     found = cluster.returns(["saltern", "*", "state.apply"])
     assert [run.failed for run in runs(found)] == [0, 0, 0], failures(found)
-    assert {minion for minion, _, _ in changed(found)} == {"on-filer1"}  # its links are gone with its power
+    assert {minion for minion, _, _ in changed(found)} <= {"on-filer1"}  # what of its network is not kept on its disk
     node = cluster.lab["on-node1"]
     assert node.run(["stat", "--format=%u", "/var/lib/one/datastores/100"], timeout_s=60).stdout == "9869\n"
