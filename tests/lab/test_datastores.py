@@ -89,6 +89,7 @@ def test_a_mount_on_use_is_one_and_stays_one(stores: Cluster) -> None:
     assert changed(apply(stores, automount=False)) == set()
 
 
+@pytest.mark.timeout(300)  # the filer boots once more
 def test_a_filer_that_is_switched_off_is_told_in_bounded_time_and_the_run_goes_on(stores: Cluster) -> None:
     node, filer = stores.lab["on-node1"], stores.lab["on-filer1"]
     assert failures(apply(stores, automount=False)) == []
