@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,6 @@ from modules import (
     _libvirt,
     _virt_read,
     cloud_init,
-    disk,
     image,
 )
 from modules import vnet as vnets
@@ -50,7 +49,6 @@ class Look:
     seed_now: Seed | None = None
     seed_wish: Seed | None = None
     unknown: str | None = None
-    notes: tuple[str, ...] = field(default=())
 
 
 def look(ctx: Context, name: str, wanted: Wanted) -> Look:
@@ -269,7 +267,10 @@ def _missing_in_libvirt(connection: Any, wanted: Wanted) -> list[str]:
         if one.pool and one.source is not None:
             pool, _, volume = one.source.partition("/")
             codes = ("VIR_ERR_NO_STORAGE_POOL", "VIR_ERR_NO_STORAGE_VOL", "VIR_ERR_OPERATION_INVALID")
-            look_up = lambda p=pool, v=volume: connection.storagePoolLookupByName(p).storageVolLookupByName(v)  # noqa: E731
-            if _libvirt.or_none(look_up, *codes) is None:
+            if _libvirt.or_none(partial(_volume, connection, pool, volume), *codes) is None:
                 said.append(f"libvirt has no volume {volume!r} in a running pool {pool!r}.")
     return said
+
+
+def _volume(connection: Any, pool: str, volume: str) -> Any:
+    return connection.storagePoolLookupByName(pool).storageVolLookupByName(volume)
