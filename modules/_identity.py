@@ -138,29 +138,43 @@ def _group(found: os.stat_result) -> int:
 
 
 def _for(path: str, need: int) -> Owner | None:
-    """Whom to take on for PATH; None: nobody, since nothing refuses us. Where PATH can't even be reached, it is who
-    owns the last directory on the way that can."""
+    """Whom to take on for PATH; None: nobody, since nothing refuses us. Where PATH can't even be reached, whoever owns
+    the last directory that can goes on from there, and does it all if that is allowed."""
     if os.geteuid() != 0:
         return None
-    reached = False
-    while True:
-        try:
-            fd = os.open(path, _HERE)
-            break
-        except PermissionError:
-            path, need, reached = os.path.dirname(path), os.X_OK, True
-            if not path:
-                return None
-        except OSError:
-            return None  # missing, or something that whoever opens it will be told
     try:
-        if _type(fd) not in TYPES:
-            return None
-        if not reached and os.access(f"/proc/self/fd/{fd}", need, effective_ids=True):
-            return None
-        return chosen(os.fstat(fd), need, path)
+        fd = os.open(path, _HERE)
+    except PermissionError:
+        return _beyond(path, need)
+    except OSError:
+        return None  # missing, or something that whoever opens it will be told
+    try:
+        return None if _type(fd) not in TYPES or _allowed(fd, need) else chosen(os.fstat(fd), need, path)
     finally:
         os.close(fd)
+
+
+def _beyond(path: str, need: int) -> Owner | None:
+    """Whom to take on for PATH, which can't be reached by who this thread is."""
+    folder = os.path.dirname(path)
+    owner = _for(folder, os.X_OK) if folder != path else None
+    if owner is None:
+        return None
+    with _as(owner):
+        try:
+            fd = os.open(path, _HERE)
+        except OSError:
+            return owner  # missing; or refused to the owner too, who will be told
+        try:
+            found = chosen(os.fstat(fd), need, path)
+            return owner if _allowed(fd, need) else found
+        finally:
+            os.close(fd)
+
+
+def _allowed(fd: int, need: int) -> bool:
+    """Whether this thread may do with the open file FD what NEED, bits of access(2), says; its server is asked."""
+    return os.access(f"/proc/self/fd/{fd}", need, effective_ids=True)
 
 
 def _type(fd: int) -> int:

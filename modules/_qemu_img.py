@@ -106,13 +106,13 @@ def convert_into(
     """Convert the image SOURCE (an absolute path, or `./NAME` in FOLDER) to the file NAME in the private FOLDER. TOLD
     is the image's name in errors."""
     path = f"/proc/self/fd/{folder}/{source[2:]}" if source.startswith("./") else source
-    owner = _identity.current()
-    if owner is not None and os.path.exists(path) and not os.access(path, os.R_OK, effective_ids=True):
-        raise ImageError(f"{told} can't be made: {source} can't be read by {owner.name}, who makes what is there")
     found = image.info(path, _format(source_format))
     if found is None:
         raise ImageError(f"there is no image {source}")
     image.refused(found, told if source.startswith("./") else source)
+    owner = _identity.current()
+    if owner is not None and not os.access(path, os.R_OK, effective_ids=True):
+        raise ImageError(f"{told} can't be made: {source} can't be read by {owner.name}, who makes what is there")
     if found.virtual_size > MAX_SIZE:
         raise BadImage(f"{told} says that it has {found.virtual_size} bytes, which is more than a disk may have")
     words = ["convert", "-q", "-f", source_format, "-O", _format(target_format), "--", source, f"./{name}"]
