@@ -15,6 +15,8 @@ from tests.lab.channel import LabError
 from tests.lab.host import Host
 from tests.lab.lab import Lab
 
+pytestmark = pytest.mark.timeout(240)  # a machine boots in each test
+
 IMAGES = "/var/lib/libvirt/images"
 KEY = "/root/guest-key"
 MAC = "52:54:00:00:46:0a"
