@@ -4,6 +4,7 @@ Such a server takes root for a stranger, so a directory of `oneadmin` with mode 
 disk of mode 0600 there can't be read. Its owner can. So what is done there is done as the owner: the thread takes that
 user's and group's identity for file accesses (setfsuid(2), setfsgid(2)), and programs that `_run` starts meanwhile run
 as that user, with no further groups. Other threads stay as they are; only one that is started meanwhile inherits it.
+Nothing should be imported meanwhile: that user may not be let into the folders where Python and Saltern lie.
 
 That happens to root alone, on NFS alone, and only where the server says (access(2)) that root may not do what is to be
 done; the user is always the owner of that very file or directory. A server that lets root in sees root.
@@ -194,7 +195,7 @@ def _as(owner: Owner | None) -> Iterator[None]:
     if owner == before:
         yield
         return
-    import subprocess  # noqa: F401 - for `_run`: our own files may be closed to the owner
+    import subprocess  # noqa: F401 - `_run` needs it, and could not import it any more
 
     try:
         _become(owner)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -29,6 +31,7 @@ from tests.integration.test_disk import qemu_with
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs root")]
 M = 1 << 20
+ROOT = Path(__file__).parents[2]
 OWNER = 59869
 GIVEN_UP = sum(1 << number for number in (0, 1, 2, 3))  # CAP_CHOWN, _DAC_OVERRIDE, _DAC_READ_SEARCH, _FOWNER
 
@@ -169,6 +172,37 @@ def test_an_image_is_made_of_what_root_alone_reads_and_noted(store: Path, tmp_pa
 def convert(source: Path, target: Path) -> None:
     with permit_acting():
         _qemu_img.convert(str(source), "raw", str(target), "qcow2", replace=True)
+
+
+FRESH = """\
+import sys
+from modules import _identity, _image_make, _qemu_img
+from modules._image_make import Job
+from saltern.marks import permit_acting
+from tests.integration.test_identity import give_up
+
+class Told:
+    def find_spec(self, name, path=None, target=None):
+        if _identity.current() is not None:
+            print("imported as the owner:", name)
+
+_identity.TYPES = frozenset({int(sys.argv[1])})
+give_up()
+for name in [name for name in sys.modules if name.partition(".")[0] in ("subprocess", "hashlib", "signal", "http")]:
+    del sys.modules[name]  # what the tests needed
+sys.meta_path.insert(0, Told())
+with permit_acting():
+    _image_make.make(Job(source="/etc/passwd", target=sys.argv[2], format="raw", convert_to="qcow2"), lambda mark: None)
+    _qemu_img.resize(sys.argv[2], "qcow2", 1 << 30)
+"""
+
+
+def test_nothing_is_imported_as_the_owner_who_may_not_see_our_folders(store: Path) -> None:
+    (type_,) = _identity.TYPES
+    words = [sys.executable, "-c", FRESH, str(type_), str(store / "i")]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert (ran.stdout, ran.stderr) == ("", "")
+    assert owned(store / "i")[0] == OWNER
 
 
 @refused
