@@ -85,9 +85,10 @@ def without(facets: Facets, keys: Iterable[str]) -> dict[str, Any]:
     return {key: value for key, value in facets.items() if key not in left_out}
 
 
-def _rank(key: str) -> tuple[int, str]:
-    """Raw XML comes last, since it has the last word; limits come before what they limit."""
-    return (2 if key == "xml" else 0 if key.startswith("max_") else 1, key)
+def _rank(key: str) -> int:
+    """Limits come before what they limit, and raw XML comes last, since it has the last word. Devices stay in the order
+    in which they are named: it is that of their places on the bus, and so of their names in the guest."""
+    return 2 if key == "xml" else 0 if key.startswith("max_") else 1
 
 
 def _mib(element: Element | None) -> float | None:

@@ -24,6 +24,7 @@ from saltern.marks import acting
 from saltern.secret import Secret
 
 POLL_S = 0.25
+ASK_AGAIN_S = 10.0  # a guest that is still booting does not see its power button
 Items = Sequence[tuple[str, Any]]
 
 
@@ -196,13 +197,16 @@ def _stop(domain: Any, name: str, timeout: float, force: bool) -> None:
         return
     if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
         domain.resume()
-    deadline = time.monotonic() + timeout
-    if timeout > 0:
-        _gone(domain.shutdown)
-    while time.monotonic() < deadline:
+    now = time.monotonic()
+    deadline, ask = now + timeout, now
+    while now < deadline:
         if not _active(domain):
             return
+        if now >= ask:
+            _gone(domain.shutdown)
+            ask = now + ASK_AGAIN_S
         time.sleep(POLL_S)
+        now = time.monotonic()
     if not force:
         raise LibvirtError(
             f"{name} did not shut down within {timeout:g} s; more `timeout`, or `force: true` to power off"

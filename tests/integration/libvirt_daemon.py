@@ -140,7 +140,9 @@ class Libvirtd:
         with self.open() as connection:
             for domain in connection.listAllDomains():
                 if domain.isActive():
-                    domain.destroy()
+                    self._kill(f"qemu/{domain.name()}.pid")  # QEMU takes its time to end when it is asked
+                    with suppress(libvirt.libvirtError):
+                        domain.destroy()
                 flags = libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
                 with suppress(libvirt.libvirtError):  # a transient one is gone already
                     domain.undefineFlags(flags | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
@@ -157,8 +159,12 @@ class Libvirtd:
                 self.clear()
         self.stop()
         for file in (self.folder / "run/libvirt").rglob("*.pid"):
-            with suppress(OSError, ValueError):
-                os.kill(int(file.read_text()), signal.SIGKILL)
+            self._kill(str(file.relative_to(self.folder / "run/libvirt")))
+
+    def _kill(self, file: str) -> None:
+        """End the process whose number is in FILE below /run/libvirt."""
+        with suppress(OSError, ValueError):
+            os.kill(int((self.folder / "run/libvirt" / file).read_text()), signal.SIGKILL)
 
 
 @contextmanager

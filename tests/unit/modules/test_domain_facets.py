@@ -170,3 +170,10 @@ def test_another_board_places_devices_anew() -> None:
     facets.write(root, {"machine": "pc"})
     assert not root.findall(".//address")
     assert not root.findall("devices/controller")
+
+
+def test_devices_come_in_the_order_in_which_they_are_named() -> None:
+    macs = ["52:54:00:00:00:09", "52:54:00:00:00:01"]
+    wished = {f"interface {mac}": Nic(mac=mac, kind="bridge", source="br0") for mac in macs}
+    root = facets.new("web1", {"memory": 64, **wished})
+    assert [one.get("address") for one in root.findall("devices/interface/mac")] == macs
