@@ -86,6 +86,10 @@ class Bundled:
             fetcher = Fetcher(identity.wire, identity.master_key, identity.host, self._files_port)
         return cache.CachedTree(cache.folder(self._config), trees, fetcher)
 
+    def renewed(self) -> Bundled:
+        """A bundle as the master makes it now."""
+        return Bundled(self._config, self._identity, b"", b"", self._files_port, self._ask)
+
     def _open(self, bundle: object) -> Opened:
         from saltern.wire import bundle as bundles
 
@@ -178,5 +182,9 @@ def context(
         jid=jid,
         progress=progress,
         ask=ask,
-        extra=offered(identity, renew),
+        extra={
+            "renew_pillar": lambda: bundled.renewed().opened.pillar,
+            "renew_grains": lambda: LazyGrains(config),
+            **offered(identity, renew),
+        },
     )

@@ -70,7 +70,12 @@ def build_context(
         jid=_jid(),
         ask=_agent_wanted if config.file_client != "local" and _has_master(config) else None,
         progress=progress or (lambda step, total, state_id: None),
-        extra={"compile_pillar": compile_pillar, **offered(None)},
+        extra={
+            "compile_pillar": compile_pillar,
+            "renew_pillar": compile_pillar,
+            "renew_grains": partial(LazyGrains, config),
+            **offered(None),
+        },
     )
 
 

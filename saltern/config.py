@@ -68,6 +68,8 @@ class Config:
     network_confirm_s: float = 40.0  # from the first step of a network transaction until it is rolled back; the way
     # back takes seconds, so the node answers again within a minute
     libvirt_uri: str = "qemu:///system"  # which libvirt makes the KVM guests of this node
+    failhard: bool = False  # whether the first state that fails ends a run
+    state_aggregate: bool | list[str] = False  # join what states of one kind do: True, or the namespaces ([pkg])
     network_persist: str = "auto"  # who keeps the network for the next boot: as the argument `persist` of a state
     module_options: dict[str, Any] = field(default_factory=dict)
 
@@ -176,6 +178,8 @@ def _checked(source: str, file: Path, kind: type[Config] | type[MasterConfig]) -
         wanted = type(getattr(defaults, key))
         if wanted is float and type(value) is int:
             value = read[key] = float(value)
+        if key in _ALSO and isinstance(value, _ALSO[key]):
+            continue
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
             raise ConfigError(f"{place}: option {key} wants {_WORDS[wanted]}, not {value!r}")
         problem = _CHECKS[key](value) if key in _CHECKS else ""
@@ -226,6 +230,8 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "keep_jobs_hours": _duration,
     "network_persist": _keeper,
 }
+
+_ALSO: dict[str, type] = {"state_aggregate": list}  # option → a further type that it may have
 
 _WORDS = {
     str: "a text",

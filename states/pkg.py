@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from modules import pkg
@@ -10,7 +10,7 @@ from modules._debian import Package, satisfies, version_of
 from modules.pkg import PackageError, checked_name
 from saltern.context import Context
 from saltern.converge.plan import Plan, Step, Unset, call
-from saltern.converge.state import state
+from saltern.converge.state import aggregate, state
 
 INSTALLED = "installed"
 
@@ -120,6 +120,27 @@ def install_steps(
     before = {name: current[name] for name in todo}
     after = {name: wish[name] for name in todo}
     yield Step(f"install {words}", before, after, do=call(pkg.install, **options))
+
+
+@aggregate(of=installed)
+def in_one_transaction(steps: Iterable[Step]) -> Iterator[Step]:
+    """One installation of all that is installed with the same options; what contradicts it (another version of the
+    same package) stays on its own."""
+    alike: dict[str, tuple[dict[str, Any], dict[str, str], list[Step]]] = {}
+    for step in steps:
+        options = dict(step.do.kwargs)
+        wanted: Mapping[str, str] = options.pop("pkgs")
+        key = repr(sorted(options.items()))
+        while any(alike[key][1].get(name, spec) != spec for name, spec in wanted.items()) if key in alike else False:
+            key += " again"
+        _, pkgs, members = alike.setdefault(key, (options, {}, []))
+        pkgs.update(wanted)
+        members.append(step)
+    for options, pkgs, members in alike.values():
+        before = {name: value for step in members for name, value in step.before.items()}
+        after = {name: value for step in members for name, value in step.after.items()}
+        words = ", ".join(f"{name} {spec}".rstrip() for name, spec in pkgs.items())
+        yield Step(f"install {words}", before, after, do=call(pkg.install, pkgs=pkgs, **options))
 
 
 def remove_steps(current: Packages, *, purge: bool) -> Iterator[Step]:

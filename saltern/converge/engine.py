@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from saltern import loader
 from saltern.context import Context
-from saltern.converge import checks, work
+from saltern.converge import checks, options, work
 from saltern.converge.notices import Notices
 from saltern.converge.requisites import REACTING, Links, has_changed
 from saltern.converge.result import RunResult, StateResult, Verdict
@@ -25,6 +26,10 @@ from saltern.kept import scope
 from saltern.marks import forbid_acting
 from saltern.runner import Caller, with_calls
 from saltern.sls.low import Low
+
+if TYPE_CHECKING:
+    from saltern.converge.joining import Joiner
+    from saltern.converge.parallel import Lanes
 
 _log = logging.getLogger(__name__)
 _CONDITIONS = frozenset({"unless", "onlyif", "creates"})
@@ -54,13 +59,23 @@ class _Run:
         self._lows, self._ctx, self._test, self._clock = lows, ctx, test, clock
         self._links = Links(lows)
         self._results: list[StateResult | None] = [None] * len(lows)
-        self._order: list[StateResult] = []
+        self._order: list[StateResult | None] = []  # None: it has its number and is still at work
+        self._lanes: Lanes | None = None
+        if not test and any(low.options.get("parallel") for low in lows):
+            from saltern.converge import parallel
+
+            self._lanes, self._ctx = parallel.Lanes(), parallel.shared(ctx)
         self._functions: dict[tuple[str, str], Callable[..., Any]] = {}
         self._contexts: dict[str, Context] = {}
         self._notices = Notices(ctx.config.paths.var / "minion" / "notices")
         self._any_change = False
         self._planning: set[int] = set()  # later states that a `prereq` asks about now
         offered = ctx.extra.get("network_transaction")
+        self._joiner: Joiner | None = None
+        if ctx.config.state_aggregate or any("aggregate" in low.options for low in lows):
+            from saltern.converge.joining import Joiner
+
+            self._joiner = Joiner(lows, ctx.config, self._unit, self._free, test=test)
         self._block = Block(ctx, offered, lows, self._contradicted, self._settled) if offered else None
 
     def all(self) -> RunResult:
@@ -70,31 +85,70 @@ class _Run:
         stopped = False
         for position, low in enumerate(self._lows):
             progress(position + 1, total, low.id)
-            result = self._timed(low, low.fun, partial(self._one, position, low))
-            self._results[position] = result
-            result = self._noticed(position, result)
-            if result.verdict.changed:
-                self._any_change = True
-            if result.verdict.result is False and low.options.get("failhard"):
+            if self._lanes is not None and self._collected(self._before(position, low)):
                 stopped = True
                 break
+            if self._lanes is None or not self._beside(position, low):
+                result = self._timed(low, low.fun, partial(self._one, position, low))
+                if self._ended(position, result):
+                    stopped = True
+                    break
+        if self._collected():
+            stopped = True
+        if self._joiner is not None:
+            for (
+                position
+            ) in self._joiner.left():  # they were carried out, so they have results, whatever stopped the run
+                low = self._lows[position]
+                self._ended(position, self._timed(low, low.fun, partial(self._one, position, low)))
         self._settle()
         if not stopped:
             for position in self._links.listening():
                 self._listen(position)
             self._settle()
-        warnings = tuple(warning for result in self._order for warning in result.verdict.warnings)
-        return RunResult(tuple(self._order), warnings)
+        if self._lanes is not None:
+            self._lanes.close()
+        results = tuple(result for result in self._order if result is not None)
+        return RunResult(results, tuple(warning for result in results for warning in result.verdict.warnings))
 
-    def _timed(self, low: Low, fun: str, do: Callable[[], Verdict]) -> StateResult:
+    def _ended(self, position: int, result: StateResult) -> bool:
+        """Take note of RESULT; whether it ends the run."""
+        low = self._lows[position]
+        self._results[position] = result
+        result = self._noticed(position, result)
+        if result.verdict.changed:
+            self._any_change = True
+        if not self._test:
+            self._afterwards(position, result)
+        return result.verdict.result is False and bool(low.options.get("failhard", self._ctx.config.failhard))
+
+    def _afterwards(self, position: int, result: StateResult) -> None:
+        """What the options of a state want after it."""
+        low, warning = result.low, None
+        if "fire_event" in low.options:
+            warning = options.fire(result, self._context(low.saltenv))
+        if result.verdict.changed and options.wants_reload(low):
+            try:
+                self._ctx = options.reloaded(low, self._ctx)
+            except SalternError as error:
+                warning = f"{low.place}: what the next states see was not reloaded: {error}"
+            self._contexts.clear()
+        if warning is not None:
+            verdict = result.verdict._replace(warnings=(*result.verdict.warnings, warning))
+            self._results[position] = self._order[result.number] = result._replace(verdict=verdict)
+
+    def _timed(self, low: Low, fun: str, do: Callable[[], Verdict], number: int | None = None) -> StateResult:
+        """What DO says, with its time, as the result with its NUMBER (None: the next)."""
+        if number is None:
+            number = len(self._order)
+            self._order.append(None)
         start, begin = self._clock.time(), self._clock.monotonic()
         try:
             verdict = do()
         except RolledBack:  # what it stands on was taken back meanwhile; that happens once a run
             verdict = do()
         passed = (self._clock.monotonic() - begin) * 1000
-        result = StateResult(low, verdict, len(self._order), start, passed, fun)
-        self._order.append(result)
+        result = self._order[number] = StateResult(low, verdict, number, start, passed, fun)
         return result
 
     def _one(self, position: int, low: Low) -> Verdict:
@@ -103,13 +157,55 @@ class _Run:
             hindrance = self._links.hindrance(position, self._results, self._would_change)
             if hindrance is not None:
                 return hindrance
+        return self._worked(position, low, partial(self._unit, position, low))
+
+    def _worked(self, position: int, low: Low, unit_of: Callable[[], work.Work]) -> Verdict:
         try:
-            unit = self._unit(position, low)
-            if not self._test and "retry" in low.options:
-                return self._retried(position, unit, checks.retry_of(low))
-            return self._attempt(position, unit)
+            unit = unit_of()
+            with nullcontext() if self._test or "umask" not in low.options else options.umask(low):
+                if not self._test and "retry" in low.options:
+                    return self._retried(position, unit, checks.retry_of(low))
+                return self._attempt(position, unit)
         except (SalternError, OSError, ValueError) as error:
             return Verdict(False, work.error_line(error, low))
+
+    # --- states beside each other ----------------------------------------------------------------------------------
+
+    def _before(self, position: int, low: Low) -> set[int] | None:
+        """The states that must have ended before the one at POSITION, as far as they run in parallel; None: all."""
+        from saltern.converge.parallel import objection
+
+        return None if objection(low) else self._links.looked_at(position)
+
+    def _beside(self, position: int, low: Low) -> bool:
+        """Whether the state at POSITION was set to work in a thread; its result is collected later."""
+        from saltern.converge import parallel
+
+        if not low.options.get("parallel") or parallel.objection(low) or self._lanes is None:
+            return False
+        if self._block is not None and not self._block.settle_for_another():
+            return False
+        if self._links.hindrance(position, self._results, self._would_change) is not None:
+            return False
+        try:
+            unit = self._unit(position, low)
+        except SalternError:
+            return False  # its turn in this thread tells why
+        unit = unit._replace(ctx=parallel.own(unit.ctx), gate=parallel.Beside())
+        number = len(self._order)
+        self._order.append(None)
+        do = partial(self._worked, position, low, lambda: unit)
+        self._lanes.start(position, partial(self._timed, low, low.fun, do, number))
+        return True
+
+    def _collected(self, positions: set[int] | None = None) -> bool:
+        """Take the results of those of POSITIONS (None: of all) that run in parallel; whether one ends the run."""
+        found = self._lanes.ended(positions) if self._lanes is not None else []
+        stops = [self._ended(position, result) for position, result in found]  # of each, whatever one says
+        return any(stops)
+
+    def _free(self, position: int) -> bool:
+        return self._links.free(position, self._results)
 
     def _retried(self, position: int, unit: work.Work, retry: checks.Retry) -> Verdict:
         """The last of several attempts, with what the earlier ones said."""
@@ -140,17 +236,33 @@ class _Run:
         watched = self._links.named(position, REACTING)
         reaction = reaction_of(unit.function) if watched else None
         due = self._due(unit, reaction, watched, "watch") if reaction else None
-        verdict = work.preview(unit, earlier_changes=self._any_change) if self._test else work.converge(unit)
+        verdict = self._own(position, unit)
+        if low.options.get("parallel") and (why := self._serial(low)):
+            verdict = verdict._replace(warnings=(*verdict.warnings, why))
         if due is not None and verdict.result is not False:
             verdict = self._react(unit, due, verdict, "watch")
         elif watched and reaction is None:
             warning = f"{low.place}: {low.module}.{low.fun} has no reaction, so its `watch` is only a `require`"
-            verdict = verdict._replace(warnings=(warning,))
+            verdict = verdict._replace(warnings=(*verdict.warnings, warning))
         if not self._test and verdict.result and "check_cmd" in low.options:
             objection = checks.failed_check(low, unit.ctx)
             if objection:
                 verdict = verdict._replace(result=False, comment=f"{verdict.comment}\n{objection}")
         return verdict
+
+    def _own(self, position: int, unit: work.Work) -> Verdict:
+        """The verdict on the state itself, alone or joined with others of its kind."""
+        joined = self._joiner.of(position, unit) if self._joiner is not None else None
+        if joined is not None:
+            return work.joined(unit, joined.plan, joined.note, test=self._test)
+        return work.preview(unit, earlier_changes=self._any_change) if self._test else work.converge(unit)
+
+    def _serial(self, low: Low) -> str | None:
+        """The warning that LOW, which says `parallel: True`, does not run in parallel."""
+        from saltern.converge.parallel import objection
+
+        why = objection(low)
+        return f"{low.place}: `parallel` has no effect here: {why}" if why else None
 
     def _due(self, unit: work.Work, reaction: work.Reaction, causes: Sequence[int], kind: str) -> work.Due | None:
         """The reaction of KIND, where one of CAUSES changed or an earlier run still owes it."""
@@ -254,6 +366,8 @@ class _Run:
 
     def break_off(self) -> None:
         """The run ends in the middle: what is not proven does not stay."""
+        if self._lanes is not None:
+            self._lanes.close()
         if self._block is not None:
             self._block.break_off()
 

@@ -7,6 +7,7 @@ values: only who has to react, to what, and since which job.
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,14 +24,19 @@ class Notices:
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder)
         self._known: set[str] | None = None
+        self._lock = threading.RLock()  # states may run beside each other
 
     def pending(self, saltenv: str, tag: str, kind: str) -> bool:
         """Whether the state TAG owes its reaction of KIND ("watch", "listen")."""
-        return _name(saltenv, tag, kind) in self._names()
+        with self._lock:
+            return _name(saltenv, tag, kind) in self._names()
 
     def write(self, saltenv: str, tag: str, kind: str, *, cause: str, jid: str) -> None:
         """Note it, safe against a crash when this returns. NoticeError where it can't be."""
-        name = _name(saltenv, tag, kind)
+        with self._lock:
+            self._write(_name(saltenv, tag, kind), saltenv, tag, kind, cause, jid)
+
+    def _write(self, name: str, saltenv: str, tag: str, kind: str, cause: str, jid: str) -> None:
         if name in self._names():
             return
         import json
@@ -48,10 +54,11 @@ class Notices:
     def clear(self, saltenv: str, tag: str, kind: str) -> None:
         """The reaction succeeded, or is no longer wanted."""
         name = _name(saltenv, tag, kind)
-        if name in self._names():
-            with suppress(FileNotFoundError):
-                os.unlink(os.path.join(self._folder, name))
-            self._names().discard(name)
+        with self._lock:
+            if name in self._names():
+                with suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self._folder, name))
+                self._names().discard(name)
 
     def _names(self) -> set[str]:
         if self._known is None:

@@ -66,6 +66,19 @@ class Links:
         """The requisites of the state at POSITION."""
         return self._of.get(position, ())
 
+    def looked_at(self, position: int) -> set[int]:
+        """The states whose result the one at POSITION needs before it runs."""
+        return {other for _, others in self.of(position) for other in others} | set(self._first.get(position, ()))
+
+    def free(self, position: int, results: Results) -> bool:
+        """Whether the state at POSITION could run now, before its turn: all that it needs has run, and lets it."""
+        needs = [(need, others) for need, others in self.of(position) if need.kind != "listen"]
+        if any(need.kind == "prereq" or need.kind in REACTING for need, _ in needs) or self._first.get(position):
+            return False
+        if any(results[other] is None for _, others in needs for other in others):
+            return False
+        return not needs or self.hindrance(position, results, lambda _: False) is None
+
     def binds(self, position: int) -> bool:
         """Whether anything must be asked before the state at POSITION runs."""
         return position in self._of or position in self._first

@@ -86,6 +86,31 @@ def together_of(function: object) -> Together | None:
     return found if callable(found) else None
 
 
+Joining = Callable[[Sequence[Step]], Iterable[Step]]
+J = TypeVar("J", bound=Joining)
+
+
+def aggregate(*, of: Callable[..., Plan]) -> Callable[[J], J]:
+    """Make the decorated function what joins the steps of several states OF into fewer that do the same: fifty
+    `pkg.installed` are one transaction of apt.
+
+    It is pure and gets the steps of all of them, in order. Each state keeps its own plan and is observed and judged by
+    it alone, so a joint step needs no result of its own.
+    """
+
+    def register(function: J) -> J:
+        of.__saltern_aggregate__ = function  # type: ignore[attr-defined]
+        return function
+
+    return register
+
+
+def aggregate_of(function: object) -> Joining | None:
+    """What joins the steps of several of these states, or None."""
+    found: Any = getattr(function, "__saltern_aggregate__", None)
+    return found if callable(found) else None
+
+
 def is_state(function: object) -> bool:
     """Whether FUNCTION is offered as a state."""
     return getattr(function, "__saltern_state__", False) is True

@@ -156,6 +156,12 @@ class Block:
         self._end(ended)
         return ended.kept
 
+    def settle_for_another(self) -> bool:
+        """Settle before a state that runs in a thread of its own; whether nothing is open now."""
+        if self._open and not self._which().by_person:
+            self.settle()
+        return not self._open
+
     def break_off(self) -> None:
         """The run ends in the middle."""
         if self._open:

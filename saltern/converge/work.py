@@ -14,7 +14,6 @@ from saltern.context import Context
 from saltern.converge.compare import changes, differences, hidden, plain, secrets_in, told
 from saltern.converge.plan import Outcome, Plan, Step
 from saltern.converge.result import Verdict
-from saltern.converge.transaction import Gate
 from saltern.errors import SalternError
 from saltern.marks import permit_acting
 from saltern.sls.low import Low
@@ -40,6 +39,22 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float, /) -> None:
         """Wait."""
+        ...
+
+
+class Gate(Protocol):
+    """What stands between a state's steps and the node: see `saltern.converge.transaction`."""
+
+    def told(self, steps: Sequence[Step]) -> str | None:
+        """What a preview says of STEPS beside themselves."""
+        ...
+
+    def before(self, steps: Sequence[Step]) -> None:
+        """STEPS are about to run. SalternError: they must not."""
+        ...
+
+    def run(self, step: Step) -> Any:
+        """Run STEP."""
         ...
 
 
@@ -117,6 +132,30 @@ def converge(work: Work) -> Verdict:
         moved = _moved_so_far(work, plan)
         return Verdict(False, _stopped(plan.steps, ran), moved, changed=bool(moved))
     return _verified(work, plan)
+
+
+def joint(steps: Sequence[Step], leader: Work, group: Sequence[tuple[Work, Plan]]) -> str | None:
+    """Run STEPS, which do what the plans of GROUP want; why that failed, or None. Who reacts to any of the group is
+    noted before."""
+    try:
+        for member, plan in group:
+            if member is not leader:
+                _announce(member._replace(gate=None), plan.steps)
+        _announce(leader, steps)
+    except (SalternError, OSError) as error:
+        return error_line(error, leader.low)
+    ran = _run_steps(steps, leader)
+    return None if ran.failure is None else _stopped(steps, ran)
+
+
+def joined(work: Work, plan: Plan, note: str, *, test: bool) -> Verdict:
+    """The verdict on a state whose PLAN was carried out together with others'; NOTE tells that. In TEST: what would
+    be."""
+    if test:
+        comment = f"Would be done:\n{bullets(plan.steps)}\n{note}"
+        return Verdict(None, comment, _planned_changes(plan, work.low), changed=True)
+    verdict = _verified(work, plan)
+    return verdict._replace(comment=f"{verdict.comment}\n{note}")
 
 
 class Due(NamedTuple):
