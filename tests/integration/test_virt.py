@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from modules import _domain_xml as xml
-from modules import _virt_read, virt
+from modules import _kvm_probe, _virt_read, virt
 from saltern.converge.compare import differences
 from saltern.converge.plan import Plan
 from saltern.errors import SalternError
@@ -361,3 +361,9 @@ def test_a_guest_is_read_with_its_persistent_and_its_running_side(kvm: Kvm) -> N
         found = _virt_read.guest(connection, NAME)
     assert found is not None
     assert xml.at(found.config, "currentMemory") == str(48 << 10)
+
+
+def test_the_probe_of_kvm_is_a_guest_that_answers_where_an_accelerator_works() -> None:
+    assert len(_kvm_probe.boot_sector()) == 512
+    assert _kvm_probe.runs("tcg") is True
+    assert _kvm_probe.runs("no-such-accelerator") is False
