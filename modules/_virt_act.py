@@ -18,12 +18,13 @@ from modules import _domain_xml as xml
 from modules import _libvirt, _virt_read, cloud_init
 from modules._domain_facets import DISK, NIC
 from modules._libvirt import LibvirtError
-from modules._xml import parsed
 from saltern.errors import nearest
 from saltern.marks import acting
 from saltern.secret import Secret
 
 POLL_S = 0.25
+QEMU_CONF = "/etc/libvirt/qemu.conf"
+_SETTING = re.compile(r"""^[ \t]*(user|group|dynamic_ownership)[ \t]*=[ \t]*("[^"\n]*"|[0-9]+)""", re.MULTILINE)
 ASK_AGAIN_S = 10.0  # a guest that is still booting does not see its power button
 Items = Sequence[tuple[str, Any]]
 
@@ -58,27 +59,28 @@ def change(uri: str, name: str, key: str, value: Any, config: bool) -> bool:
 
 
 @acting
-def write_seed(uri: str, path: str, files: Mapping[str, Any], label: str) -> bool:
-    """Write the volume that tells a guest who it is, as the file of the user that QEMU runs as; its folder is made
-    where it is missing, so that QEMU can pass."""
+def write_seed(path: str, files: Mapping[str, Any], label: str) -> bool:
+    """Write the volume that tells a guest who it is, as a file that QEMU can read; its folder is made where it is
+    missing, so that QEMU can pass."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         os.makedirs(folder)
         os.chmod(folder, 0o711)  # noqa: S103 - QEMU has to pass, whatever the umask says
-    with _libvirt.session(uri) as connection, _libvirt.translating("ask who QEMU runs as"):
-        user, group = emulator_owner(connection.getCapabilities())
+    try:
+        with open(QEMU_CONF, encoding="utf-8") as file:
+            user, group = emulator_owner(file.read())
+    except FileNotFoundError:
+        user = group = None
     return cloud_init.write(path, files, label=label, user=user, group=group)
 
 
-def emulator_owner(capabilities: str) -> tuple[int | None, int | None]:
-    """The user and group that QEMU runs as, by libvirt's capabilities (the base label of the security model `dac`:
-    "+64055:+106"); None where they don't say."""
-    for model in parsed(capabilities).iterfind("host/secmodel"):
-        if model.findtext("model") == "dac":
-            found = re.fullmatch(r"\+(\d+):\+(\d+)", model.findtext("baselabel") or "")
-            if found:
-                return int(found[1]), int(found[2])
-    return None, None
+def emulator_owner(text: str) -> tuple[str | None, str | None]:
+    """The user and group that QEMU's files have to belong to, by the TEXT of qemu.conf; None where libvirt gives a
+    guest its files itself, which is the default (`dynamic_ownership`)."""
+    said = {found[1]: found[2].strip('"').lstrip("+") for found in _SETTING.finditer(text)}
+    if said.get("dynamic_ownership", "1") != "0":
+        return None, None
+    return said.get("user"), said.get("group")
 
 
 @acting

@@ -12,6 +12,7 @@ from modules import (
     _disk,
     _disk_notes,
     _domain_devices,
+    _domain_facets,
     _domain_wish,
     _domain_xml,
     _identity,
@@ -90,7 +91,9 @@ def _settle_type(name: str, facets: dict[str, Any], wanted: Wanted, found: Guest
     """`auto`, the default, decides for a new guest: one that is there stays what it is."""
     if wanted.type in ("kvm", "qemu"):
         facets["type"] = wanted.type
-    elif found is None and "memory" in facets:  # without it nothing can be defined, so nothing is tried
+    elif found is not None:
+        facets["type"] = _domain_facets.read(found.config, "type")  # so a new one is compared with what it became
+    elif "memory" in facets:  # without it nothing can be defined, so nothing is tried
         facets["type"] = "kvm" if _kvm_probe.works() else "qemu"
     cpu = facets.get("cpu")
     if cpu is not None and cpu.mode == "host-passthrough" and facets.get("type") == "qemu":

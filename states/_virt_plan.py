@@ -114,7 +114,7 @@ def _steps(
             yield Step(f"lease {lease.address} of {lease.vnet} for {name}", None, lease.address, do=do)
     if seen.seed_wish is not None and seen.seed_wish != seen.seed_now:
         verb = "write" if seen.seed_now is not None else "make"
-        do = call(_virt_act.write_seed, uri, seen.seed_path, seen.seed_wish.files, seen.seed_wish.label)
+        do = call(_virt_act.write_seed, seen.seed_path, seen.seed_wish.files, seen.seed_wish.label)
         note = " (read at its next start)" if found and found.is_active and not restarts else ""
         yield Step(f"{verb} the seed of {name}{note}", seen.seed_now, seen.seed_wish, do=do)
     if found is None:

@@ -15,6 +15,7 @@ from modules import _domain_facets as facets
 from modules import _domain_xml as xml
 from modules import _libvirt, virt
 from modules._domain_values import Nic
+from modules._virt_act import emulator_owner
 from modules._virt_read import Guest
 from saltern.context import Context
 from saltern.converge.plan import Plan
@@ -242,3 +243,18 @@ def test_a_libvirt_that_is_down_is_unknown_in_every_state(tmp_path: Path) -> Non
     ):
         assert "start its daemon" in str(plan.unknown)
     assert virt.is_hyper(ctx) is False
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", (None, None)),
+        ('user = "oneadmin"\ngroup = "oneadmin"\n', (None, None)),
+        ('user = "oneadmin"\ngroup = "kvm"\ndynamic_ownership = 0\n', ("oneadmin", "kvm")),
+        ('#user = "x"\n  dynamic_ownership=0\nuser="+9869"\n', ("9869", None)),
+    ],
+)
+def test_a_seed_belongs_to_qemu_where_libvirt_gives_nobody_anything(
+    text: str, expected: tuple[str | None, str | None]
+) -> None:
+    assert emulator_owner(text) == expected
