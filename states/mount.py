@@ -100,7 +100,10 @@ def mounted(
         raise MountOptionError(f"another root file system can't be mounted while the node runs ({current.device} is)")
     current, wish = _guarded(current, wish, guard, way)
     if live is not None and way.proof is not None and not is_other(current, wish):
-        current = _proven(current, way)
+        try:
+            current = _proven(current, way)
+        except proof.Unproven as error:  # an earlier state may mend the network, or the server's export
+            return Plan(current, wish, unknown=str(error))
     return Plan(current, wish, steps(current, wish, way))
 
 

@@ -51,6 +51,16 @@ def changed(returns: Mapping[str, Any]) -> set[tuple[str, str, str]]:
     return found
 
 
+def unknown(returns: Mapping[str, Any]) -> set[tuple[str, str, str]]:
+    """Of what `changed` has, what test mode can't know until earlier states have run."""
+    return {
+        (minion, "{0}.{3}".format(*tag.split("_|-")), str(result["name"]))
+        for minion, value in returns.items()
+        for tag, result in (value.items() if isinstance(value, dict) else ())
+        if str(result["comment"]).startswith("Unknown until earlier states have run")
+    }
+
+
 def steps(returns: Mapping[str, Any]) -> dict[str, list[str]]:
     """The steps that were done, or in test mode would be done, in their order: minion → sentences."""
     found: dict[str, list[str]] = {}
