@@ -74,10 +74,16 @@ def filter_by(
 
     BASE names a value that the found one is laid over; MERGE is laid over both. Mappings are merged at every depth.
     """
+    return filtered(lookup_dict, traverse(ctx.grains, grain, None), merge, default, base)
+
+
+def filtered(
+    lookup_dict: Mapping[str, Any], wanted: Any, merge: Mapping[str, Any] | None, default: str, base: str | None
+) -> Any:
+    """As `filter_by`, for the value WANTED of whatever it is; a list of values matches by any of them."""
     from fnmatch import fnmatchcase
 
-    grain_value = traverse(ctx.grains, grain, None)
-    values = grain_value if isinstance(grain_value, list) else [grain_value]
+    values = wanted if isinstance(wanted, list | tuple) else [wanted]
     texts = [str(value) for value in values if value is not None]
     found = next(
         (lookup_dict[key] for text in texts for key in lookup_dict if fnmatchcase(text, str(key))),
@@ -106,6 +112,19 @@ def setval(ctx: Context, key: str, val: Any, destructive: bool = False) -> dict[
         _store(data, key, val)
     _write(file, data)
     return {key: val}
+
+
+@acting
+def set_(
+    ctx: Context, key: str, val: Any = "", force: bool = False, destructive: bool = False, delimiter: str = DELIMITER
+) -> dict[str, Any]:
+    """Set the static grain KEY to VAL. Where it has another value that is a list or mapping, or VAL is one, FORCE is
+    wanted; DESTRUCTIVE with VAL None deletes it."""
+    have = traverse(_read(ctx)[1], key, None, delimiter)
+    compound = isinstance(have, list | dict) or (have is not None and isinstance(val, list | dict))
+    if compound and have != val and not force:
+        raise GrainError(f"the grain {key!r} is {have!r}; force=True replaces it by {val!r}")
+    return setval(ctx, key.replace(delimiter, DELIMITER), val, destructive)
 
 
 @acting

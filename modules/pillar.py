@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from modules.grains import merged
+from modules.grains import filtered, merged
 from saltern.context import Context
 from saltern.errors import PermanentError
 from saltern.marks import reading
+from saltern.secret import Secret
 from saltern.traverse import DELIMITER, traverse
 
 
@@ -33,9 +34,44 @@ def item(ctx: Context, *keys: str, default: Any = "", delimiter: str = DELIMITER
 
 
 @reading
-def items(ctx: Context) -> dict[str, Any]:
-    """All of the pillar."""
-    return dict(ctx.pillar)
+def fetch(ctx: Context, key: str, default: Any = "", delimiter: str = DELIMITER) -> Any:
+    """As `pillar.get`, without `merge`."""
+    return traverse(ctx.pillar, key, default, delimiter)
+
+
+@reading
+def items(ctx: Context, *keys: str, pillar: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """All of the pillar, or its values KEYS, with the values PILLAR over it."""
+    if pillar is not None and not isinstance(pillar, Mapping):
+        raise PillarError(f"pillar= wants a mapping, like pillar='{{a: 1}}', not {pillar!r}")
+    values = ctx.pillar if pillar is None else overlaid(ctx, pillar)
+    return {key: traverse(values, key, "") for key in keys} if keys else dict(values)
+
+
+def overlaid(ctx: Context, pillar: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The pillar with the values PILLAR over it; compiled with them, where it is compiled here."""
+    compile_pillar: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = ctx.extra.get("compile_pillar")
+    return compile_pillar(pillar) if compile_pillar is not None else dict(merged(ctx.pillar, pillar))
+
+
+@reading
+def obfuscate(ctx: Context, *keys: str) -> dict[str, Any]:
+    """All of the pillar, or its values KEYS, with the type of each value in its place: what one may show to others."""
+    return {key: _obscured(value) for key, value in items(ctx, *keys).items()}
+
+
+@reading
+def filter_by(
+    ctx: Context,
+    lookup_dict: Mapping[str, Any],
+    pillar: str,
+    merge: Mapping[str, Any] | None = None,
+    default: str = "default",
+    base: str | None = None,
+) -> Any:
+    """As `grains.filter_by`, by the pillar value PILLAR."""
+    found = traverse(ctx.pillar, pillar, None)
+    return filtered(lookup_dict, found, merge, default, base)
 
 
 @reading
@@ -68,3 +104,11 @@ def keys_of(ctx: Context, key: str, delimiter: str = DELIMITER) -> list[str]:
     if not isinstance(found, Mapping):
         raise PillarError(f"the pillar has no names below {key!r}: it is {type(found).__name__}")
     return [str(name) for name in found]
+
+
+def _obscured(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _obscured(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_obscured(inner) for inner in value]
+    return "<str>" if isinstance(value, Secret) else f"<{type(value).__name__}>"

@@ -14,11 +14,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from modules import _state_lock
+from modules._state_requests import check_request, clear_request, request, run_request
+from modules.pillar import overlaid
 from saltern.context import Context
 from saltern.errors import PermanentError, SalternError
 from saltern.lazy import LazyMapping
 from saltern.marks import acting, reading
 from saltern.runner import Returned, with_calls
+
+__all__ = ["check_request", "clear_request", "request", "run_request"]  # functions of this namespace that lie elsewhere
 
 if TYPE_CHECKING:
     from saltern.sls.low import Low
@@ -296,7 +300,7 @@ def _job(
         raise PermanentError(f"pillar= wants a mapping, like pillar='{{a: 1}}', not {pillar!r}")
     if test is not None and not isinstance(test, bool):
         raise PermanentError(f"test= is True or False, not {test!r}")
-    values = ctx.pillar if pillar is None else LazyMapping(lambda: _overlaid(ctx, pillar))
+    values = ctx.pillar if pillar is None else LazyMapping(lambda: overlaid(ctx, pillar))
     job = replace(ctx, saltenv=saltenv or ctx.saltenv, test=ctx.test if test is None else test, pillar=values)
     return with_calls(job)
 
@@ -307,16 +311,6 @@ def _check_confirm(ctx: Context, confirm: object) -> None:
         raise PermanentError(f"confirm= wants {wanted}, not {confirm!r}")
     if "network_transaction" not in ctx.extra:
         raise PermanentError("confirm= needs a minion: nothing here guards a change of the network")
-
-
-def _overlaid(ctx: Context, pillar: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The pillar with the values of the command line over it; compiled with them, where it is compiled here."""
-    compile_pillar: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = ctx.extra.get("compile_pillar")
-    if compile_pillar is not None:
-        return compile_pillar(pillar)
-    from modules.grains import merged
-
-    return dict(merged(ctx.pillar, pillar))
 
 
 def _tree(ctx: Context) -> StateTree:

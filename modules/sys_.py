@@ -60,6 +60,23 @@ def state_argspec(*names: str) -> dict[str, dict[str, Any]]:
     return {name: _argspec(found) for name, found in sorted(_offered("states", is_state, names).items())}
 
 
+@reading
+def list_renderers(*patterns: str) -> list[str]:
+    """The renderers that `#!` may name, or those that match one of the globs PATTERNS."""
+    from saltern.sls.render import RENDERERS
+
+    return _matching(RENDERERS, patterns)
+
+
+@reading
+def reload_modules() -> bool:
+    """Have Python modules that were installed meanwhile found; functions themselves are read anew by each worker."""
+    import importlib
+
+    importlib.invalidate_caches()
+    return True
+
+
 def _matching(found: tuple[str, ...], patterns: tuple[str, ...]) -> list[str]:
     return [name for name in found if not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)]
 

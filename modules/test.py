@@ -3,10 +3,14 @@ commands are these."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from saltern.errors import PermanentError
+from saltern.errors import PermanentError, SalternError
 from saltern.marks import reading
+
+if TYPE_CHECKING:
+    from saltern.context import Context
+    from saltern.runner import Returned
 
 
 class TestError(PermanentError):
@@ -50,6 +54,32 @@ def versions_information() -> dict[str, str]:
 
 
 @reading
+def versions() -> dict[str, str]:
+    """As `test.versions_information`."""
+    return versions_information()
+
+
+@reading
+def versions_report() -> str:
+    """As `test.versions_information`, as a text."""
+    return "\n".join(f"{name}: {version}" for name, version in versions_information().items())
+
+
+@reading
+def rand_sleep(max: float = 60) -> bool:
+    """Wait for some time up to MAX seconds."""
+    import random
+
+    return sleep(random.uniform(0, float(max)))  # noqa: S311 - spreads load, guards nothing
+
+
+@reading
+def random_hash(size: int = 9999999999, hash_type: str = "sha512") -> str:
+    """The digest of random bytes by HASH_TYPE."""
+    return rand_str(hash_type=hash_type)
+
+
+@reading
 def sleep(length: float) -> bool:
     """Wait LENGTH seconds."""
     import time
@@ -83,6 +113,48 @@ def arg_repr(*args: Any, **kwargs: Any) -> dict[str, str]:
 def kwarg(**kwargs: Any) -> dict[str, Any]:
     """The keyword arguments that arrived."""
     return kwargs
+
+
+@reading
+def retcode(code: int = 42) -> Returned:
+    """Return True with the exit code CODE."""
+    if isinstance(code, bool) or not isinstance(code, int):
+        raise TestError(f"the code must be a whole number, not {code!r}")
+    from saltern.runner import Returned
+
+    return Returned(True, code)
+
+
+@reading
+def assertion(assertion: Any) -> None:
+    """Fail unless ASSERTION is true."""
+    if not assertion:
+        raise TestError(f"not true: {assertion!r}")
+
+
+@reading
+def try_(ctx: Context, module: str, *args: Any, return_try_exception: bool = False, **kwargs: Any) -> Any:
+    """What the function MODULE returns with ARGS and KWARGS; None where it fails, or with RETURN_TRY_EXCEPTION why."""
+    try:
+        return cross_test(ctx, module, *args, **kwargs)
+    except (SalternError, OSError, ValueError) as error:
+        return str(error) if return_try_exception else None
+
+
+@reading
+def cross_test(ctx: Context, func: str, *args: Any, **kwargs: Any) -> Any:
+    """What the function FUNC returns when another function calls it with ARGS and KWARGS."""
+    if ctx.call is None:
+        raise TestError("there are no functions to call here")
+    return ctx.call(func, *args, **kwargs)
+
+
+@reading
+def get_opts(ctx: Context) -> dict[str, Any]:
+    """The minion's options."""
+    from modules import config
+
+    return config.items(ctx)
 
 
 @reading
