@@ -18,6 +18,7 @@ from modules import (
     _identity,
     _kvm_probe,
     _libvirt,
+    _virt_plugs,
     _virt_read,
     cloud_init,
     image,
@@ -27,6 +28,7 @@ from modules._domain_facets import DISK, NIC
 from modules._domain_values import Disk, Nic, WantedNic
 from modules._domain_wish import Wanted
 from modules._domain_xml import DomainError
+from modules._virt_plugs import Plug
 from modules._virt_read import Guest, Host
 from modules.cloud_init import Seed
 from modules.vnet import Lease
@@ -49,6 +51,7 @@ class Look:
     seed_path: str | None = None
     seed_now: Seed | None = None
     seed_wish: Seed | None = None
+    plugs: tuple[Plug, ...] = ()
     unknown: str | None = None
 
 
@@ -69,6 +72,8 @@ def look(ctx: Context, name: str, wanted: Wanted) -> Look:
     changed = _new_disks(facets, found)
     _check_images(changed, _disk.notes_folder(ctx))
     missing += _missing_files(facets, changed, path) + _missing_bridges(facets)
+    live = found.live if found is not None else None
+    bridges = [(one.mac, one.source) for one in facets.values() if isinstance(one, Nic) and one.kind == "bridge"]
     return Look(
         uri=uri,
         found=found,
@@ -77,6 +82,7 @@ def look(ctx: Context, name: str, wanted: Wanted) -> Look:
         seed_path=path,
         seed_now=now,
         seed_wish=wish,
+        plugs=tuple(_virt_plugs.plugs(live, bridges)) if live is not None else (),
         unknown=" ".join(missing) or None,
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _domain_facets, _virt_act, vnet
+from modules import _domain_facets, _virt_act, bridge, vnet
 from modules._domain_change import Change, Limits, changes, told
 from modules._virt_read import Guest
 from saltern.context import Context
@@ -20,6 +20,7 @@ from states._virt_look import Look
 
 SETTLE_S = 10.0  # a guest gives memory and devices back in its own time
 RUNNING = " (running)"
+PLUG = "plug "  # the fields that say which bridge the node's end of an interface is in
 UP = ("running", "idle")
 
 
@@ -45,7 +46,7 @@ def plan(ctx: Context, name: str, seen: Look, policy: Policy) -> Plan:
     wish = _wish(seen, policy, changed, live, restarts)
     current = _current(seen, config, live, wish)
     steps = _steps(ctx, name, seen, policy, changed, restarts)
-    if seen.unknown is not None and current != wish:
+    if seen.unknown is not None and current != wish and not _only_plugs(current, wish):
         return Plan(current, wish, unknown=seen.unknown)
     return Plan(current, wish, steps, settle_s=SETTLE_S, comment=_comment(name, changed, policy))
 
@@ -75,11 +76,18 @@ def _wish(
                 "memory"
             )  # it starts with all that it may have, and gives back what it should when its driver runs
         wish |= {key + RUNNING: value for key, value in seen.facets.items() if key not in left}
+        if not restarts:
+            wish |= {PLUG + plug.dev: plug.bridge for plug in seen.plugs}
     if policy.autostart is not None:
         wish["autostart"] = policy.autostart
     if policy.run:
         wish["state"] = "running"
     return wish
+
+
+def _only_plugs(current: Mapping[str, Any] | None, wish: Mapping[str, Any]) -> bool:
+    """Whether nothing differs but the bridges of a running guest's interfaces: what lacks is made by then, or told."""
+    return current is not None and all(key.startswith(PLUG) for key in wish if current.get(key) != wish[key])
 
 
 def _balloons(seen: Look) -> bool:
@@ -100,7 +108,7 @@ def _current(
     all_: dict[str, Any] = {f"address {one.vnet} {one.nic}": one.address if one.held else None for one in seen.leases}
     all_ |= {"seed": seen.seed_now, "persistent": found.persistent, **config}
     all_ |= {key + RUNNING: value for key, value in (live or {}).items()}
-    all_ |= {"autostart": found.autostart, "state": state}
+    all_ |= {"autostart": found.autostart, "state": state, **{PLUG + plug.dev: plug.now for plug in seen.plugs}}
     return {key: all_.get(key) for key in wish}
 
 
@@ -122,6 +130,10 @@ def _steps(
         yield Step(f"define guest {name}{_about(seen.facets)}", None, name, do=do)
     else:
         yield from _change_steps(name, uri, found, changed, restarts)
+    for plug in seen.plugs:
+        if plug.now != plug.bridge and not restarts:
+            do = call(bridge.add_port, plug.bridge, plug.dev)
+            yield Step(f"put {plug.dev} of {name} into {plug.bridge}", plug.now, plug.bridge, do=do)
     is_autostart = found is not None and found.autostart
     if policy.autostart is not None and policy.autostart != is_autostart:
         do = call(_virt_act.set_autostart, uri, name, policy.autostart)

@@ -176,6 +176,22 @@ def test_what_can_be_changed_while_the_guest_runs_is_and_it_goes_on_running(kvm:
     assert virt.info(kvm.ctx, NAME)["pending"] == []
 
 
+def test_an_interface_that_fell_out_of_its_bridge_is_put_back(kvm: Kvm) -> None:
+    kvm.run(interfaces=[{"bridge": BR43}])
+    [tap] = ports(BR43)
+    tool("ip", "link", "set", tap, "nomaster")
+    assert kvm.run(interfaces=[{"bridge": BR43}]) == [f"put {tap} of {NAME} into {BR43}"]
+    assert ports(BR43) == [tap]
+    tool("ip", "link", "set", tap, "master", BR46)
+    assert kvm.run(interfaces=[{"bridge": BR43}]) == [f"put {tap} of {NAME} into {BR43}"]
+    assert kvm.run(interfaces=[{"bridge": BR43}]) == []
+
+
+def test_a_guest_without_a_type_gets_one_that_works_here_and_keeps_it(kvm: Kvm) -> None:
+    assert kvm.apply(states.defined, memory=64)[0].startswith(f"define guest {NAME} (64 MiB, 1 vCPU, ")
+    assert kvm.apply(states.defined, memory=64) == []
+
+
 def test_a_change_that_needs_a_restart_waits_and_is_told_until_it_may(kvm: Kvm) -> None:
     kvm.run(interfaces=[{"bridge": BR43}])
     uuid, macs = kvm.uuid(), virt.get_macs(kvm.ctx, NAME)

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.lab import article
 from tests.lab.channel import LabError
 from tests.lab.host import Host
 from tests.lab.lab import Lab
@@ -43,6 +44,7 @@ class Cluster:
         (self.root / "etc/saltern/master").write_text(MASTER)
         for tree in ("states", "pillar"):
             shutil.copytree(trees / tree, self.root / "srv/saltern" / tree)
+        self.key = article.prepare(self.root / "srv/saltern") if trees == EXAMPLE else None  # lets in to its guests
 
     def __enter__(self) -> Self:
         """Start the master, join all hosts, wait until all are there."""
@@ -70,6 +72,14 @@ class Cluster:
             if not self._master.running or time.monotonic() > deadline:
                 raise LabError(f"the master does not take commands:\n{self.log_tail()}")
             time.sleep(0.1)
+
+    @property
+    def group(self) -> int:
+        """The process group of the master, which its keeper started."""
+        if self._master is None:
+            raise LabError("the master does not run")
+        keeper = self._master.process.pid
+        return int(Path(f"/proc/{keeper}/task/{keeper}/children").read_text())
 
     def stop(self) -> None:
         """Stop the master, as systemd does."""

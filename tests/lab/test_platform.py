@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-
-import pytest
 
 from tests.lab.cluster import Cluster
 from tests.lab.conftest import Platform
@@ -14,7 +11,6 @@ from tests.lab.report import changed, exports, failures, links, mounts, steps, u
 from tests.lab.test_lab import reaches
 
 STORE = "/var/lib/one/datastores"
-UNIT = "var-lib-one-datastores-102.mount"
 
 
 def apply(cluster: Cluster, target: str = "*", *words: str) -> tuple[set[tuple[str, str, str]], dict[str, list[str]]]:
@@ -71,93 +67,6 @@ def test_what_one_host_writes_as_oneadmin_another_reads(platform: Platform) -> N
 
 def test_a_second_run_changes_nothing(platform: Platform) -> None:
     assert apply(platform.cluster) == (set(), {})
-
-
-DRIFTS = [
-    pytest.param(
-        "on-master1",
-        ["ip", "address", "delete", "192.168.43.253/24", "dev", "br43"],
-        {("bridge.present", "br43")},
-        "add address 192.168.43.253/24 to br43",
-        id="address removed",
-    ),
-    pytest.param(
-        "on-node1",
-        ["ip", "link", "delete", "br46"],
-        {("bridge.present", "br46")},
-        "add bridge br46",
-        id="bridge deleted",
-    ),
-    pytest.param(
-        "on-node1",
-        ["ip", "link", "set", "eno1.46", "nomaster"],
-        {("bridge.present", "br46")},
-        "add port eno1.46 to br46",
-        id="port taken out",
-    ),
-    pytest.param(
-        "on-node1",
-        ["ip", "link", "set", "br43", "type", "bridge", "forward_delay", "1500"],
-        {("bridge.present", "br43")},
-        "set the forward delay of br43 to 0 s",
-        id="forward delay",
-    ),
-    pytest.param(
-        "on-node1",
-        ["umount", f"{STORE}/102"],
-        {("mount.mounted", f"{STORE}/102")},
-        f"mount on-filer1:/files at {STORE}/102",
-        id="datastore unmounted",
-    ),
-    pytest.param(
-        "on-node1",
-        ["systemctl", "disable", UNIT],
-        {("mount.mounted", f"{STORE}/102")},
-        f"enable unit {UNIT}",
-        id="mount not at boot",
-    ),
-    pytest.param(
-        "on-filer1",
-        ["exportfs", "-u", "192.168.43.0/24:/store/one/files"],
-        {("nfs_export.present", "/store/one/files")},
-        "export /store/one/files as the file says",
-        id="export withdrawn",
-    ),
-    pytest.param(
-        "on-filer1",
-        ["chmod", "700", "/store/one/images"],
-        {("file.directory", "/store/one/images")},
-        "/store/one/images",
-        id="directory closed",
-    ),
-    pytest.param(
-        "on-filer1",
-        ["systemctl", "disable", "nfs-server"],
-        {("service.running", "nfs-server")},
-        "enable nfs-server.service",
-        id="server not at boot",
-    ),
-]
-
-
-@pytest.mark.parametrize(("name", "argv", "states", "step"), DRIFTS)
-def test_a_drift_is_shown_and_then_mended_by_the_steps_that_were_shown(
-    platform: Platform, name: str, argv: Sequence[str], states: set[tuple[str, str]], step: str
-) -> None:
-    cluster = platform.cluster
-    noticed = {(name, function, thing) for function, thing in states}
-    cluster.lab[name].run(argv)
-    try:
-        shown, planned = apply(cluster, name, "test=True")
-        again, _ = apply(cluster, name, "test=True")
-        assert again == shown  # looking changed nothing
-        assert shown == noticed
-        assert any(step in sentence for sentence in planned[name])
-    finally:
-        mended, done = apply(cluster, name)
-    assert mended == noticed
-    assert done == planned
-    assert apply(cluster, name) == (set(), {})
 
 
 def test_a_mount_waits_for_a_server_that_is_not_there_yet(platform: Platform) -> None:

@@ -5,6 +5,12 @@ base:
     - network
   'on-filer*':
     - nfs.server
+    - images
   'on-master* or on-node*':
     - match: compound
     - nfs.datastores
+  'on-master*':
+    - containers
+  'on-node*':
+    - kvm
+    - kvm.guests
