@@ -10,15 +10,15 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from master import jobs, keys
+from master import history, jobs, keys
 from master.bundles import BundlePool
 from master.control import Control
 from master.dispatch import Dispatch
 from master.files_port import FilesPort
+from master.from_minions import FromMinions
 from master.presence import Minion, Presence
 from master.requests import Requests
 from master.router import open_router, umask_private
@@ -109,19 +109,21 @@ async def start(config: MasterConfig) -> Master:
         ) from None
 
     async def bundles(wanted: Sequence[tuple[Minion, bytes]]) -> Sequence[bytes | SalternError]:
-        return await pool.encoded([(m.record.public, m.id, m.record.seal, m.grains, why) for m, why in wanted])
+        return await pool.encoded(
+            [(one.record.public, one.id, one.record.seal, one.grains, why) for one, why in wanted]
+        )
 
     async def pillars(minions: Sequence[Minion]) -> Mapping[bytes, Mapping[str, Any]]:
-        return await pool.pillars([(m.record.public, m.id, m.grains) for m in minions])
+        return await pool.pillars([(one.record.public, one.id, one.grains) for one in minions])
 
     async def pillar(minion: Minion) -> Mapping[str, Any]:
         return await pool.pillar(minion.record.public, minion.id, minion.grains)
 
     dispatch = Dispatch(presence, store, router, bundles, pillars, pillar, last_jid, config.job_ttl_s)
-    router.work = dispatch
+    router.work = FromMinions(dispatch, bundles)
     control = Control(config.paths.run / "master.sock", Requests(config, pair, dispatch).table(), config.users)
     await control.start()
-    housekeeping = asyncio.get_running_loop().create_task(_keep_house(store, config.keep_jobs_hours * 3600))
+    housekeeping = asyncio.get_running_loop().create_task(_keep_house(store, config))
     return Master(pair, dispatch, control, files, zap, pool, context, housekeeping)
 
 
@@ -133,11 +135,11 @@ def _admits(presence: Presence, domain: str, public: bytes) -> bool:
     return domain == "files" and record is not None and record.state == keys.ACCEPTED
 
 
-async def _keep_house(store: Store, keep_s: float) -> None:
+async def _keep_house(store: Store, config: MasterConfig) -> None:
     while True:
         await asyncio.sleep(_HOUSEKEEPING_S)
         try:
-            await store.do(partial(jobs.prune, older_than=time.time() - keep_s))
+            await history.forget(store, time.time() - config.keep_jobs_hours * 3600, config.keep_jobs_most)
         except SalternError as error:
             logger.error("old jobs were not pruned: %s", error)
 

@@ -3,20 +3,19 @@
 No sockets and no clock here: the server passes events in and carries out what it is told.
 """
 
+# ruff: noqa: S608 - all parts of the queries are constants of the code
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from master.turns import Turns
-from saltern.errors import UsageError
 
 Emit = Callable[[bytes], None]  # takes one line of the control protocol
 
+OPEN = "state IN ('held', 'queued', 'sent', 'received')"  # as the index ends_under_way has it
 ENDS = ("done", "failed", "refused", "offline", "expired", "lost contact", "timed out", "killed", "lost")
 
 
@@ -56,7 +55,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a job ended on a minion; VALUE is a JSON document."""
+    """How a job ended on a minion; VALUE is a JSON document. USED: the trees and the pillar of a state run (see
+    `runs`), or empty. OF_MINION: the minion says so and waits until it is stored."""
 
     jid: str
     public: bytes
@@ -65,6 +65,8 @@ class End:
     retcode: int
     value: bytes
     duration_ms: float
+    used: bytes = b""
+    of_minion: bool = True
 
 
 class JidMaker:
@@ -90,8 +92,11 @@ def create_new(connection: sqlite3.Connection, job: Job) -> bool:
 
 def create(connection: sqlite3.Connection, job: Job) -> None:
     """Store the job and its targets as they are."""
+    kind = (job.function, job.user, job.target, job.form)
+    connection.execute("INSERT OR IGNORE INTO kinds (function, user, target, form) VALUES (?, ?, ?, ?)", kind)
     connection.execute(
-        "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO jobs SELECT ?, ?, ?, ?, ?, ?, ?, ?, id FROM kinds "
+        "WHERE function = ? AND user = ? AND target = ? AND form = ?",
         (
             job.jid,
             job.function,
@@ -101,6 +106,7 @@ def create(connection: sqlite3.Connection, job: Job) -> None:
             job.form,
             job.user,
             job.started,
+            *kind,
         ),
     )
     connection.executemany(
@@ -135,6 +141,11 @@ def store(connection: sqlite3.Connection, ends: Sequence[End], now: float) -> li
     return verdicts
 
 
+def function_of(connection: sqlite3.Connection, jid: str) -> str:
+    """The function of a job that is stored."""
+    return str(connection.execute("SELECT function FROM jobs WHERE jid = ?", (jid,)).fetchone()[0])
+
+
 def create_called(connection: sqlite3.Connection, job: Job, end: End) -> str:
     """Store what a minion ran by itself (`saltern-call`). A job id that is taken is refused as `unknown`."""
     taken = connection.execute("SELECT user FROM jobs WHERE jid = ?", (job.jid,)).fetchone()
@@ -159,7 +170,7 @@ def open_for(connection: sqlite3.Connection, public: bytes, held: Sequence[str])
     rows = connection.execute(
         "SELECT jobs.jid, function, args, kwargs, target, form, user, started, ends.state FROM ends "
         "JOIN jobs USING (jid) "
-        "WHERE ends.public = ? AND ends.state IN ('queued', 'sent', 'received') ORDER BY jobs.jid",
+        f"WHERE ends.public = ? AND {OPEN} AND state != 'held' ORDER BY jobs.jid",
         (public,),
     ).fetchall()
     return [(Job(r[0], r[1], r[2].encode(), r[3].encode(), *r[4:8]), r[8]) for r in rows if r[0] not in held]
@@ -184,13 +195,13 @@ def expire(connection: sqlite3.Connection, now: float, ttl_s: float) -> int:
     queued = connection.execute(
         "UPDATE ends SET state = 'expired', success = 0, retcode = 1, at = ?1, "
         "value = '\"The minion did not come back in time; it was never started.\"' "
-        "WHERE state = 'queued' AND jid IN (SELECT jid FROM deadlines WHERE expires <= ?1)",
+        f"WHERE {OPEN} AND state = 'queued' AND jid IN (SELECT jid FROM deadlines WHERE expires <= ?1)",
         (now,),
     ).rowcount
     sent = connection.execute(
         "UPDATE ends SET state = 'expired', success = 0, retcode = 1, at = ?1, "
         "value = '\"The minion did not receive it in time; it was never started.\"' "
-        "WHERE state = 'sent' AND jid IN (SELECT jid FROM jobs WHERE started <= ?2)",
+        f"WHERE {OPEN} AND state = 'sent' AND (SELECT started FROM jobs WHERE jobs.jid = ends.jid) <= ?2",
         (now, now - ttl_s),
     ).rowcount
     connection.execute("DELETE FROM deadlines WHERE expires <= ?", (now,))
@@ -201,7 +212,7 @@ def drop_held(connection: sqlite3.Connection) -> int:
     """End what was held when the master ended: nobody gives out those turns any more. How many."""
     return connection.execute(
         "UPDATE ends SET state = 'refused', success = 0, retcode = 1, "
-        "value = '\"Not sent: the master was ended before its turn.\"' WHERE state = 'held'"
+        f"value = '\"Not sent: the master was ended before its turn.\"' WHERE {OPEN} AND state = 'held'"
     ).rowcount
 
 
@@ -215,67 +226,3 @@ def last_jid(connection: sqlite3.Connection) -> str:
     """The greatest job id that the master made so far, or ''. A minion makes those of its own calls, by its clock."""
     query = "SELECT max(jid) FROM jobs WHERE user NOT LIKE 'minion/%'"  # no name of a user has a slash
     return str(connection.execute(query).fetchone()[0] or "")
-
-
-def prune(connection: sqlite3.Connection, older_than: float) -> int:
-    """Forget jobs that started before OLDER_THAN (seconds since the epoch): how many."""
-    connection.execute("DELETE FROM ends WHERE jid IN (SELECT jid FROM jobs WHERE started < ?)", (older_than,))
-    return connection.execute("DELETE FROM jobs WHERE started < ?", (older_than,)).rowcount
-
-
-def listing(connection: sqlite3.Connection, limit: int = 50) -> dict[str, dict[str, Any]]:
-    """The latest jobs by job id, as `jobs.list_jobs` shows them."""
-    rows = connection.execute(
-        "SELECT jid, function, args, kwargs, target, form, user, started FROM jobs ORDER BY started DESC LIMIT ?",
-        (limit,),
-    ).fetchall()
-    return {row[0]: _described(row) for row in reversed(rows)}
-
-
-def lookup(connection: sqlite3.Connection, jid: str) -> dict[str, Any]:
-    """One job with the end on each target. UsageError where there is none."""
-    row = connection.execute(
-        "SELECT jid, function, args, kwargs, target, form, user, started FROM jobs WHERE jid = ?", (jid,)
-    ).fetchone()
-    if row is None:
-        raise UsageError(f"there is no job {jid} (saltern-run jobs.list_jobs shows those that are kept)")
-    ends = connection.execute(
-        "SELECT minion, state, success, retcode, value, duration_ms, at FROM ends WHERE jid = ? ORDER BY minion", (jid,)
-    ).fetchall()
-    return {
-        **_described(row),
-        "Result": {
-            end[0]: {
-                "outcome": end[1],
-                "success": None if end[2] is None else bool(end[2]),
-                "retcode": end[3],
-                "return": json.loads(end[4]) if end[4] is not None else None,
-                "duration_ms": end[5],
-            }
-            for end in ends
-        },
-    }
-
-
-def active(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
-    """The jobs that have not ended on some target, with the state on each of those."""
-    rows = connection.execute(
-        "SELECT jobs.jid, function, args, kwargs, target, form, user, started, minion, state FROM ends "
-        "JOIN jobs USING (jid) WHERE state IN ('held', 'queued', 'sent', 'received') ORDER BY jobs.jid, minion"
-    ).fetchall()
-    found: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        found.setdefault(row[0], {**_described(row), "Running": {}})["Running"][row[8]] = row[9]
-    return found
-
-
-def _described(row: Sequence[Any]) -> dict[str, Any]:
-    args, kwargs = json.loads(row[2]), json.loads(row[3])
-    return {
-        "Function": row[1],
-        "Arguments": [*args, kwargs] if kwargs else args,
-        "Target": row[4],
-        "Target-type": row[5],
-        "User": row[6],
-        "StartTime": time.strftime("%Y, %b %d %H:%M:%S", time.localtime(row[7])),
-    }

@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import inspect
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from master import events, jobs, network_runners, vnet_runners
+from master import events, job_runners, network_runners, vnet_runners
 from master.dispatch import Dispatch
 from master.keys import iso
-from saltern import names
 from saltern.errors import UsageError, nearest
 
 Runner = Callable[..., Awaitable[Any]]
-
-
-async def list_jobs(master: Dispatch, limit: int = 50) -> Any:
-    """The latest jobs, oldest first: function, arguments, target, user, start. LIMIT: how many (default 50)."""
-    _whole(limit, "limit")
-    return await master.store.do(lambda c: jobs.listing(c, limit))
-
-
-async def lookup_jid(master: Dispatch, jid: str) -> Any:
-    """One job with the end on each of its targets."""
-    return await master.store.do(lambda c: jobs.lookup(c, names.jid(str(jid))))
-
-
-async def active(master: Dispatch) -> Any:
-    """The jobs that have not ended everywhere, with the state on each target that is still open."""
-    return await master.store.do(jobs.active)
 
 
 async def up(master: Dispatch) -> list[str]:
@@ -61,13 +43,6 @@ async def status(master: Dispatch) -> dict[str, Any]:
     return {"up": here, "down": away}
 
 
-async def prune(master: Dispatch, hours: float) -> int:
-    """Forget the jobs that are older than HOURS: how many."""
-    if isinstance(hours, bool) or not isinstance(hours, int | float) or hours < 0:
-        raise UsageError("hours wants a number")
-    return await master.store.do(lambda c: jobs.prune(c, time.time() - hours * 3600))
-
-
 async def send_event(master: Dispatch, tag: str, data: Any = None, **more: Any) -> str:
     """Tell the bus of TAG with DATA, a mapping, and MORE: event.send deploy/done version=3."""
     if data is not None and not isinstance(data, Mapping):
@@ -87,10 +62,15 @@ async def doc(_master: Dispatch) -> dict[str, str]:
 
 
 TABLE: Mapping[str, tuple[Runner, str]] = {
-    "jobs.list_jobs": (list_jobs, "nested"),
-    "jobs.lookup_jid": (lookup_jid, "job"),
-    "jobs.active": (active, "nested"),
-    "jobs.prune": (prune, "nested"),
+    "jobs.list_jobs": (job_runners.list_jobs, "nested"),
+    "jobs.lookup_jid": (job_runners.lookup_jid, "job"),
+    "jobs.print_job": (job_runners.print_job, "job"),
+    "jobs.last_run": (job_runners.last_run, "job"),
+    "jobs.exit_success": (job_runners.exit_success, "nested"),
+    "jobs.active": (job_runners.active, "nested"),
+    "jobs.why": (job_runners.why, "nested"),
+    "jobs.prune": (job_runners.prune, "nested"),
+    "drift.report": (job_runners.drift_report, "table"),
     "manage.up": (up, "nested"),
     "manage.down": (down, "nested"),
     "manage.status": (status, "nested"),
@@ -117,8 +97,3 @@ async def run(function: str, args: Sequence[Any], kwargs: Mapping[str, Any], mas
     except TypeError as error:
         raise UsageError(f"{function}: {error}") from None
     return await runner(master, *args, **kwargs), out
-
-
-def _whole(value: object, name: str) -> None:
-    if type(value) is not int or value < 1:
-        raise UsageError(f"{name} wants a whole number above 0, not {value!r}")

@@ -13,6 +13,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,7 +34,25 @@ CREATE TABLE IF NOT EXISTS minions (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS jobs (
     jid TEXT PRIMARY KEY, function TEXT NOT NULL, args TEXT NOT NULL, kwargs TEXT NOT NULL,
-    target TEXT NOT NULL, form TEXT NOT NULL, user TEXT NOT NULL, started REAL NOT NULL
+    target TEXT NOT NULL, form TEXT NOT NULL, user TEXT NOT NULL, started REAL NOT NULL, kind INTEGER
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kinds (
+    id INTEGER PRIMARY KEY, function TEXT NOT NULL, user TEXT NOT NULL, target TEXT NOT NULL, form TEXT NOT NULL,
+    UNIQUE (function, user, target, form)
+);
+CREATE TABLE IF NOT EXISTS runs (
+    minion TEXT NOT NULL, what TEXT NOT NULL, jid TEXT NOT NULL, test INTEGER NOT NULL, well INTEGER NOT NULL,
+    trees TEXT, pillar TEXT, facts TEXT, PRIMARY KEY (minion, what, jid)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (digest TEXT PRIMARY KEY, grains TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS checks (minion TEXT PRIMARY KEY, jid TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS drift (
+    minion TEXT NOT NULL, tag TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (minion, tag)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS mine (
+    minion TEXT NOT NULL, function TEXT NOT NULL, value TEXT NOT NULL, allow TEXT NOT NULL, form TEXT NOT NULL,
+    at REAL NOT NULL, PRIMARY KEY (function, minion)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ends (
     jid TEXT NOT NULL, public BLOB NOT NULL, minion TEXT NOT NULL, state TEXT NOT NULL, success INTEGER,
@@ -44,7 +63,16 @@ CREATE TABLE IF NOT EXISTS vnet_leases (
     vnet TEXT NOT NULL, guest TEXT NOT NULL, nic INTEGER NOT NULL, minion TEXT NOT NULL, address INTEGER NOT NULL,
     since REAL NOT NULL, PRIMARY KEY (vnet, guest, nic), UNIQUE (vnet, address)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS ends_open ON ends (public, jid) WHERE state IN ('queued', 'sent', 'received');
+"""
+_INDEXES = """
+DROP INDEX IF EXISTS ends_open;
+CREATE INDEX IF NOT EXISTS ends_under_way ON ends (public, jid) WHERE state IN ('held', 'queued', 'sent', 'received');
+CREATE INDEX IF NOT EXISTS ends_unwell ON ends (state, jid)
+    WHERE state IN ('failed', 'refused', 'offline', 'expired', 'killed', 'lost');
+CREATE INDEX IF NOT EXISTS ends_minion ON ends (minion, jid);
+CREATE INDEX IF NOT EXISTS jobs_started ON jobs (started, kind);
+CREATE INDEX IF NOT EXISTS jobs_kind ON jobs (kind, started);
+CREATE INDEX IF NOT EXISTS runs_jid ON runs (jid);
 """
 
 
@@ -62,16 +90,34 @@ def connect(file: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA cache_size=-2000")
         connection.executescript(_SCHEMA)
+        _renew(connection)
+        connection.executescript(_INDEXES)
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"{file}: the store can't be opened: {error}") from None
     return connection
 
 
+def _renew(connection: sqlite3.Connection) -> None:
+    """Give the jobs of an older store their kinds."""
+    if "kind" in (column[1] for column in connection.execute("PRAGMA table_info(jobs)")):
+        return
+    connection.executescript(
+        "BEGIN; ALTER TABLE jobs ADD COLUMN kind INTEGER;"
+        "INSERT OR IGNORE INTO kinds (function, user, target, form) SELECT function, user, target, form FROM jobs;"
+        "UPDATE jobs SET kind = (SELECT id FROM kinds WHERE kinds.function = jobs.function AND kinds.user = jobs.user "
+        "AND kinds.target = jobs.target AND kinds.form = jobs.form); COMMIT;"
+    )
+
+
 class Store:
-    """The database in FILE behind its thread. Give `do` and `soon` functions of the connection."""
+    """The database in FILE behind its thread. Give `do` functions of the connection, and `look` those that only read
+    and may take long: they see what is durable and keep no return waiting."""
 
     def __init__(self, file: Path) -> None:
+        self._file = file
         self._connection = connect(file)
+        self._reader: sqlite3.Connection | None = None
+        self._reading = ThreadPoolExecutor(1, "store-look")
         self._work: queue.SimpleQueue[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]] | None]
         self._work = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
@@ -84,8 +130,25 @@ class Store:
         self._work.put((work, future))
         return future
 
+    def look(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """Run WORK, which only reads, beside the transactions; the future has its value or its StoreError."""
+
+        def looked() -> T:
+            try:
+                if self._reader is None:
+                    self._reader = sqlite3.connect(self._file, check_same_thread=False, timeout=10)
+                    self._reader.execute("PRAGMA query_only=ON")
+                return work(self._reader)
+            except sqlite3.Error as error:
+                raise _named(error) from None
+
+        return self._loop.run_in_executor(self._reading, looked)
+
     def close(self) -> None:
         """Finish what is waiting and close the database."""
+        self._reading.shutdown()
+        if self._reader:
+            self._reader.close()
         self._work.put(None)
         self._thread.join(timeout=30)
 

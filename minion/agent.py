@@ -36,6 +36,8 @@ from saltern.wire.private import write_file
 logger = logging.getLogger(__name__)
 
 _RESEND_S = 20.0  # a return that was not confirmed by then is sent again
+# What tells of a network change and ends it: runs on a full disk too, where no job can be noted. Twice does no harm.
+_UNNOTED = frozenset({"network.last", "network.pending", "network.confirm", "network.rollback"})
 
 
 class Running:
@@ -155,9 +157,11 @@ class Agent:
         try:
             fresh = self._journal.note_received(job.jid, sync=inline is None)
         except JournalError as error:
-            refused = m.Return(job.jid, "refused", False, 1, _json(f"Not started: {error}"), 0.0)
-            self.connection.send(refused)
-            return
+            if job.function not in _UNNOTED:
+                refused = m.Return(job.jid, "refused", False, 1, _json(f"Not started: {error}"), 0.0)
+                self.connection.send(refused)
+                return
+            fresh = job.jid not in self.running
         if not fresh:
             if job.jid in self._journal.owed:
                 self.connection.send_encoded(self._journal.owed[job.jid])
@@ -185,7 +189,9 @@ class Agent:
 
     def _return(self, jid: str, done: Done, *, sync: bool) -> None:
         done = _bounded(done)
-        message = m.encode(m.Return(jid, done.outcome, done.success, done.retcode, done.value, done.duration_ms))
+        message = m.encode(
+            m.Return(jid, done.outcome, done.success, done.retcode, done.value, done.duration_ms, done.used)
+        )
         self._owe(jid, message, sync=sync)
 
     def _owe(self, jid: str, message: bytes, *, sync: bool) -> None:
@@ -344,7 +350,7 @@ class Agent:
 def _called(jid: str, function: str, args: bytes, done: Done) -> bytes:
     """The message that tells the master of a job that it did not send."""
     return m.encode(
-        m.Called(jid, function, args, done.outcome, done.success, done.retcode, done.value, done.duration_ms)
+        m.Called(jid, function, args, done.outcome, done.success, done.retcode, done.value, done.duration_ms, done.used)
     )
 
 

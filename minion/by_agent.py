@@ -39,7 +39,7 @@ def run(function: str, args: Sequence[Any], kwargs: Mapping[str, Any], ctx: Cont
         began = time.perf_counter()
         result = run_function(function, args, kwargs, job)
         if not result.misused:  # else nothing ran
-            done = _done(result, (time.perf_counter() - began) * 1000)
+            done = _done(result, (time.perf_counter() - began) * 1000, bundled)
             _tell(pipe, Mine(ctx.jid, function, as_json([*args, kwargs] if kwargs else args), done))
     return result
 
@@ -71,9 +71,9 @@ def _bundle(pipe: Blocking) -> BundleIs:
     return answer if isinstance(answer, BundleIs) else BundleIs(b"", "the agent ended")
 
 
-def _done(result: FunctionResult, duration_ms: float) -> Done:
+def _done(result: FunctionResult, duration_ms: float, bundled: Bundled) -> Done:
     outcome = "done" if result.success else "failed"
-    return Done(outcome, result.success, result.retcode, as_json(result.value), duration_ms)
+    return Done(outcome, result.success, result.retcode, as_json(result.value), duration_ms, used=bundled.used())
 
 
 def _tell(pipe: Blocking, mine: Mine) -> None:

@@ -7,6 +7,7 @@ have changed it, so reading costs one `lstat`.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import stat
@@ -110,6 +111,11 @@ class CachedTree:
     def mode(self, path: str, saltenv: str = "base") -> int:
         """The permission bits that the file has in the tree. FileNotFoundError where there is no such file."""
         return self._entry(path, saltenv).mode
+
+    def revision(self, saltenv: str = "base") -> str:
+        """A digest of what the environment holds: the same for the same files, whenever they were published."""
+        lines = (f"{entry.path}\0{entry.digest}\0{entry.mode}\0" for entry in self._tree(saltenv).values())
+        return hashlib.blake2b("".join(lines).encode(), digest_size=8).hexdigest()
 
     def _tree(self, saltenv: str) -> Mapping[str, Entry]:
         return self._trees.get(saltenv, {})

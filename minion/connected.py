@@ -86,6 +86,23 @@ class Bundled:
             fetcher = Fetcher(identity.wire, identity.master_key, identity.host, self._files_port)
         return cache.CachedTree(cache.folder(self._config), trees, fetcher)
 
+    def used(self) -> bytes:
+        """What a run used of it, for the master's history, as a JSON document: a digest of each environment's tree,
+        and one of the pillar that only this minion can compare. Empty where it was never opened."""
+        import hashlib
+
+        import msgspec
+
+        from saltern.wire.bundle import plain_pillar
+
+        if "opened" not in self.__dict__:
+            return b""
+        found = self.__dict__.get("files")
+        trees = {env: found.revision(env) for env in found.environments()} if found is not None else {}
+        key = hashlib.sha256(self._identity.seal.secret.reveal().encode()).digest()
+        pillar = hashlib.blake2b(plain_pillar(self.opened.pillar), key=key, digest_size=8).hexdigest()
+        return msgspec.json.encode({"trees": dict(sorted(trees.items())[:32]), "pillar": pillar})
+
     def renewed(self) -> Bundled:
         """A bundle as the master makes it now."""
         return Bundled(self._config, self._identity, b"", b"", self._files_port, self._ask)

@@ -75,7 +75,8 @@ class Step(_Message, tag="step", frozen=True):
 
 
 class Done(_Message, tag="done", frozen=True):
-    """Worker to agent: the end. VALUE is JSON. DIED: it is the agent that says so, since the worker's process ended."""
+    """Worker to agent: the end. VALUE is JSON. DIED: it is the agent that says so, since the worker's process ended.
+    USED: of a state run, what `connected.used` gives."""
 
     outcome: str
     success: bool
@@ -83,6 +84,7 @@ class Done(_Message, tag="done", frozen=True):
     value: bytes
     duration_ms: float
     died: bool = False
+    used: bytes = b""
 
 
 class Mine(_Message, tag="mine", frozen=True):

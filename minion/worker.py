@@ -42,19 +42,19 @@ def _run(pipe: Blocking, config: Config, identity: Identity, run: Run) -> Done:
             from minion.grains import collect
 
             pipe.send(GrainsAre(as_json(collect(config))))
-            result: tuple[str, bool, int, Any] = ("done", True, 0, True)
+            result: tuple[str, bool, int, Any, bytes] = ("done", True, 0, True, b"")
         else:
             result = _call(pipe, config, identity, run)
     except SalternError as error:
-        result = ("failed", False, error.exit_code, str(error))
+        result = ("failed", False, error.exit_code, str(error), b"")
     except Exception as error:
         logger.exception("job %s, %s", run.jid, run.function)
-        result = ("failed", False, 1, f"bug in {run.function}: {type(error).__name__}: {error}")
-    outcome, success, retcode, value = result
-    return Done(outcome, success, retcode, as_json(value), (time.perf_counter() - began) * 1000)
+        result = ("failed", False, 1, f"bug in {run.function}: {type(error).__name__}: {error}", b"")
+    outcome, success, retcode, value, used = result
+    return Done(outcome, success, retcode, as_json(value), (time.perf_counter() - began) * 1000, used=used)
 
 
-def _call(pipe: Blocking, config: Config, identity: Identity, run: Run) -> tuple[str, bool, int, Any]:
+def _call(pipe: Blocking, config: Config, identity: Identity, run: Run) -> tuple[str, bool, int, Any, bytes]:
     from saltern.runner import run_function
 
     def ask() -> BundleIs:
@@ -70,7 +70,8 @@ def _call(pipe: Blocking, config: Config, identity: Identity, run: Run) -> tuple
     ctx = context(config, identity, run.jid, bundled, progress, AskThrough(pipe), pipe)
     result = run_function(run.function, json.loads(run.args), json.loads(run.kwargs), ctx)
     outcome = "done" if result.success else "refused" if result.misused else "failed"
-    return outcome, result.success, result.retcode, result.value
+    used = bundled.used() if run.function.startswith("state.") else b""
+    return outcome, result.success, result.retcode, result.value, used
 
 
 def as_json(value: Any) -> bytes:

@@ -95,6 +95,7 @@ class MasterConfig:
     timeout: float = 0.0  # seconds until a job that is still running is reported as timed out; 0: never
     job_ttl_s: float = 3600.0  # a job that was not received within this time is never started
     keep_jobs_hours: float = 24.0
+    keep_jobs_most: int = 1_000_000  # results; beyond, the oldest jobs are forgotten (about 1 GB where each has 1 KB)
     log_level: str = "warning"
 
     @property
@@ -209,6 +210,10 @@ def _duration(value: float) -> str:
     return "" if 0 <= value < float("inf") else "a number from 0"
 
 
+def _count(value: int) -> str:
+    return "" if value > 0 else "a whole number from 1"
+
+
 def _keeper(value: str) -> str:
     known = ("auto", "networkd", "ifupdown", "networkmanager", "saltern", "none")
     return "" if value in known else f"one of {', '.join(known)}"
@@ -228,6 +233,7 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "timeout": _duration,
     "job_ttl_s": _duration,
     "keep_jobs_hours": _duration,
+    "keep_jobs_most": _count,
     "network_persist": _keeper,
 }
 

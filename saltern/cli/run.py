@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 FORMATS = ("nested", "highstate", "json", "yaml", "table", "txt", "pprint", "quiet")
 RUNNERS = (
-    ("jobs.list_jobs", "the latest jobs: function, arguments, target, user, start"),
+    ("jobs.list_jobs", "the latest jobs: jobs.list_jobs [function='state.*'] [minion=ID] [since=2d] [outcome=failed]"),
     ("jobs.lookup_jid", "one job and what each of its targets returned: jobs.lookup_jid JID"),
+    ("jobs.last_run", "the latest job of a function: jobs.last_run 'state.*' [minion=ID]"),
+    ("jobs.exit_success", "whether a job ended well on each target: jobs.exit_success JID"),
+    ("jobs.why", "why the state runs of a minion fail, since when, and what changed: jobs.why ID"),
     ("jobs.active", "the jobs that have not ended everywhere"),
     ("jobs.prune", "forget the jobs that are older: jobs.prune HOURS"),
+    ("drift.report", "what differs from the states, where and since when: drift.report [TARGET]"),
     ("manage.up", "the minions that are connected"),
     ("manage.down", "the accepted minions that are not connected"),
     ("manage.status", "both, with address, round-trip time, and when they were last seen"),

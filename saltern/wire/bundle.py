@@ -117,6 +117,11 @@ def pack_pillar(minion_id: str, saltenv: str, trees: list[TreeKey], pillar: Mapp
         raise BadBundle(f"the pillar of {minion_id} has a value that can't be sent: {error}") from None
 
 
+def plain_pillar(pillar: Mapping[str, Any]) -> bytes:
+    """The same bytes for the same pillar. They hold its secrets: only a digest may leave the process."""
+    return msgspec.msgpack.encode(pillar, enc_hook=_encode_value)
+
+
 def open_bundle(private: Secret, fingerprint: str, minion_id: str, bundle: Bundle) -> Opened:
     """What is in BUNDLE. CannotOpen or BadBundle where any part is not of this minion and request.
 

@@ -26,6 +26,7 @@ Text = Annotated[str, msgspec.Meta(max_length=65536)]
 Key = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Nonce = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 Question = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\.[a-z][a-z0-9_]{0,31}$")]
+Used = Annotated[bytes, msgspec.Meta(max_length=4096)]
 BlobId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -85,7 +86,8 @@ class Progress(_Message, tag="progress", frozen=True):
 class Return(_Message, tag="return", frozen=True):
     """What became of a job. VALUE is one JSON document. Sent again until the master says that it is stored.
 
-    OUTCOME: `done`, `failed`, `refused`, `killed` or `lost`.
+    OUTCOME: `done`, `failed`, `refused`, `killed` or `lost`. USED: of a state run, digests of the trees and the pillar
+    that it used, one JSON document; else empty.
     """
 
     jid: Jid
@@ -94,6 +96,7 @@ class Return(_Message, tag="return", frozen=True):
     retcode: int
     value: bytes
     duration_ms: float
+    used: Used = b""
 
 
 class Called(_Message, tag="called", frozen=True):
@@ -107,6 +110,7 @@ class Called(_Message, tag="called", frozen=True):
     retcode: int
     value: bytes
     duration_ms: float
+    used: Used = b""
 
 
 class WantBundle(_Message, tag="want-bundle", frozen=True):

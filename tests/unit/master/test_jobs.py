@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from master import jobs, store
+from master import history, jobs, store
 from master.jobs import End, JidMaker, Job, Target
 from saltern import names
 from saltern.errors import UsageError
@@ -46,13 +46,13 @@ def test_job_ids_grow_whatever_the_clock_does(moments: list[float], last: str) -
 def test_an_end_is_stored_once(db: sqlite3.Connection) -> None:
     jobs.create(db, job(JID, "root", Target(A, "a", "sent")))
     assert jobs.store(db, [end(), end()], 9.0) == ["stored", "duplicate"]
-    assert jobs.lookup(db, JID)["Result"]["a"]["return"] is True
+    assert history.lookup(db, JID)["Result"]["a"]["return"] is True
 
 
 def test_an_end_of_a_job_that_was_not_given_is_unknown(db: sqlite3.Connection) -> None:
     jobs.create(db, job(JID, "root", Target(A, "a", "sent")))
     assert jobs.store(db, [end(B)], 9.0) == ["unknown"]
-    assert list(jobs.lookup(db, JID)["Result"]) == ["a"]
+    assert list(history.lookup(db, JID)["Result"]) == ["a"]
 
 
 def test_what_a_minion_owes_is_what_it_does_not_hold(db: sqlite3.Connection) -> None:
@@ -68,22 +68,15 @@ def test_a_minion_can_not_store_its_own_call_under_anothers_job(db: sqlite3.Conn
     jobs.create(db, job(JID, "root", Target(B, "b", "sent")))
     mine = job(JID, "minion/a", Target(A, "a", "received"))
     assert jobs.create_called(db, mine, end()) == "unknown"
-    assert jobs.lookup(db, JID)["User"] == "root"
+    assert history.lookup(db, JID)["User"] == "root"
 
 
 def test_a_job_id_that_is_taken_is_not_used_again(db: sqlite3.Connection) -> None:
     assert jobs.create_new(db, job(JID, "minion/a", Target(A, "a", "received")))
     assert not jobs.create_new(db, job(JID, "root", Target(B, "b", "sent")))
-    assert jobs.lookup(db, JID)["User"] == "minion/a"
+    assert history.lookup(db, JID)["User"] == "minion/a"
 
 
 def test_a_job_that_is_not_kept_is_said_so(db: sqlite3.Connection) -> None:
     with pytest.raises(UsageError, match="there is no job"):
-        jobs.lookup(db, JID)
-
-
-def test_pruning_takes_old_jobs_with_their_ends(db: sqlite3.Connection) -> None:
-    jobs.create(db, job(JID, "root", Target(A, "a", "sent")))
-    assert jobs.prune(db, 5.0) == 0
-    assert jobs.prune(db, 5.1) == 1
-    assert db.execute("SELECT count(*) FROM ends").fetchone()[0] == 0
+        history.lookup(db, JID)
