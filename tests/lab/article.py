@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.lab import guest
+from tests.lab.channel import LabError
+from tests.lab.host import Host
 
 GUEST, CONTAINER = "Test-Deb11", "on-buster"
 GUEST_ADDRESS, CONTAINER_ADDRESS = "10.1.16.10", "192.168.43.250"
@@ -59,3 +64,25 @@ def pillar(public: str) -> dict[str, Any]:
             }
         },
     }
+
+
+@contextmanager
+def workstation(host: Host, key: Path) -> Iterator[Host]:
+    """HOST with the private KEY, and as the gateway in the guests' VLAN 46 for a while."""
+    host.put(key, KEY, mode=0o600)
+    lines = ["link add link eno1 name eno1.46 type vlan id 46", f"address add {GATEWAY}/20 dev eno1.46"]
+    host.run(["ip", "-batch", "-"], stdin="\n".join([*lines, "link set eno1.46 up"]) + "\n")
+    try:
+        yield host
+    finally:
+        host.run(["ip", "link", "delete", "eno1.46"], check=False)
+
+
+def log_in(host: Host, address: str, *words: str, within_s: float = 90.0) -> str:
+    """What WORDS print at ADDRESS, run over SSH from HOST; tried until it answers. LabError where it does not."""
+    deadline = time.monotonic() + within_s
+    while (ran := host.run(guest.ssh(KEY, address, *words), check=False, timeout_s=30)).returncode == 255:
+        if time.monotonic() > deadline:
+            raise LabError(f"{address} lets nobody in from {host.name}: {ran.stderr}")
+        time.sleep(0.5)
+    return ran.stdout

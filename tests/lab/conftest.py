@@ -62,4 +62,4 @@ class Platform:
 @pytest.fixture(scope="session")
 def platform(cluster: Cluster) -> Platform:
     """The hosts of the example platform, converged from bare by one command."""
-    return Platform(cluster, cluster.returns(["saltern", "*", "state.apply"], timeout_s=150))
+    return Platform(cluster, cluster.returns(["saltern", "*", "state.apply"], timeout_s=240))

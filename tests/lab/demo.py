@@ -1,4 +1,5 @@
-"""`make demo`: three whole hosts converge from bare to the example platform, drift, and are repaired.
+"""`make demo`: three whole hosts converge from bare to the example platform with its guests, drift, and are
+repaired.
 
 Everything shown is done by the real commands and checked: the exit code is 0 only where all was as it is said.
 """
@@ -12,6 +13,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tests.lab import article
+from tests.lab.article import GUEST
 from tests.lab.channel import LabError
 from tests.lab.cluster import Cluster, journal
 from tests.lab.host import Host
@@ -27,9 +30,12 @@ DRIFT = (
 NOTICED = {
     ("on-master1", "bridge.present", "br43"),
     ("on-node1", "bridge.present", "br46"),
+    ("on-node1", "virt.running", GUEST),  # its interface fell out of the bridge
     ("on-node1", "mount.mounted", "/var/lib/one/datastores/102"),
 }
 
+VMS = ["virsh", "-q", "list", "--name"]
+CONTAINERS = ["lxc-ls", "--running", "-1"]
 WIDTH = 95  # columns of what is shown, beside the margin
 
 
@@ -83,7 +89,9 @@ def main() -> int:
     show = Show()
     try:
         show.headline(f"Boot three hosts: {', '.join(HOSTS)}")
-        show.lines(["user-mode Linux, systemd, a switch between them; bare: no VLAN, no bridge, no mount, no export"])
+        show.lines(
+            ["user-mode Linux, systemd, a switch between them; bare: no VLAN, no bridge, no mount, no export, no guest"]
+        )
         with Lab() as lab:
             cluster = Cluster(lab)
             try:
@@ -116,6 +124,9 @@ def play(show: Show, lab: Lab, cluster: Cluster) -> int:
     show.headline("Again: there is nothing to do")
     unchanged(show, lab, cluster)
 
+    show.headline("Log in to the virtual machine and to the container, each across its VLAN")
+    log_in(show, lab, cluster)
+
     show.headline("Break three things by hand, and ask what differs")
     for name, argv in DRIFT:
         show.command(argv, name)
@@ -143,7 +154,7 @@ def apply(show: Show, lab: Lab, cluster: Cluster) -> Mapping[str, Any]:
     """`saltern '*' state.apply`, shown and checked: all hosts returned and no state failed."""
     argv = ["saltern", "*", "state.apply"]
     show.command(argv)
-    returns = cluster.returns(argv, timeout_s=150, live=sys.stderr.isatty())
+    returns = cluster.returns(argv, timeout_s=240, live=sys.stderr.isatty())
     show.lines(summary(runs(returns)))
     if missing := set(HOSTS) - set(returns):
         raise Wrong(f"no return of {', '.join(sorted(missing))}\n{cluster.log_tail()}")
@@ -158,6 +169,18 @@ def unchanged(show: Show, lab: Lab, cluster: Cluster) -> None:
     if found := changed(apply(show, lab, cluster)):
         raise Wrong(f"a run that should change nothing changed {sorted(found)}")
     show.good("Changed: 0 on each")
+
+
+def log_in(show: Show, lab: Lab, cluster: Cluster) -> None:
+    """The key of the pillar lets in, from a host that stands for a workstation."""
+    assert cluster.key is not None
+    words = ["hostname; uname -sr; ip -o address show dev eth0 | awk '{print $4}'"]
+    with article.workstation(lab["on-master1"], cluster.key) as host:
+        show.command(["ssh", "-i", "key", f"root@{article.GUEST_ADDRESS}"], "workstation in VLAN 46")
+        show.lines([article.log_in(host, article.GUEST_ADDRESS, *words).replace("\n", "  ")])
+    lab["on-filer1"].put(cluster.key, article.KEY, mode=0o600)
+    show.command(["ssh", "-i", "key", f"root@{article.CONTAINER_ADDRESS}"], "on-filer1")
+    show.lines([article.log_in(lab["on-filer1"], article.CONTAINER_ADDRESS, *words).replace("\n", "  ")])
 
 
 def drift(show: Show, cluster: Cluster) -> Mapping[str, list[str]]:
@@ -185,6 +208,9 @@ def picture(show: Show, lab: Lab) -> None:
 def _seen(host: Host) -> list[tuple[str, str, str]]:
     found = links(host.run(["ip", "-json", "-details", "address"]).stdout)
     found += mounts(host.read("/proc/self/mountinfo"))
+    for kind, argv in (("virtual machine", VMS), ("container", CONTAINERS)):
+        names = host.run(argv, check=False).stdout.split()
+        found += [(name, f"{kind}, running", "-") for name in names]
     return found + exports(host.run(["exportfs", "-s"], check=False).stdout)
 
 

@@ -131,13 +131,18 @@ def links(addresses: str, kinds: Sequence[str] = ("bridge", "vlan")) -> list[tup
         if kind not in kinds:
             continue
         if kind == "bridge":
-            ports = [other["ifname"] for other in read if other.get("master") == link["ifname"]]
+            ports = sorted(_port(other) for other in read if other.get("master") == link["ifname"])
             made = f"bridge of {', '.join(ports) or 'nothing'}"
         else:
             made = f"VLAN {link['linkinfo']['info_data']['id']} of {link['link']}"
         own = [f"{a['local']}/{a['prefixlen']}" for a in link["addr_info"] if a["family"] == "inet"]
         found.append((link["ifname"], made, ", ".join(own) or "-"))
     return sorted(found)
+
+
+def _port(link: Mapping[str, Any]) -> str:
+    """The name of a port; a guest's end has one that changes with each start."""
+    return "a guest" if link.get("linkinfo", {}).get("info_kind") in ("tun", "veth") else str(link["ifname"])
 
 
 def mounts(mountinfo: str) -> list[tuple[str, str, str]]:

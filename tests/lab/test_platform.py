@@ -29,12 +29,12 @@ def test_one_command_converges_all_hosts_from_bare(platform: Platform) -> None:
     assert seen == {
         "on-filer1": [("eno1.43", "VLAN 43 of eno1", "192.168.43.252/24")],
         "on-master1": [
-            ("br43", "bridge of eno1.43", "192.168.43.253/24"),
+            ("br43", "bridge of a guest, eno1.43", "192.168.43.253/24"),
             ("eno1.43", "VLAN 43 of eno1", "-"),
         ],
         "on-node1": [
             ("br43", "bridge of eno1.43", "192.168.43.1/24"),
-            ("br46", "bridge of eno1.46", "-"),
+            ("br46", "bridge of a guest, eno1.46", "-"),
             ("eno1.43", "VLAN 43 of eno1", "-"),
             ("eno1.46", "VLAN 46 of eno1", "-"),
         ],
