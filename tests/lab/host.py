@@ -167,7 +167,8 @@ class Host:
             f"init={INIT}",
             f"umid={self.name}",
             f"uml_dir={self.directory / 'uml'}/",
-            f"vec0:transport=tap,ifname={self.name},depth=128,gro=1",  # else segments that the switch joined are dropped
+            # gro: else segments that the switch joined are dropped
+            f"vec0:transport=tap,ifname={self.name},depth=128,gro=1,mac={_mac(self.address)}",
             f"ubda={self.directory / 'disk'}",
             "con=null",
             "con0=null,fd:1",
@@ -178,3 +179,8 @@ class Host:
             f"LAB_NAME={self.name}",
             f"LAB_ADDRESS={self.address}/24",
         ]
+
+
+def _mac(address: str) -> str:
+    """The MAC address of the host with the management ADDRESS: the same at each boot, as hardware has it."""
+    return "02:00:" + ":".join(f"{int(part):02x}" for part in address.split("."))
