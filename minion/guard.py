@@ -75,8 +75,8 @@ def guard(store: Store, pending: Pending) -> Last | None:
         except (BadCheckpoint, OSError) as error:
             store.say("guard", problem=str(error))
             return None
-        os.ftruncate(mark, 0)
-        os.pwrite(mark, pending.id.encode(), 0)
+        os.pwrite(mark, pending.id.encode(), 0)  # in the block that it has: the disk may be full by now
+        os.ftruncate(mark, len(pending.id))
         store.say("armed", deadline_s=round(pending.left_s, 1))
         _tell_systemd()
         why = _wait(store, pending)

@@ -57,6 +57,7 @@ def roll_back(
         began = time.monotonic()
         store.say("rollback", why=why, by=by)
         remains = ["everything"]
+        store.ease()
         for attempt in range(TRIES):
             remains = _back(store, socket, kernel)
             if not remains:

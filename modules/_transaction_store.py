@@ -10,6 +10,7 @@ take it back. Removing it is the one moment of the commit, and of the end of the
     last        the outcome of the last transaction
     lock        held shared for each step, exclusively for commit and rollback
     guard       held by the guard while it lives; says which transaction it is armed for
+    spare       room for `last`, and `reserve`, for the files that are put back, where the disk is full by then
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ from saltern.wire.private import make_folder, sync_folder, write_file
 RUNNING, WAITING = "running", "waiting"
 COMMITTED, ROLLED_BACK, INCOMPLETE = "committed", "rolled back", "rollback incomplete"
 _POLL_S = 0.02
+_SPARE = 64 << 10  # bytes for `last`
+_RESERVE = 1 << 20  # bytes beside those of the files themselves
+_BLOCK = 4096  # what a file takes at least, and its name
 
 
 class TransactionError(PermanentError):
@@ -146,28 +150,59 @@ class Store:
         return found
 
     def open(self, pending: Pending, checkpoint: Checkpoint) -> None:
-        """Begin a transaction. TransactionError where there is one."""
-        make_folder(self.folder)
-        with self.locked():
-            other = self.pending()
-            if other is not None:
-                raise TransactionError(leftover(other))
-            (self.folder / "touched").unlink(missing_ok=True)
-            (self.folder / "journal").unlink(missing_ok=True)
-            write_file(self.folder / "checkpoint", encoded(checkpoint))
-            write_file(self.folder / "pending", encoded(pending))
+        """Begin a transaction, with room on the disk for its end. TransactionError where there is one, or no room."""
+        with _told(f"the network as it is can't be kept in {self.folder}, so it is not changed"):
+            make_folder(self.folder)
+            with self.locked():
+                other = self.pending()
+                if other is not None:
+                    raise TransactionError(leftover(other))
+                for name in ("touched", "journal", *self._torn()):
+                    (self.folder / name).unlink(missing_ok=True)
+                write_file(self.folder / "checkpoint", encoded(checkpoint))
+                try:
+                    self._make_room(checkpoint)
+                    write_file(self.folder / "pending", encoded(pending))
+                except OSError:
+                    self._give_room()
+                    raise
         self.say("opened", jid=pending.jid, limit_s=pending.limit_s)
 
+    def _torn(self) -> list[str]:
+        """The files that a process did not finish, since it was killed: see `write_file`."""
+        return [name for name in os.listdir(self.folder) if len(name) == 32 and set(name) <= set("0123456789abcdef")]
+
+    def _make_room(self, checkpoint: Checkpoint) -> None:
+        need = sum(len(file.data) + 2 * _BLOCK for file in checkpoint.files)
+        for name, size in (("spare", _SPARE), ("reserve", _RESERVE + need), ("guard", 16)):
+            handle = os.open(self.folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                os.posix_fallocate(handle, 0, size)
+            finally:
+                os.close(handle)
+
+    def _give_room(self) -> None:
+        for name in ("spare", "reserve"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def ease(self) -> None:
+        """Give the room on the disk that was kept for files that are put back."""
+        with suppress(OSError):
+            (self.folder / "reserve").unlink(missing_ok=True)
+
     def touch(self, touched: Touched) -> None:
-        """Note durably what is about to be touched."""
-        with open(self.folder / "touched", "ab", opener=_private) as file:
+        """Note durably what is about to be touched. TransactionError where that can't be."""
+        with (
+            _told(f"what is changed can't be noted in {self.folder}, so it is not changed"),
+            open(self.folder / "touched", "ab", opener=_private) as file,
+        ):
             file.write(encoded(touched))
             file.flush()
             os.fsync(file.fileno())
 
     def change(self, pending: Pending, **fields: Any) -> Pending:
-        """PENDING with other FIELDS, durably. TransactionError where it is over meanwhile."""
-        with self.locked():
+        """PENDING with other FIELDS, durably. TransactionError where it is over meanwhile, or the disk is full."""
+        with _told(f"{self.folder} can't be written"), self.locked():
             self.still(pending)
             changed = replace(pending, **fields)
             write_file(self.folder / "pending", encoded(changed))
@@ -183,13 +218,27 @@ class Store:
 
     def end(self, last: Last) -> None:
         """The transaction is over. To be called with the lock. A full disk does not keep it from ending."""
-        with suppress(OSError):
+        try:
             write_file(self.folder / "last", encoded(last))
+        except OSError:
+            self._by_spare("last", encoded(last))
         (self.folder / "pending").unlink(missing_ok=True)
-        sync_folder(self.folder)
+        with suppress(OSError):
+            sync_folder(self.folder)
+        self._give_room()
         for name in ("touched", "checkpoint") if last.outcome != INCOMPLETE else ():
             (self.folder / name).unlink(missing_ok=True)
         self.say("ended", outcome=last.outcome, by=last.by)
+
+    def _by_spare(self, name: str, data: bytes) -> None:
+        """Put DATA at NAME without a new block of the disk."""
+        with suppress(OSError):
+            with open(self.folder / "spare", "r+b") as file:
+                file.write(data)
+                file.truncate()
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(self.folder / "spare", self.folder / name)
 
     def say(self, event: str, **fields: Any) -> None:
         """One line for the journal. Where that can't be written, nothing depends on it."""
@@ -234,6 +283,15 @@ class Store:
             return (self.folder / name).read_bytes()
         except FileNotFoundError:
             return None
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """TransactionError that says WHAT, where the disk does not take what is written."""
+    try:
+        yield
+    except OSError as error:
+        raise TransactionError(f"{what}: {error.strerror or error}") from None
 
 
 def leftover(other: Pending) -> str:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 from saltern.context import Context, FileSource, iter_under, split_uri
 from saltern.converge.plan import Step
-from saltern.errors import PermanentError
+from saltern.errors import PermanentError, SalternError
 from saltern.kept import current
 from saltern.sls.low import Low
 
@@ -118,10 +118,15 @@ class Block:
             if transaction.touches(network) is None:
                 return
             if self._refused:
-                raise Refused(f"not done, since the network transaction of this run was taken back: {self._refused}")
+                raise Refused(f"not done, since the network transaction of this run {self._refused}")
             fetch_ahead(self._lows[position:], self._ctx.files)
             self._say(position, "taking a checkpoint, arming the guard")
-            transaction.open()
+            try:
+                transaction.open()
+            except SalternError as error:
+                self._refused = f"could not begin: {_first_line(str(error))}"
+                self._transaction = None
+                raise
             self._open = True
         transaction.extend(steps)
         if position not in self._positions:
@@ -172,7 +177,7 @@ class Block:
         positions, self._positions = self._positions, []
         self._open, self._transaction = False, None
         if not ended.kept:
-            self._refused = ended.text
+            self._refused = f"was taken back: {ended.text}"
             _look_anew()
         self._settled(positions, ended)
 

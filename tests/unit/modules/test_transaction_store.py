@@ -55,7 +55,7 @@ def test_a_commit_leaves_the_outcome_and_nothing_else(store: Store) -> None:
     last = commit(store, pending(), "fine", "run")
     assert (last.outcome, store.last()) == (COMMITTED, last)
     assert store.pending() is None
-    assert sorted(os.listdir(store.folder)) == ["journal", "last", "lock"]
+    assert sorted(os.listdir(store.folder)) == ["guard", "journal", "last", "lock"]
 
 
 def test_what_was_taken_back_can_not_be_committed(store: Store, tmp_path: Path) -> None:

@@ -1,0 +1,409 @@
+"""Faults in the network transaction: at each of its steps each of the things that may go wrong, and bad changes.
+
+A case lets a host begin to move to its new address (see `fault_host`), stops the process at work at one event of the
+transaction's journal, does the fault, and lets it go on. Then, whatever happened, this must hold (`judged`):
+
+  - within ANSWER_S seconds the host answers at the old or the new address, and its report says which;
+  - links, addresses, routes and files are wholly the old ones or wholly the new ones, as the report has it;
+  - what the job returned, if it could, says the same.
+
+`python -m tests.lab.faults --all` runs all cases, prints the matrix, and writes docs/network-faults.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any, NamedTuple
+
+from tests.lab.channel import CommandTimeout, HostDown, LabError
+from tests.lab.fault_host import (
+    AWAY_S,
+    DAY_S,
+    NAME,
+    NEW_GATEWAY,
+    WRONG_VLAN,
+    FaultHost,
+    Hit,
+    new_way,
+)
+
+ANSWER_S = 60.0
+RETURN_S = 60.0
+PAGE = Path(__file__).parents[2] / "docs/network-faults.md"
+
+
+class Moment(NamedTuple):
+    """When a fault comes: after the COUNT-th EVENT of the journal. BROKEN: of a change that is taken back, since its
+    last state fails."""
+
+    name: str
+    event: str
+    count: int = 1
+    broken: bool = False
+
+
+MOMENTS = (
+    Moment("the checkpoint is on disk", "opened"),
+    Moment("the guard is armed", "armed"),
+    Moment("the run knows of the guard", "guarded"),
+    Moment("before the VLAN is made", "steps", 1),
+    Moment("before the bridge is made", "steps", 2),
+    Moment("before the new address", "steps", 3),
+    Moment("before the new gateway", "steps", 4),
+    Moment("before the old address goes", "steps", 5),
+    Moment("the new gateway is asked", "probe"),
+    Moment("the master is asked to confirm", "confirm"),
+    Moment("committed", "ended"),
+    Moment("the guard is disarmed", "disarmed"),
+    Moment("the way back begins", "rollback", 1, broken=True),
+    Moment("the first step back", "back", 1, broken=True),
+    Moment("the fourth step back", "back", 4, broken=True),
+    Moment("back", "ended", 1, broken=True),
+)
+
+
+class Case(NamedTuple):
+    """A fault at a moment, or with MOMENT None a bad change, or a fault from the beginning."""
+
+    fault: str
+    moment: Moment | None = None
+
+    @property
+    def name(self) -> str:
+        """For people and for pytest."""
+        return f"{self.fault}: {self.moment.name}" if self.moment else self.fault
+
+
+class Result(NamedTuple):
+    """How CASE ended. OUTCOME: "new", "old" or "refused" (old, and nothing was begun); SECONDS from the fault until the
+    report was there. WRONG: in which way it is not as it must be; nothing where it is."""
+
+    case: Case
+    outcome: str
+    seconds: float
+    why: str
+    wrong: list[str]
+
+    @property
+    def words(self) -> str:
+        """For a cell of the matrix."""
+        return f"WRONG ({self.outcome})" if self.wrong else f"{self.outcome} {self.seconds:.0f} s"
+
+
+def _power(field: FaultHost, hit: Hit) -> None:
+    field.power_cut()
+
+
+def _dropped(field: FaultHost, hit: Hit) -> None:
+    field.lab.switch.plug(NAME, into=False)
+    field.go_on(hit)
+    time.sleep(AWAY_S)
+    field.lab.switch.plug(NAME)
+
+
+def _master(field: FaultHost, hit: Hit) -> None:
+    field.master_away(True)
+    field.go_on(hit)
+    time.sleep(AWAY_S)
+    field.master_away(False)
+
+
+def _disk(field: FaultHost, hit: Hit) -> None:
+    field.fill_disk()
+
+
+def _worker(field: FaultHost, hit: Hit) -> None:
+    field.kill("KILL", hit.worker)
+
+
+def _agent(field: FaultHost, hit: Hit) -> None:
+    field.kill("KILL", field.main_pid("saltern-minion"))
+
+
+def _guard(field: FaultHost, hit: Hit) -> None:
+    guard = field.main_pid("saltern-guard")
+    if guard:
+        field.kill("KILL", guard)
+
+
+def _all(field: FaultHost, hit: Hit) -> None:
+    pids = [hit.worker, field.main_pid("saltern-minion"), field.main_pid("saltern-guard")]
+    field.kill("KILL", *(pid for pid in pids if pid))
+
+
+def _tomorrow(field: FaultHost, hit: Hit) -> None:
+    field.set_clock(DAY_S)
+
+
+def _yesterday(field: FaultHost, hit: Hit) -> None:
+    field.set_clock(-DAY_S)
+
+
+def _parallel(field: FaultHost, hit: Hit) -> None:
+    field.host.run(["rm", "-f", "/run/parallel"])
+    field.apply("new")
+    time.sleep(1)
+
+
+FAULTS: Mapping[str, Callable[[FaultHost, Hit], None]] = {
+    "worker killed": _worker,
+    "agent killed": _agent,
+    "guard killed": _guard,
+    "all three killed": _all,
+    "power cut": _power,
+    "packets dropped": _dropped,
+    "master away": _master,
+    "disk full": _disk,
+    "clock + 1 day": _tomorrow,
+    "clock - 1 day": _yesterday,
+    "second apply": _parallel,
+}
+BAD_CHANGES = ("wrong VLAN", "wrong gateway", "duplicate address", "trunk missing", "disk full before")
+
+
+def every_case() -> list[Case]:
+    """The whole matrix, and the bad changes."""
+    return [Case(bad) for bad in BAD_CHANGES] + [Case(fault, moment) for moment in MOMENTS for fault in FAULTS]
+
+
+def run(field: FaultHost, case: Case) -> Result:
+    """Run CASE on a host that is as after `reset`, and judge it."""
+    if case.moment is None:
+        return _run_bad(field, case)
+    field.cluster.write_sls("case", json.dumps(new_way(broken=case.moment.broken)))
+    with field.stopping_at(case.moment.event, case.moment.count) as stopped:
+        returned = field.apply("case")
+        hit = stopped.result()
+    if hit is None:
+        raise LabError(f"{case.name}: the moment never came: {_returned(returned)}")
+    began = time.monotonic()
+    FAULTS[case.fault](field, hit)
+    field.go_on(hit)
+    return judged(field, case, began, hit.jid, returned)
+
+
+def _run_bad(field: FaultHost, case: Case) -> Result:
+    states = {
+        "wrong VLAN": new_way(vlan=WRONG_VLAN),
+        "wrong gateway": new_way(gateway="203.0.113.99"),
+        "duplicate address": new_way(address=NEW_GATEWAY),
+    }.get(case.fault, new_way())
+    field.cluster.write_sls("case", json.dumps(states))
+    before = (field.last() or {}).get("jid")
+    if case.fault == "trunk missing":
+        field.trunk(False)
+    if case.fault == "disk full before":
+        field.fill_disk()
+    began = time.monotonic()
+    returned = field.apply("case")
+    try:
+        found = judged(field, case, began, None, returned, before)
+    finally:
+        field.trunk(True)
+    if found.outcome == "new":
+        found.wrong.append("a bad change was kept")
+    return found
+
+
+def judged(
+    field: FaultHost,
+    case: Case,
+    began: float,
+    jid: str | None,
+    returned: Future[Mapping[str, Any]],
+    before: str | None = None,
+) -> Result:
+    """What became of the job JID. Without one, of the job that RETURNED, where the one of the last transaction was
+    BEFORE."""
+    wrong: list[str] = []
+    last: Mapping[str, Any] = {}
+    while not last and time.monotonic() < began + ANSWER_S:
+        said = field.last() or {}
+        if said and (said.get("jid") == jid if jid else said.get("jid") != before):
+            last = said
+        elif not jid and returned.done() and said:
+            break  # nothing was begun
+        else:
+            time.sleep(0.2)
+    seconds = time.monotonic() - began
+    told = _returned(returned)
+    if not last:
+        outcome = "refused" if jid is None and field.last() is not None else "unknown"
+    else:
+        outcome = {"committed": "new", "rolled back": "old"}.get(str(last["outcome"]), "unknown")
+    if outcome == "unknown":
+        wrong.append(f"no report, or one that says neither: {last}")
+        outcome = field.where()
+    wanted = field.new if outcome == "new" else field.old
+    where, now = field.where(), field.shape()
+    may = _given_at_boot(field) if case.fault == "power cut" and outcome == "new" else frozenset[str]()
+    wrong += [f"lacks: {one}" for one in wanted.minus(now)]
+    wrong += [f"has: {one}" for one in now.minus(wanted) if one not in may]
+    if where not in ({"new", "both"} if may else {outcome.replace("refused", "old")}):
+        wrong.append(f"answers at: {where}")
+    if field.host.run(["test", "-e", "/var/lib/saltern/minion/network/pending"], check=False).returncode == 0:
+        wrong.append("it is still pending")
+    wrong += _disagreement(told, outcome, case)
+    why = str(last.get("why", "")) or _said(told)
+    return Result(case, outcome, seconds, why, wrong)
+
+
+def _given_at_boot(field: FaultHost) -> frozenset[str]:
+    """What the lab gives a host when it is switched on, and the host's new network does not have."""
+    return frozenset(field.old.minus(field.new)) & (field.old.addresses | field.old.routes)
+
+
+def _disagreement(told: Mapping[str, Any] | None, outcome: str, case: Case) -> list[str]:
+    """In which way what the job returned is not what its report says."""
+    if told is None:
+        return ["the job did not return"]
+    well = all(result["result"] for result in told.values())
+    if well and outcome != "new":
+        return [f"the job says that all is well: {_said(told)}"]
+    text = _said(told)
+    if outcome == "new" and not well and "committed" not in text.lower() and "lost" not in text.lower():
+        return [f"the job does not say that it was committed: {text}"]
+    return []
+
+
+def _returned(returned: Future[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    try:
+        return returned.result(RETURN_S)
+    except (FutureTimeout, LabError, TimeoutError):
+        return None
+
+
+def _said(told: Mapping[str, Any] | None) -> str:
+    return " | ".join(dict.fromkeys(str(result["comment"]) for result in (told or {}).values()))
+
+
+def run_all(cases: Iterable[Case], fields: int, say: Callable[[Result], None] = lambda result: None) -> list[Result]:
+    """Run CASES on so many hosts side by side, each with a switch and a master of its own."""
+    todo, lock, results = list(cases), Lock(), []
+    order = {case: place for place, case in enumerate(todo)}
+
+    def work() -> None:
+        with FaultHost() as field:
+            while True:
+                with lock:
+                    if not todo:
+                        return
+                    case = todo.pop(0)
+                result = tried(field, case)
+                with lock:
+                    results.append(result)
+                    say(result)
+
+    threads = [Thread(target=work) for _ in range(fields)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(results, key=lambda result: order[result.case])
+
+
+def tried(field: FaultHost, case: Case) -> Result:
+    """Run CASE and reset the host."""
+    try:
+        result = run(field, case)
+    except (LabError, HostDown, CommandTimeout) as error:
+        result = Result(case, "error", 0.0, "", [f"{type(error).__name__}: {error}"])
+    try:
+        field.reset()
+    except (LabError, HostDown, CommandTimeout) as error:
+        result.wrong.append(f"after it: {error}")
+        field.power_cut()
+        field.reset()
+    return result
+
+
+def table(results: Sequence[Result]) -> str:
+    """The matrix in Markdown, and the bad changes."""
+    cells = {result.case: result.words for result in results}
+    lines = ["| | " + " | ".join(FAULTS) + " |", "|---" * (len(FAULTS) + 1) + "|"]
+    for moment in MOMENTS:
+        row = [cells.get(Case(fault, moment), "") for fault in FAULTS]
+        if any(row):
+            lines.append(f"| {moment.name} | " + " | ".join(row) + " |")
+    lines += ["", "| bad change | | the report says |", "|---|---|---|"]
+    lines += [f"| {r.case.fault} | {r.words} | {r.why} |" for r in results if r.case.moment is None]
+    return "\n".join(lines) + "\n"
+
+
+def page(results: Sequence[Result], minutes: float) -> str:
+    """docs/network-faults.md."""
+    right = sum(not result.wrong for result in results)
+    reports = sorted(
+        {result.why for result in results if result.why and "\n" not in result.why and len(result.why) < 140}
+    )
+    return f"""\
+# Faults in the network transaction
+
+What [Changes of the network](network-safety.md) promises, tried out: `make chaos` lets a host of the lab move to another
+address, VLAN and gateway, and does each of these things to it at each step of the transaction. Each time the process at
+work is stopped at that step, the fault is done, and the process goes on where it still lives.
+
+A cell says at which address the host answered then, {OLD} (old) or {NEW} (new), and after how many seconds from the
+fault the master had its report, which said the same. Links, addresses, routes and files were then compared with those
+before and after an undisturbed move, and were wholly the one or the other. The deadline (`network_confirm_s`) was
+{LIMIT_S} s; packets and master were away for {AWAY_S:g} s; the disk stayed full, and the clock wrong, until the end of
+the case. {right} of {len(results)} cases were right, on a busy machine of two processors, in {minutes:.0f} minutes.
+
+{table(results)}
+*refused*: nothing was begun, and the job says why.
+
+| fault | |
+|---|---|
+| worker killed | SIGKILL of the process that runs the job |
+| agent killed | SIGKILL of the minion's main process, which systemd starts again |
+| guard killed | SIGKILL of the network guard, if it runs at that moment |
+| all three killed | at once |
+| power cut | the host is switched off and on; what was not on its disk is lost. After a commit the lab's firmware gives the old address beside the new one |
+| packets dropped | its cable is pulled at the switch |
+| master away | SIGSTOP of the master, later SIGCONT |
+| disk full | no byte is left on the disk of `/var` and `/etc` |
+| clock | set with date(1) |
+| second apply | the same is applied once more, meanwhile |
+| wrong VLAN, trunk missing | the switch does not carry the new VLAN |
+| wrong gateway | an address at which nobody is |
+| duplicate address | the new address is the gateway's own |
+
+The reports were:
+
+{chr(10).join(f"- {report}" for report in reports)}
+"""
+
+
+def main() -> int:
+    """See above."""
+    parser = argparse.ArgumentParser(description="Faults in the network transaction, on lab hosts.")
+    parser.add_argument("--all", action="store_true", help="all cases; writes docs/network-faults.md")
+    parser.add_argument("--only", default="", help="cases whose name has this text")
+    parser.add_argument("--hosts", type=int, default=2, help="so many side by side (2)")
+    given = parser.parse_args()
+    cases = [case for case in every_case() if given.only in case.name]
+
+    def say(result: Result) -> None:
+        print(f"{result.words:14} {result.case.name} ({result.why})", flush=True)
+        for line in result.wrong:
+            print(f"    {line}", flush=True)
+
+    began = time.monotonic()
+    results = run_all(cases, given.hosts, say)
+    print(table(results))
+    if given.all and not given.only:
+        minutes = (time.monotonic() - began) / 60
+        PAGE.write_text(page(results, minutes))
+    return int(any(result.wrong for result in results) or len(results) < len(cases))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
