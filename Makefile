@@ -8,7 +8,7 @@ KVM_PACKAGES := libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu 
 GUEST_PACKAGES := dropbear-bin openssh-client
 PACKAGES := python3-venv python3-dev gcc lxc busybox-static $(LAB_PACKAGES) $(KVM_PACKAGES) $(GUEST_PACKAGES)
 
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo test chaos lint bench docs clean
 help:  ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
 
@@ -31,6 +31,9 @@ demo: $(STAMPS)/venv  ## Three real hosts converge from bare to the example plat
 
 test: $(STAMPS)/venv lint  ## All checks and tests, lab included
 	@$(BIN)/python -m pytest
+
+chaos: $(STAMPS)/venv  ## Faults at each step of the network transaction, on lab hosts; writes docs/network-faults.md
+	@$(BIN)/python -m tests.lab.faults --all
 
 lint: $(STAMPS)/venv  ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check .
