@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
-from tests.lab.cluster import Cluster
+from tests.lab.cluster import BIN, Cluster
 from tests.lab.conftest import Platform
 from tests.lab.lab import HOSTS
 from tests.lab.report import changed, exports, failures, links, mounts, steps, unknown
@@ -67,6 +68,16 @@ def test_what_one_host_writes_as_oneadmin_another_reads(platform: Platform) -> N
 
 def test_a_second_run_changes_nothing(platform: Platform) -> None:
     assert apply(platform.cluster) == (set(), {})
+
+
+def test_a_second_run_writes_nothing_to_the_kernel_or_to_a_file(platform: Platform) -> None:
+    for name, host in platform.cluster.lab.hosts.items():
+        done = host.run([str(BIN / "saltern-call"), "state.apply", "-l", "debug", "--out", "quiet"], timeout_s=90)
+        counted = re.search(r"the run called (\d+) acting functions(.*)", done.stderr)
+        assert counted is not None, f"{name}: {done.stderr}"
+        assert counted[1] == "0", f"{name}: {counted[0]}"
+        assert "netlink reads" in counted[2]
+        assert "writes" not in counted[2], f"{name}: {counted[0]}"
 
 
 def test_a_mount_waits_for_a_server_that_is_not_there_yet(platform: Platform) -> None:
