@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
-
-from modules import _libvirt
+from modules import _libvirt, _xml
 from modules._datastores import DatastoreError
 from saltern.context import Context
 
@@ -21,8 +19,8 @@ def path_of_pool(ctx: Context, name: str) -> str | None:
 
 def target_of(xml: str, name: str) -> str:
     """`/pool/target/path` of a pool's XML (libvirt, "Storage pool XML"), for those kinds that are a directory. Pure."""
-    root = ElementTree.fromstring(xml)  # noqa: S314 - libvirt's own words
-    path = (root.findtext("target/path") or "").strip()
+    root = _xml.parse(xml)
+    path = _xml.at(root, "target/path") or ""
     if root.get("type") not in ("dir", "fs", "netfs", "gluster", "vstorage") or not path.startswith("/"):
         raise DatastoreError(f"the storage pool {name} is of type {root.get('type')}: a datastore is a directory")
     return path.rstrip("/") or "/"

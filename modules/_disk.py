@@ -104,14 +104,11 @@ def _same(one: str, other: str) -> bool:
 def guest_of(uri: str | None, path: str) -> tuple[str, str] | None:
     """The running guest of this node's libvirt (at URI) that has PATH as a disk, and the disk's name in it ("vda").
     LibvirtError where libvirt can't be asked."""
-    import xml.etree.ElementTree as ET
-
-    from modules import _libvirt
+    from modules import _libvirt, _xml
 
     with _libvirt.session(uri) as connection:
         for domain in connection.listAllDomains(_libvirt.library().VIR_CONNECT_LIST_DOMAINS_ACTIVE):
-            tree = ET.fromstring(domain.XMLDesc(0))  # noqa: S314 - libvirt's own
-            for one in tree.iterfind("./devices/disk"):
+            for one in _xml.parse(domain.XMLDesc(0)).iterfind("./devices/disk"):
                 source, target = one.find("source"), one.find("target")
                 file = source.get("file") if source is not None else None
                 if file is not None and target is not None and _same(file, path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modules import _domain_xml as xml
+from modules import _xml as xml
 from modules._domain_values import Disk, Nic
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def put_disk(root: Element, target: str, wanted: Disk | None) -> None:
             parent.remove(one)
         return
     if one is None:
-        one = xml.parse("<disk/>")
+        one = xml.made("disk")
         parent.append(one)
     elif (xml.at(one, "target", "bus"), one.get("device", "disk")) != (wanted.bus, wanted.device):
         for tag in ("address", "alias"):
@@ -141,7 +141,7 @@ def put_nic(root: Element, mac: str, wanted: Nic | None) -> None:
             parent.remove(one)
         return
     if one is None:
-        one = xml.parse("<interface/>")
+        one = xml.made("interface")
         parent.append(one)
     fill_nic(one, wanted)
 
@@ -171,10 +171,8 @@ def fill_nic(one: Element, wanted: Nic) -> None:
 def add_root_ports(root: Element, number: int) -> None:
     """Add NUMBER PCI Express ports in which nothing is, beside those that libvirt makes for the devices."""
     parent = xml.ensure(root, "devices")
-    one = xml.parse("<controller type='pci' index='0' model='pcie-root'/>")
-    parent.append(one)
-    for _ in range(number):
-        parent.append(xml.parse("<controller type='pci' model='pcie-root-port'/>"))
+    parent.append(xml.made("controller", type="pci", index="0", model="pcie-root"))
+    parent.extend(xml.made("controller", type="pci", model="pcie-root-port") for _ in range(number))
 
 
 def unplace(root: Element) -> None:

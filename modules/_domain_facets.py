@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from modules import _domain_devices as devices
-from modules import _domain_xml as xml
+from modules import _xml as xml
 from modules._domain_values import Cpu, Graphics
+from modules._domain_xml import has, merge
 from saltern.secret import Secret
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _read_cpu(root: Element, wanted: Cpu | None, live: bool) -> Cpu | None:
     found = root.find("cpu")
     if found is None:
         return None
-    model = xml.at(found, "model") or None
+    model = xml.at(found, "model")
     mode = found.get("mode") or ("custom" if model else "host-model")
     if live and wanted is not None and wanted.mode == "host-model" and found.find("vendor") is not None:
         mode = "host-model"  # a running guest shows what that came to: the host's vendor, a model, features
@@ -164,9 +165,7 @@ def _write_cpu(root: Element, cpu: Cpu) -> None:
     elif topology is not None:
         found.append(topology)
     for name, policy in cpu.features:
-        one = xml.parse("<feature/>")
-        one.attrib.update(policy=policy, name=name)
-        found.append(one)
+        found.append(xml.made("feature", policy=policy, name=name))
     if kept is not None:
         found.append(kept)
 
@@ -219,13 +218,11 @@ def _write_boot(root: Element, order: Iterable[str]) -> None:
     for device in root.findall("devices/*"):
         xml.drop(device, "boot")
     for word in order:
-        one = xml.parse("<boot/>")
-        one.set("dev", _BOOT[word])
-        xml.ensure(root, "os").append(one)
+        xml.ensure(root, "os").append(xml.made("boot", dev=_BOOT[word]))
 
 
 def _text(path: str) -> Callable[[Element], str | None]:
-    return lambda root: xml.at(root, path) or None
+    return lambda root: xml.at(root, path)
 
 
 def _write_text(path: str) -> Callable[[Element, str | None], None]:
@@ -311,13 +308,8 @@ def _write_console(root: Element, wanted: bool) -> None:
 
 def metadata_element(entries: Mapping[str, str]) -> Element:
     """Saltern's own element of <metadata>."""
-    found = xml.parse("<x/>")
-    found.tag = f"{{{METADATA}}}guest"
-    for key, value in sorted(entries.items()):
-        one = xml.parse("<x/>")
-        one.tag, one.text = f"{{{METADATA}}}entry", value
-        one.set("key", key)
-        found.append(one)
+    found = xml.made(f"{{{METADATA}}}guest")
+    found.extend(xml.made(f"{{{METADATA}}}entry", value, key=key) for key, value in sorted(entries.items()))
     return found
 
 
@@ -335,14 +327,14 @@ def _write_metadata(root: Element, entries: Mapping[str, str]) -> None:
 
 
 def _read_xml(root: Element, wanted: Iterable[str] | None) -> tuple[str, ...]:
-    return tuple(text for text in wanted or () if xml.has(root, xml.parse(text)))
+    return tuple(text for text in wanted or () if has(root, xml.parse(text)))
 
 
 def _write_xml(root: Element, wanted: Iterable[str]) -> None:
     for text in wanted:
         snippet = xml.parse(text)
-        if not xml.has(root, snippet):
-            xml.merge(root, snippet)
+        if not has(root, snippet):
+            merge(root, snippet)
 
 
 _WANTED: dict[str, Callable[[Element, Any], Any]] = {

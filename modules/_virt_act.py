@@ -14,8 +14,8 @@ from typing import Any
 
 from modules import _domain_devices as devices
 from modules import _domain_facets as facets
-from modules import _domain_xml as xml
 from modules import _libvirt, _virt_read, cloud_init
+from modules import _xml as xml
 from modules._domain_facets import DISK, NIC
 from modules._libvirt import LibvirtError
 from saltern.errors import nearest
@@ -35,7 +35,7 @@ def define(uri: str, name: str, items: Items) -> bool:
     with _libvirt.session(uri) as connection, _libvirt.translating(f"define {name}"):
         if _libvirt.find_domain(connection, name) is not None:
             raise LibvirtError(f"{name} was defined by somebody else meanwhile")
-        connection.defineXML(xml.text_of(facets.new(name, dict(items))))
+        connection.defineXML(xml.written(facets.new(name, dict(items))))
     return True
 
 
@@ -178,7 +178,7 @@ def domain_of(connection: Any, name: str) -> Any:
 def _configure(connection: Any, domain: Any, wanted: Mapping[str, Any]) -> None:
     root = _virt_read.of(domain).config
     facets.write(root, wanted)
-    connection.defineXML(xml.text_of(root))
+    connection.defineXML(xml.written(root))
 
 
 def _start(domain: Any) -> None:
@@ -257,7 +257,7 @@ def _live(domain: Any, key: str, value: Any) -> None:
         kind = libvirt.VIR_DOMAIN_METADATA_TITLE if key == "title" else libvirt.VIR_DOMAIN_METADATA_DESCRIPTION
         domain.setMetadata(kind, value, None, None, now)
     elif key == "metadata":
-        text = xml.text_of(facets.metadata_element(value)) if value else None
+        text = xml.written(facets.metadata_element(value)) if value else None
         domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, text, "saltern", facets.METADATA, now)
     elif key == "password":
         _password(domain, root, value, now)
@@ -270,7 +270,7 @@ def _live(domain: Any, key: str, value: Any) -> None:
 def _password(domain: Any, root: Any, value: Secret, now: int) -> None:
     display = root.find("devices/graphics")
     display.set("passwd", value.reveal())
-    domain.updateDeviceFlags(xml.text_of(display), now)
+    domain.updateDeviceFlags(xml.written(display), now)
 
 
 def _device(domain: Any, root: Any, key: str, value: Any, now: int) -> None:
@@ -279,10 +279,10 @@ def _device(domain: Any, root: Any, key: str, value: Any, now: int) -> None:
     there = find(root, name)
     if value is None:
         if there is not None:
-            domain.detachDeviceFlags(xml.text_of(there), now)
+            domain.detachDeviceFlags(xml.written(there), now)
         return
     do = domain.attachDeviceFlags if there is None else domain.updateDeviceFlags
     facets.write(root, {key: value})
     wanted = find(root, name)
     assert wanted is not None  # just written
-    do(xml.text_of(wanted), now)
+    do(xml.written(wanted), now)

@@ -69,13 +69,13 @@ def network_info(ctx: Context, name: str | None = None) -> dict[str, dict[str, A
 
 
 def _told(network: Any) -> dict[str, Any]:
-    root = _xml.parsed(network.XMLDesc(0))
+    root = _xml.parse(network.XMLDesc(0))
     active = bool(network.isActive())
     has_dhcp = active and root.find("ip/dhcp") is not None
     keys = ("mac", "ipaddr", "prefix", "hostname", "expirytime")
     return {
         "uuid": network.UUIDString(),
-        "bridge": _xml.attribute(root, "bridge", "name"),
+        "bridge": _xml.at(root, "bridge", "name"),
         "autostart": bool(network.autostart()) if network.isPersistent() else False,
         "active": active,
         "persistent": bool(network.isPersistent()),
@@ -161,7 +161,7 @@ def users(uri: str | None, name: str) -> tuple[str, ...]:
     using = set()
     with _libvirt.session(uri) as connection:
         for domain in connection.listAllDomains(_libvirt.library().VIR_CONNECT_LIST_DOMAINS_ACTIVE):
-            sources = _xml.parsed(domain.XMLDesc(0)).iterfind("./devices/interface/source")
+            sources = _xml.parse(domain.XMLDesc(0)).iterfind("./devices/interface/source")
             if any(source.get("network") == name for source in sources):
                 using.add(domain.name())
     return tuple(sorted(using))

@@ -6,13 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
-from typing import Any
-from xml.etree.ElementTree import Element
+from typing import TYPE_CHECKING, Any
 
 from modules import _xml
 from modules._seed_values import SeedError, hostname, listed, mac
 from modules._virt_pool_xml import name_of
 from saltern.errors import PermanentError, nearest
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 FORWARDS = ("bridge", "nat", "route", "open", "isolated")
 _LINK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
@@ -181,25 +183,25 @@ def _inside(text: object, own: IPv4Interface | IPv6Interface, what: str) -> str:
 
 def read(xml: str) -> Definition:
     """The definition in the XML of a network."""
-    root = _xml.parsed(xml)
-    mtu = _xml.attribute(root, "mtu", "size")
+    root = _xml.parse(xml)
+    mtu = _xml.at(root, "mtu", "size")
     tags, trunk = _read_tags(root)
     return Definition(
-        forward=(_xml.attribute(root, "forward", "mode") or "nat") if root.find("forward") is not None else "isolated",
-        bridge=_xml.attribute(root, "bridge", "name"),
-        vport=_xml.attribute(root, "virtualport", "type"),
+        forward=(_xml.at(root, "forward", "mode") or "nat") if root.find("forward") is not None else "isolated",
+        bridge=_xml.at(root, "bridge", "name"),
+        vport=_xml.at(root, "virtualport", "type"),
         tags=tags,
         trunk=trunk,
         portgroups=tuple(_read_portgroup(group) for group in root.findall("portgroup")),
         subnets=tuple(_read_subnet(one) for one in root.findall("ip")),
-        domain=_xml.attribute(root, "domain", "name"),
+        domain=_xml.at(root, "domain", "name"),
         mtu=int(mtu) if mtu else None,
     )
 
 
 def _read_tags(parent: Element) -> tuple[tuple[int, ...], bool]:
     tags = tuple(int(tag.get("id", "0")) for tag in parent.findall("vlan/tag"))
-    return tags, _xml.attribute(parent, "vlan", "trunk") == "yes" or len(tags) > 1
+    return tags, _xml.at(parent, "vlan", "trunk") == "yes" or len(tags) > 1
 
 
 def _read_portgroup(group: Element) -> Portgroup:
@@ -231,17 +233,17 @@ def same(current: Definition, wish: Definition) -> Definition:
 
 def write(name: str, wish: Definition, old: str | None = None) -> str:
     """The XML of the network NAME. What OLD, its present XML, says besides (its UUID and MAC, DNS, …) stays."""
-    root = _xml.parsed(old) if old else _xml.made("network")
+    root = _xml.parse(old) if old else _xml.made("network")
     root.attrib.pop("connections", None)
-    _xml.child(root, "name").text = name
-    present = _xml.attribute(root, "forward", "mode") if root.find("forward") is not None else "isolated"
+    _xml.put(root, "name", name)
+    present = _xml.at(root, "forward", "mode") if root.find("forward") is not None else "isolated"
     if present != wish.forward or root.find("forward") is None:
         _xml.replace(root, "forward", [_xml.made("forward", mode=wish.forward)] if wish.forward != "isolated" else [])
         if old:  # of another kind: its bridge, MAC and addresses were the other one's
             for tag in ("bridge", "mac", "domain"):
-                _xml.replace(root, tag, [])
+                _xml.drop(root, tag)
     if wish.bridge is not None:
-        bridge = _xml.child(root, "bridge")
+        bridge = _xml.ensure(root, "bridge")
         bridge.set("name", wish.bridge)
         if wish.forward == "bridge":
             bridge.attrib = {"name": wish.bridge}
@@ -251,7 +253,7 @@ def write(name: str, wish: Definition, old: str | None = None) -> str:
     if wish.mtu is not None:
         _xml.replace(root, "mtu", [_xml.made("mtu", size=str(wish.mtu))])
     if wish.domain is not None:
-        _xml.child(root, "domain").set("name", wish.domain)
+        _xml.ensure(root, "domain").set("name", wish.domain)
     _xml.replace(root, "ip", [_write_subnet(one) for one in wish.subnets])
     return _xml.written(root)
 
@@ -274,7 +276,7 @@ def _write_subnet(one: Subnet) -> Element:
     own = ip_interface(one.address)
     made = _xml.made("ip", family=f"ipv{own.version}", address=str(own.ip), prefix=str(own.network.prefixlen))
     if one.ranges or one.hosts:
-        dhcp = _xml.child(made, "dhcp")
+        dhcp = _xml.ensure(made, "dhcp")
         dhcp.extend(_xml.made("range", start=start, end=end) for start, end in one.ranges)
         for hardware, address, name in one.hosts:
             dhcp.append(_xml.made("host", mac=hardware, ip=address, name=name or None))

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from modules._xml import Element
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 SYSFS = "/sys/class/net"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _libvirt, _safe
+from modules import _libvirt, _safe, _xml
 from modules._virt_pool_xml import PoolError, name_of
 from saltern.context import Context
 from saltern.errors import nearest
@@ -66,14 +66,12 @@ def list_pools(ctx: Context) -> list[str]:
 def pool_info(ctx: Context, name: str | None = None) -> dict[str, dict[str, Any]]:
     """Of the pool NAME, or of all: uuid, state, autostart, persistent, capacity, allocation and free (in bytes; of one
     that does not run, what libvirt knew last), target_path, type."""
-    from modules import _xml
-
     with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
         pools = [found(connection, name)] if name is not None else connection.listAllStoragePools()
         told = {}
         for pool in pools:
             state, capacity, allocation, free = pool.info()
-            root = _xml.parsed(pool.XMLDesc(0))
+            root = _xml.parse(pool.XMLDesc(0))
             told[pool.name()] = {
                 "uuid": pool.UUIDString(),
                 "state": _STATES[state] if state < len(_STATES) else "unknown",
@@ -82,7 +80,7 @@ def pool_info(ctx: Context, name: str | None = None) -> dict[str, dict[str, Any]
                 "capacity": capacity,
                 "allocation": allocation,
                 "free": free,
-                "target_path": _xml.text_of(root, "target/path"),
+                "target_path": _xml.at(root, "target/path"),
                 "type": root.get("type"),
             }
         return told
@@ -191,12 +189,10 @@ def undefine(name: str, *, uri: str | None) -> bool:
 
 def users(uri: str | None, target: str, pool: str) -> Mapping[str, str]:
     """Which running guests have a disk in the pool or below its TARGET: by name, the disk's path or volume."""
-    from modules import _xml
-
     using: dict[str, str] = {}
     with _libvirt.session(uri) as connection:
         for domain in connection.listAllDomains(_libvirt.library().VIR_CONNECT_LIST_DOMAINS_ACTIVE):
-            for source in _xml.parsed(domain.XMLDesc(0)).iterfind("./devices/disk/source"):
+            for source in _xml.parse(domain.XMLDesc(0)).iterfind("./devices/disk/source"):
                 file = source.get("file") or source.get("dev") or ""
                 if source.get("pool") == pool or file.startswith(target.rstrip("/") + "/"):
                     using[domain.name()] = file or source.get("volume", "")

@@ -86,19 +86,19 @@ def _matching(pattern: re.Pattern[str], text: str, what: str) -> str:
 
 def read(xml: str) -> Definition:
     """The definition in the XML of a pool."""
-    root = _xml.parsed(xml)
+    root = _xml.parse(xml)
     source = root.find("source")
     if source is None:
         source = _xml.made("source")
     return Definition(
         type=root.get("type", ""),
-        target=_xml.text_of(root, "target/path"),
+        target=_xml.at(root, "target/path"),
         hosts=tuple(host.get("name", "") for host in source.findall("host")),
-        dir=_xml.attribute(source, "dir", "path"),
+        dir=_xml.at(source, "dir", "path"),
         devices=tuple(device.get("path", "") for device in source.findall("device")),
-        source_name=_xml.text_of(source, "name"),
-        format=_xml.attribute(source, "format", "type"),
-        version=_xml.attribute(source, "protocol", "ver"),
+        source_name=_xml.at(source, "name"),
+        format=_xml.at(source, "format", "type"),
+        version=_xml.at(source, "protocol", "ver"),
     )
 
 
@@ -115,12 +115,12 @@ def same(current: Definition, wish: Definition) -> Definition:
 
 def write(name: str, wish: Definition, old: str | None = None) -> str:
     """The XML of the pool NAME. What OLD, its present XML, says besides (its UUID, its permissions) stays."""
-    root = _xml.parsed(old) if old else _xml.made("pool")
+    root = _xml.parse(old) if old else _xml.made("pool")
     root.set("type", wish.type)
-    _xml.child(root, "name").text = name
+    _xml.put(root, "name", name)
     for measured in ("capacity", "allocation", "available"):
-        _xml.replace(root, measured, [])
-    source = _xml.child(root, "source")
+        _xml.drop(root, measured)
+    source = _xml.ensure(root, "source")
     _xml.replace(source, "host", [_xml.made("host", name=host) for host in wish.hosts])
     _xml.replace(source, "dir", [_xml.made("dir", path=wish.dir)] if wish.dir else [])
     _xml.replace(source, "device", [_xml.made("device", path=path) for path in wish.devices])
@@ -128,6 +128,6 @@ def write(name: str, wish: Definition, old: str | None = None) -> str:
         if value is not None:
             _xml.replace(source, tag, [_xml.made(tag, **{key: value})])
     if wish.source_name is not None:
-        _xml.child(source, "name").text = wish.source_name
-    _xml.child(root, "target/path").text = wish.target
+        _xml.put(source, "name", wish.source_name)
+    _xml.put(root, "target/path", wish.target)
     return _xml.written(root)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from modules import _domain_xml as xml
 from modules import _libvirt
+from modules import _xml as xml
 from modules._domain_change import Limits
 from modules._domain_facets import read
 

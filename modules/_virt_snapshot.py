@@ -67,13 +67,13 @@ _domain = domain
 
 
 def _told(snapshot: Any) -> dict[str, Any]:
-    root = _xml.parsed(snapshot.getXMLDesc(0))
+    root = _xml.parse(snapshot.getXMLDesc(0))
     return {
         "name": snapshot.getName(),
-        "description": _xml.text_of(root, "description"),
-        "created": int(_xml.text_of(root, "creationTime") or 0),
-        "state": _xml.text_of(root, "state"),
-        "parent": _xml.text_of(root, "parent/name"),
+        "description": _xml.at(root, "description"),
+        "created": int(_xml.at(root, "creationTime") or 0),
+        "state": _xml.at(root, "state"),
+        "parent": _xml.at(root, "parent/name"),
         "current": bool(snapshot.isCurrent(0)),
     }
 
@@ -132,9 +132,9 @@ def delete_snapshots(ctx: Context, name: str, *names: str, all: bool = False) ->
 def take(guest: str, name: str, description: str | None = None, *, uri: str | None) -> bool:
     """Take the snapshot NAME of GUEST. SnapshotError where it has one of that name."""
     root = _xml.made("domainsnapshot")
-    _xml.child(root, "name").text = _name(name)
+    _xml.put(root, "name", _name(name))
     if description:
-        _xml.child(root, "description").text = description
+        _xml.put(root, "description", description)
     with _libvirt.session(uri) as connection:
         there = domain(connection, guest)
         if name in there.snapshotListNames():

@@ -41,9 +41,9 @@ def get(uri: str | None, pool: str, name: str) -> Place | str:
             return f"libvirt has no storage pool {pool!r}.{nearest(pool, known)}"
         if not there.isActive():
             return f"the storage pool {pool} does not run (virt.pool_running)"
-        root = _xml.parsed(there.XMLDesc(0))
+        root = _xml.parse(there.XMLDesc(0))
         volume = _libvirt.or_none(lambda: there.storageVolLookupByName(name), "VIR_ERR_NO_STORAGE_VOL")
-        path = os.path.join(_xml.text_of(root, "target/path") or "", name)
+        path = os.path.join(_xml.at(root, "target/path") or "", name)
         # the list that libvirt looks it up in may be old; its info comes from the file
         info = None if volume is None else _libvirt.or_none(volume.info, "VIR_ERR_NO_STORAGE_VOL")
         return Place(root.get("type", ""), path, volume is not None, int(info[1]) if info else 0)
@@ -52,16 +52,16 @@ def get(uri: str | None, pool: str, name: str) -> Place | str:
 def xml_of(name: str, size: int, format: str | None, backing: tuple[str, str] | None) -> str:
     """The XML of a new volume; BACKING is the path and the format of the image below. Pure."""
     root = _xml.made("volume")
-    _xml.child(root, "name").text = name
+    _xml.put(root, "name", name)
     root.append(_xml.made("capacity", str(size), unit="bytes"))
     if format is not None:
         root.append(_xml.made("allocation", "0", unit="bytes"))  # grows as the guest writes
-        target = _xml.child(root, "target")
+        target = _xml.ensure(root, "target")
         target.append(_xml.made("format", type=format))
-        _xml.child(target, "permissions/mode").text = "0600"
+        _xml.put(target, "permissions/mode", "0600")
     if backing is not None:
-        below = _xml.child(root, "backingStore")
-        _xml.child(below, "path").text = backing[0]
+        below = _xml.ensure(root, "backingStore")
+        _xml.put(below, "path", backing[0])
         below.append(_xml.made("format", type=backing[1]))
     return _xml.written(root)
 
@@ -71,7 +71,7 @@ def guests(uri: str | None, pool: str, path: str) -> tuple[str, ...]:
     using = set()
     with _libvirt.session(uri) as connection:
         for domain in connection.listAllDomains():
-            for source in _xml.parsed(domain.XMLDesc(0)).iterfind("./devices/disk//source"):
+            for source in _xml.parse(domain.XMLDesc(0)).iterfind("./devices/disk//source"):
                 mine = source.get("pool") == pool and source.get("volume") == os.path.basename(path)
                 if mine or path in (source.get("file"), source.get("dev")):
                     using.add(domain.name())
@@ -118,7 +118,7 @@ def volume_infos(ctx: Context, pool: str | None = None, volume: str | None = Non
 def _users(connection: Any) -> dict[str, list[str]]:
     users: dict[str, list[str]] = {}
     for domain in connection.listAllDomains():
-        for source in _xml.parsed(domain.XMLDesc(0)).iterfind("./devices/disk//source"):
+        for source in _xml.parse(domain.XMLDesc(0)).iterfind("./devices/disk//source"):
             users.setdefault(source.get("file") or source.get("dev") or "", []).append(domain.name())
     return users
 
@@ -129,13 +129,13 @@ def _told(volume: Any, users: dict[str, list[str]]) -> dict[str, Any] | None:
     if info is None:
         return None
     _, capacity, allocation = info
-    root = _xml.parsed(volume.XMLDesc(0))
+    root = _xml.parse(volume.XMLDesc(0))
     return {
         "path": volume.path(),
         "capacity": capacity,
         "allocation": allocation,
-        "format": _xml.attribute(root, "target/format", "type"),
-        "image": _xml.text_of(root, "backingStore/path"),
+        "format": _xml.at(root, "target/format", "type"),
+        "image": _xml.at(root, "backingStore/path"),
         "used_by": sorted(set(users.get(volume.path(), []))),
     }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from modules import _domain_devices, _domain_facets, _domain_values, _domain_xml, _libvirt, _virt_act, _virt_read
+from modules import _domain_devices, _domain_facets, _domain_values, _libvirt, _virt_act, _virt_read, _xml
 from modules import _screenshot as _picture
 from modules._libvirt import LibvirtError
 from modules._virt_migrate import migrate
@@ -224,9 +224,9 @@ def undefine(ctx: Context, vm_: str) -> bool:
 @acting
 def define_xml_str(ctx: Context, xml: str) -> bool:
     """Define a guest by libvirt's own XML."""
-    root = _domain_xml.parse(xml)
+    root = _xml.parse(xml)
     with _libvirt.session(_libvirt.uri_of(ctx)) as connection, _libvirt.translating("define a guest"):
-        connection.defineXML(_domain_xml.text_of(root))
+        connection.defineXML(_xml.written(root))
     return True
 
 
@@ -277,7 +277,7 @@ def console(ctx: Context, name: str) -> dict[str, str] | None:
     found = _root(ctx, name).find("devices/console")
     if found is None:
         return None
-    path = found.get("tty") or _domain_xml.at(found, "source", "path") or ""
+    path = found.get("tty") or _xml.at(found, "source", "path") or ""
     return {"type": found.get("type", ""), "tty": path, "command": f"virsh console {name}"}
 
 
@@ -339,7 +339,7 @@ def capabilities(ctx: Context) -> dict[str, Any]:
     """What libvirt can do here: the host's architecture and processor model, and by kind of guest ("x86_64"): the
     domain types (qemu, kvm) and machines. The first call asks every QEMU on the node and takes some seconds."""
     with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
-        root = _domain_xml.parse(connection.getCapabilities())
+        root = _xml.parse(connection.getCapabilities())
     guests = {
         arch.get("name", ""): {
             "types": [one.get("type") for one in arch.findall("domain")],
@@ -347,7 +347,7 @@ def capabilities(ctx: Context) -> dict[str, Any]:
         }
         for arch in root.findall("guest/arch")
     }
-    return {"host": {"arch": _domain_xml.at(root, "host/cpu/arch"), "cpu": _domain_xml.at(root, "host/cpu/model")}} | {
+    return {"host": {"arch": _xml.at(root, "host/cpu/arch"), "cpu": _xml.at(root, "host/cpu/model")}} | {
         "guests": guests
     }
 
@@ -358,7 +358,7 @@ def _domain(connection: Any, name: str) -> Any:
 
 def _root(ctx: Context, name: str) -> Any:
     """The XML of a guest as it runs, or else as it is configured, without its secrets."""
-    return _domain_xml.parse(get_xml(ctx, name))
+    return _xml.parse(get_xml(ctx, name))
 
 
 def _set(ctx: Context, name: str, key: str, value: int, config: bool) -> None:
@@ -385,7 +385,7 @@ def _about(domain: Any) -> dict[str, Any]:
         "mem": now,
         "maxMem": most,
         "type": root.get("type"),
-        "machine": _domain_xml.at(root, "os/type", "machine"),
+        "machine": _xml.at(root, "os/type", "machine"),
         "disks": _disks(root),
         "nics": _nics(root),
         "graphics": {key: value for key, value in display.attrib.items() if "passwd" not in key}
@@ -422,7 +422,7 @@ def _nics(root: Any) -> dict[str, dict[str, Any]]:
                 "source": one.source,
                 "model": one.model,
                 "link": one.link,
-                "target": _domain_xml.at(element, "target", "dev"),
+                "target": _xml.at(element, "target", "dev"),
             }
     return found
 

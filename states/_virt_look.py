@@ -14,12 +14,12 @@ from modules import (
     _domain_devices,
     _domain_facets,
     _domain_wish,
-    _domain_xml,
     _identity,
     _kvm_probe,
     _libvirt,
     _virt_plugs,
     _virt_read,
+    _xml,
     cloud_init,
     image,
 )
@@ -210,7 +210,7 @@ def _settle_disks(facets: dict[str, Any], wanted: Wanted, found: Guest | None, s
         if target is not None and there_now is not None:
             bus = there_now.bus
         else:
-            machine = _domain_xml.at(config, "os/type", "machine") if config is not None else facets.get("machine")
+            machine = _xml.at(config, "os/type", "machine") if config is not None else facets.get("machine")
             target, bus = _domain_wish.seed_drive({**known, **wished}, machine)
         wished[target] = Disk(device="cdrom", source=seed, bus=bus, readonly=True)
     both = tuple(dict.fromkeys((*there, *live)))

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from modules import _domain_xml as xml
 from modules import _kvm_probe, _virt_read, virt
+from modules import _xml as xml
 from saltern.converge.compare import differences
 from saltern.converge.plan import Plan
 from saltern.errors import SalternError
@@ -239,7 +239,7 @@ def test_each_drift_is_shown_in_test_mode_and_repaired_by_the_same_steps(kvm: Kv
         def do(connection: Any, domain: Any) -> None:
             root = xml.parse(domain.XMLDesc())
             xml.drop(root, path)
-            connection.defineXML(xml.text_of(root))
+            connection.defineXML(xml.written(root))
 
         return do
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from modules import _domain_facets as facets
-from modules import _domain_xml as xml
+from modules import _xml as xml
 from modules._domain_values import Cpu, Disk, Graphics, Nic
 from saltern.secret import Secret
 
@@ -118,7 +118,7 @@ WRITTEN: dict[str, Any] = {
 def test_what_is_written_is_read_again_and_the_rest_stays() -> None:
     root = xml.parse(RECORDED)
     facets.write(root, WRITTEN)
-    again = xml.parse(xml.text_of(root))
+    again = xml.parse(xml.written(root))
     assert facets.read_all(again, WRITTEN) == WRITTEN
     assert xml.at(again, "uuid") == "8e2da840-8c8e-4073-b588-0c2d0dfbabb6"
     assert xml.at(again, "on_poweroff") == "destroy"

@@ -53,10 +53,10 @@ def test_a_network_is_read_as_it_was_written(wish: net.Definition) -> None:
 def test_what_a_pool_has_besides_stays_when_it_is_defined_anew() -> None:
     old = "<pool type='dir'><name>p</name><uuid>u</uuid><capacity>1</capacity><source/>"
     old += "<target><path>/old</path><permissions><mode>0711</mode></permissions></target></pool>"
-    root = _xml.parsed(pool.write("p", Definition("dir", "/new"), old))
-    assert _xml.text_of(root, "uuid") == "u"
-    assert _xml.text_of(root, "target/permissions/mode") == "0711"
-    assert _xml.text_of(root, "target/path") == "/new"
+    root = _xml.parse(pool.write("p", Definition("dir", "/new"), old))
+    assert _xml.at(root, "uuid") == "u"
+    assert _xml.at(root, "target/permissions/mode") == "0711"
+    assert _xml.at(root, "target/path") == "/new"
     assert root.find("capacity") is None
 
 
@@ -86,7 +86,7 @@ def test_what_is_left_to_libvirt_is_not_compared() -> None:
 
 @given(st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc", "Cn", "Co"]), min_size=1, max_size=40))
 def test_no_text_becomes_anything_but_that_text_in_xml(text: str) -> None:
-    root = _xml.parsed(xml_of(text, 1 << 20, "qcow2", (f"/{text}", "raw")))
+    root = _xml.parse(xml_of(text, 1 << 20, "qcow2", (f"/{text}", "raw")))
     assert root.findtext("name") == text
     assert root.findtext("backingStore/path") == f"/{text}"
     assert len(root.findall("*")) == 5
