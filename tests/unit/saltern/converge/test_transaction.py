@@ -131,6 +131,14 @@ def test_a_failure_takes_all_of_it_back_at_once(node: Node, fake: Fake) -> None:
     assert "c" not in node.things
 
 
+def test_what_could_not_begin_is_not_tried_again_by_the_next_state(node: Node, fake: Fake) -> None:
+    fake.refuses = "no room on the disk"
+    found = node.verdicts(colour("a"), colour("b"), size("c"))
+    assert results(found) == {"a": False, "b": False, "c": True}
+    assert fake.said == ["open"]
+    assert "not done, since the network transaction of this run could not begin: no room" in found["b"].comment
+
+
 def test_what_is_not_confirmed_fails_and_what_needs_it_does_not_run(node: Node, fake: Fake) -> None:
     fake.ends = Ended(False, "Rolled back: nobody there")
     found = node.verdicts(colour("a"), size("b", need("require", "a")), size("c"))
