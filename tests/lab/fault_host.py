@@ -104,6 +104,7 @@ class FaultHost:
         self.cluster = Cluster(self.lab)
         self.pool = ThreadPoolExecutor(3)
         self.old = self.new = Shape(frozenset(), frozenset(), frozenset(), frozenset())
+        self.before = ""  # the job of the last transaction, at the last reset
         self._away = False
         self._tagger: Kept | None = None
 
@@ -293,6 +294,11 @@ class FaultHost:
         else:
             raise LabError(f"the host can't be reset: {wrong}")
         self.cluster.wait_up(NAME, timeout_s=60)
+        deadline = time.monotonic() + 60
+        while (last := self.last()) is None:  # by a connection that is not of the way that is gone
+            if time.monotonic() > deadline:
+                raise LabError(f"the minion does not answer: {self.cluster.log_tail()}")
+        self.before = str(last.get("jid"))
 
     def _old_way(self) -> None:
         self.host.run(["rm", "-rf", KEPT])

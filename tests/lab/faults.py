@@ -209,7 +209,6 @@ def _run_bad(field: FaultHost, case: Case) -> Result:
         "duplicate address": new_way(address=NEW_GATEWAY),
     }.get(case.fault, new_way())
     field.cluster.write_sls("case", json.dumps(states))
-    before = (field.last() or {}).get("jid")
     if case.fault == "trunk missing":
         field.trunk(False)
     if case.fault == "disk full before":
@@ -217,7 +216,7 @@ def _run_bad(field: FaultHost, case: Case) -> Result:
     began = time.monotonic()
     returned = field.apply("case")
     try:
-        found = judged(field, case, began, None, returned, before)
+        found = judged(field, case, began, None, returned)
     finally:
         field.trunk(True)
     if found.outcome == "new":
@@ -231,15 +230,13 @@ def judged(
     began: float,
     jid: str | None,
     returned: Future[Mapping[str, Any]],
-    before: str | None = None,
 ) -> Result:
-    """What became of the job JID. Without one, of the job that RETURNED, where the one of the last transaction was
-    BEFORE."""
+    """What became of the job JID; None: of whichever has had a transaction since the last reset."""
     wrong: list[str] = []
     last: Mapping[str, Any] = {}
     while not last and time.monotonic() < began + ANSWER_S:
         said = field.last() or {}
-        if said and (said.get("jid") == jid if jid else said.get("jid") != before):
+        if said and (said.get("jid") == jid if jid else said.get("jid") != field.before):
             last = said
         elif not jid and returned.done() and said:
             break  # nothing was begun
