@@ -19,6 +19,7 @@ from saltern.converge.compare import changes
 from saltern.converge.plan import Plan
 from states import address, bridge, route, veth
 from tests.integration.kernel import ip, needs_root, network_namespace
+from tests.lab import guest_build
 from tests.plans import context, converge
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs root")]
@@ -70,16 +71,31 @@ def test_the_files_are_planned_shown_written_and_repaired_with_the_state(ctx: Co
     assert kept(ctx) == before
 
 
-@pytest.mark.skipif(which("nmcli") is None, reason="needs nmcli")
-def test_networkmanager_itself_reads_the_profiles_and_loses_nothing(ctx: Context) -> None:
+@pytest.fixture(scope="module")
+def nmcli(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, str]]:
+    """NetworkManager's own command and the environment it needs. It is unpacked, never installed: an installed one
+    would take the network of this machine."""
+    if (found := which("nmcli")) is not None:
+        return found, {}
+    folder = tmp_path_factory.mktemp("nmcli")
+    guest_build.unpack(["network-manager", "libnm0"], folder / "debs", folder)
+    [library] = folder.glob("usr/lib/*/libnm.so.0")
+    return str(folder / "usr/bin/nmcli"), {"LD_LIBRARY_PATH": str(library.parent)}
+
+
+def test_networkmanager_itself_reads_the_profiles_and_loses_nothing(
+    ctx: Context, nmcli: tuple[str, dict[str, str]]
+) -> None:
     ctx = replace(ctx, config=replace(ctx.config, network_persist="networkmanager"))
     port = {"eth0": {"hairpin": True, "cost": 7}}
     converge(bridge.present, ctx, "br0", **(BRIDGE | {"ports": [port], "priority": 4096, "stp": False}))
     converge(veth.present, ctx, "va", peer="vb", mtu=1400)
     converge(route.present, ctx, "10.5.0.0/16", gateway="10.1.0.9", metric=50, table=100)
     for text in kept(ctx).values():
-        argv = ["nmcli", "--offline", "connection", "modify", "connection.zone", ""]
-        ran = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=20, check=False)
+        argv = [nmcli[0], "--offline", "connection", "modify", "connection.zone", ""]
+        ran = subprocess.run(
+            argv, input=text, capture_output=True, text=True, timeout=20, check=False, env={**os.environ, **nmcli[1]}
+        )
         assert ran.returncode == 0, ran.stderr
         joined = ran.stdout.replace("/24,10.1.0.254", "/24\ngateway=10.1.0.254")  # it writes the gateway there
         lost = {line for line in text.splitlines() if not line.startswith("#")} - set(joined.splitlines())

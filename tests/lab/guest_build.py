@@ -90,7 +90,7 @@ def _key(cmdline: str) -> str:
 
 def _build(work: Path, cmdline: str) -> None:
     unpacked = work / "packages"
-    _unpack([_kernel_package(), *LOADER_PACKAGES], work / "debs", unpacked)
+    unpack([_kernel_package(), *LOADER_PACKAGES], work / "debs", unpacked)
     (kernel,) = (unpacked / "boot").glob("vmlinuz-*")
     version = kernel.name.removeprefix("vmlinuz-")
     made = work / "made"
@@ -116,7 +116,7 @@ def _kernel_package() -> str:
     return found[1]
 
 
-def _unpack(packages: Sequence[str], debs: Path, into: Path) -> None:
+def unpack(packages: Sequence[str], debs: Path, into: Path) -> None:
     """Download PACKAGES to DEBS and unpack them, without installing."""
     debs.mkdir()
     get = ["apt-get", "-o", "APT::Sandbox::User=root", "download", "-qq", *packages]
