@@ -24,6 +24,7 @@ _NODAD = 0x02  # IFA_F_NODAD: it was proven to be ours before
 _KEPT_FLAGS = 0x200 | 0x100 | 0x400  # IFA_F_NOPREFIXROUTE, MANAGETEMPADDR, MCAUTOJOIN
 
 Say = Callable[[str], None]
+Keep = Callable[[SavedFile], None]
 
 
 def restore_kernel(socket: Any, checkpoint: Checkpoint, touched: Touched, say: Say = lambda words: None) -> list[str]:
@@ -218,8 +219,11 @@ def write_setting(path: str, value: str) -> None:
         os.close(fd)
 
 
-def restore_files(checkpoint: Checkpoint, touched: Touched, say: Say = lambda words: None) -> tuple[bool, list[str]]:
-    """Take the files back: whether any had changed, and what remains different, in words."""
+def restore_files(
+    checkpoint: Checkpoint, touched: Touched, say: Say = lambda words: None, keep: Keep = lambda file: None
+) -> tuple[bool, list[str]]:
+    """Take the files back: whether any had changed, and what remains different, in words. KEEP is given each file that
+    is about to go: the run wrote it, or somebody else did meanwhile."""
     then: dict[str, SavedFile | None] = {file.path: file for file in checkpoint.files}
     then = {**then, **touched.files}
     now = {file.path: file for file in capture.files(checkpoint.folders, checkpoint.paths)}
@@ -230,6 +234,8 @@ def restore_files(checkpoint: Checkpoint, touched: Touched, say: Say = lambda wo
     changed = [path for path in {**then, **now} if then.get(path) != now.get(path)]
     for path in changed:
         say(f"{'put back' if then.get(path) else 'remove'} {path}")
+        if (going := now.get(path)) is not None:
+            keep(going)
         with suppress(OSError, _safe.UnsafePath):
             _file_back(path, then.get(path), now.get(path))
     left = [path for path in changed if capture.saved_file(path) != then.get(path)]

@@ -89,7 +89,7 @@ def _back(store: Store, socket: Any, kernel: bool) -> list[str]:
     except (BadCheckpoint, OSError) as error:
         return [f"everything: {error}"]
     try:
-        changed, remains = restore.restore_files(checkpoint, touched, say)
+        changed, remains = restore.restore_files(checkpoint, touched, say, store.keep)
         if changed and kernel:
             reload_managers(say)
         if kernel:

@@ -10,6 +10,7 @@ take it back. Removing it is the one moment of the commit, and of the end of the
     last        the outcome of the last transaction
     lock        held shared for each step, exclusively for commit and rollback
     guard       held by the guard while it lives; says which transaction it is armed for
+    replaced/   the files that were there when others were put back, under their paths with % for /
     spare       room for `last`, and `reserve`, for the files that are put back, where the disk is full by then
 """
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +27,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from modules._checkpoint import BadCheckpoint, Checkpoint, Touched, decoded, encoded
+from modules._checkpoint import BadCheckpoint, Checkpoint, SavedFile, Touched, decoded, encoded
 from saltern.errors import PermanentError, TemporaryError
 from saltern.wire.private import make_folder, sync_folder, write_file
 
@@ -159,6 +161,7 @@ class Store:
                     raise TransactionError(leftover(other))
                 for name in ("touched", "journal", *self._torn()):
                     (self.folder / name).unlink(missing_ok=True)
+                shutil.rmtree(self.folder / "replaced", ignore_errors=True)
                 write_file(self.folder / "checkpoint", encoded(checkpoint))
                 try:
                     self._make_room(checkpoint)
@@ -189,6 +192,13 @@ class Store:
         """Give the room on the disk that was kept for files that are put back."""
         with suppress(OSError):
             (self.folder / "reserve").unlink(missing_ok=True)
+
+    def keep(self, file: SavedFile) -> None:
+        """Keep FILE, which is about to be replaced by what was there before: somebody else may have changed it in the
+        meantime. Where the disk is full, it is not kept."""
+        with suppress(OSError):
+            folder = make_folder(self.folder / "replaced")
+            write_file(folder / file.path.replace("/", "%")[-200:], file.data or (file.target or "").encode())
 
     def touch(self, touched: Touched) -> None:
         """Note durably what is about to be touched. TransactionError where that can't be."""

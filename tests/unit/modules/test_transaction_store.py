@@ -67,6 +67,15 @@ def test_what_was_taken_back_can_not_be_committed(store: Store, tmp_path: Path) 
         raise AssertionError("a step ran")
 
 
+def test_what_somebody_else_wrote_meanwhile_is_put_back_and_kept(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "files/b").write_text("of another")
+    assert roll_back(store, pending(), "too late", "guard", kernel=False).remains == []
+    assert os.listdir(tmp_path / "files") == ["a"]
+    kept = {name.rpartition("%")[2]: store.folder / "replaced" / name for name in os.listdir(store.folder / "replaced")}
+    assert {name: path.read_text() for name, path in kept.items()} == {"a": "new", "b": "of another"}
+    assert {path.stat().st_mode & 0o777 for path in kept.values()} == {0o600}
+
+
 def test_what_was_committed_is_not_taken_back(store: Store, tmp_path: Path) -> None:
     commit(store, pending(), "fine", "run")
     assert roll_back(store, pending(), "too late", "guard", kernel=False).outcome == COMMITTED
