@@ -7,17 +7,21 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from master.bundle_messages import Asked
+from master.bundle_messages import PILLAR_KEY, Asked
 from master.scan import merged
 from master.trees import SETTLE_NS, Publisher
 from pillar.compiler import Compiled, compile_pillar
+from pillar.external import ExternalError, Values, externals
+from pillar.sealed import opened, opener_of
 from saltern.config import MasterConfig
+from saltern.errors import SalternError
 from saltern.files import LocalFiles
+from saltern.targeting import MinionView
 from saltern.wire import bundle as bundles
 from saltern.wire.bundle import Bundle, TreeKey
 
@@ -35,6 +39,9 @@ class BundleMaker:
         self._revision: bytes | None = None  # of all pillar files; None where one may yet change unseen
         self._pillars: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
         self._compiled: Compiled = {}
+        folder = config.paths.var / "master"
+        self._externals = externals(config.ext_pillar, folder, config.nodegroups)
+        self._opener = opener_of(folder / PILLAR_KEY)
         self._encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
     def refresh(self) -> None:
@@ -45,6 +52,8 @@ class BundleMaker:
             self._pillars.clear()
             self._compiled.clear()
         self._revision = revision
+        for one in self._externals:
+            one.refresh()
         self._pillar_files = LocalFiles(self._config.pillar_roots)
 
     def make(self, asked: Asked) -> Bundle:
@@ -63,7 +72,8 @@ class BundleMaker:
 
     def pillar(self, asked: Asked) -> dict[str, Any]:
         """The pillar in clear, rendered when anything that it comes from changed. It is not to be changed."""
-        key = self._key(asked)
+        external = [one.of(MinionView(asked.id, asked.grains)) for one in self._externals]
+        key = self._key(asked, external)
         known = self._pillars.get(key) if key else None
         if known is not None:
             return known
@@ -75,6 +85,11 @@ class BundleMaker:
             override=asked.override,
             nodegroups=self._config.nodegroups,
             compiled=self._compiled,
+            strategy=self._config.pillar_source_merging_strategy,
+            merge_lists=self._config.pillar_merge_lists,
+            external=self._opened(external, asked.id),
+            external_first=self._config.ext_pillar_first,
+            opener=self._opener,
         )
         if key:
             self._pillars[key] = made
@@ -82,12 +97,32 @@ class BundleMaker:
                 self._pillars.popitem(last=False)
         return made
 
-    def _key(self, asked: Asked) -> bytes | None:
+    def _opened(self, external: Sequence[Values], minion_id: str) -> list[Values]:
+        """EXTERNAL with the sealed values of its mappings opened; those of a tree are, where it is rendered."""
+        found: list[Values] = []
+        for source, values in zip(self._externals, external, strict=True):
+            place = source.place
+
+            def fail(message: str, _holder: Any, key: Any, place: str = place) -> SalternError:
+                return ExternalError(f"{place}: {key}: {message}")
+
+            is_data = isinstance(values, Mapping)
+            found.append(opened(values, minion_id, self._opener, fail) if is_data else values)
+        return found
+
+    def _key(self, asked: Asked, external: Sequence[Values] = ()) -> bytes | None:
         """The SHA-256 of all that a pillar comes from, encoded so that no two inputs give the same bytes."""
         if self._revision is None:
             return None
-        sources = [self._revision, asked.id, asked.fingerprint, asked.grains, asked.saltenv, asked.override]
-        return hashlib.sha256(self._encode(sources)).digest()
+        outside = [
+            values if isinstance(values, Mapping) else source.revision()
+            for source, values in zip(self._externals, external, strict=True)
+        ]
+        sources = [self._revision, asked.id, asked.fingerprint, asked.grains, asked.saltenv, asked.override, outside]
+        try:
+            return hashlib.sha256(self._encode(sources)).digest()
+        except (TypeError, ValueError, OverflowError):  # a value that can't be told apart from others is not kept
+            return None
 
     def _sources(self) -> bytes | None:
         now_ns = time.time_ns()

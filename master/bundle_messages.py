@@ -13,6 +13,7 @@ from saltern.secret import Secret
 
 LENGTH = struct.Struct("<I")
 MAX_BYTES = 512 << 20
+PILLAR_KEY = "keys/pillar.key"  # of sealed values, below the folder that the master keeps its things in
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -64,6 +64,10 @@ class BundlePool:
     """Bundles by the settings CONFIG, for an event loop. Requests are served one after the other."""
 
     def __init__(self, config: MasterConfig, *, idle_s: float = IDLE_S, render_s: float = RENDER_S) -> None:
+        if config.ext_pillar:
+            from pillar.external import externals
+
+            externals(config.ext_pillar, config.paths.var / "master", config.nodegroups)  # a mistake ends the start
         self._config, self._idle_s, self._render_s = config, idle_s, render_s
         self._lock = asyncio.Lock()
         self._worker: _Worker | None = None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from master import history, jobs, keys
+from master.bundle_messages import PILLAR_KEY
 from master.bundles import BundlePool
 from master.control import Control
 from master.dispatch import Dispatch
@@ -120,6 +121,7 @@ async def start(config: MasterConfig) -> Master:
         return await pool.pillar(minion.record.public, minion.id, minion.grains)
 
     dispatch = Dispatch(presence, store, router, bundles, pillars, pillar, last_jid, config.job_ttl_s)
+    dispatch.pillar_key = folder / PILLAR_KEY
     router.work = FromMinions(dispatch, bundles)
     control = Control(config.paths.run / "master.sock", Requests(config, pair, dispatch).table(), config.users)
     await control.start()

@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from master import jobs
@@ -53,7 +54,8 @@ class Dispatch:
         self.asks = Asks(
             presence, store, pillar, lambda minion, answer: router.send(minion, m.encode(answer)), self.bus
         )
-        self._bundles, self.pillars = bundles, pillars
+        self._bundles, self.pillars, self.pillar = bundles, pillars, pillar
+        self.pillar_key = Path()  # the file of the key of sealed values; set by the daemon
         self.select: Select = _no_targets  # set by the requests, which know the nodegroups
         self.active: dict[str, Job] = {}
         self.ends = Ends(presence, store, router, self.bus, self.active)

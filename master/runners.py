@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from master import events, job_runners, network_runners, vnet_runners
+from master import events, job_runners, network_runners, pillar_runners, vnet_runners
 from master.dispatch import Dispatch
 from master.keys import iso
 from saltern.errors import UsageError, nearest
@@ -79,6 +79,8 @@ TABLE: Mapping[str, tuple[Runner, str]] = {
     "vnet.reserve": (vnet_runners.reserve, "nested"),
     "vnet.release": (vnet_runners.release, "nested"),
     "vnet.move": (vnet_runners.move, "nested"),
+    "pillar.show_pillar": (pillar_runners.show_pillar, "nested"),
+    "pillar.encrypt": (pillar_runners.encrypt, "nested"),
     "event.send": (send_event, "nested"),
     "event.followers": (followers, "nested"),
     "doc.runner": (doc, "nested"),

@@ -118,6 +118,8 @@ def _pillar(config: Config, grains: Mapping[str, Any], override: Mapping[str, An
         saltenv=None,
         override=override,
         nodegroups=config.module_options.get("nodegroups", {}),
+        strategy=config.pillar_source_merging_strategy,
+        merge_lists=config.pillar_merge_lists,
     )
     return compiled
 

@@ -8,13 +8,15 @@ and `_Compiler._include`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from pillar.merge import copied, merge_into, nested
+from pillar.merge import merge_into, nested
+from pillar.sealed import MARK, Opener, opened
 from saltern.config import Config
 from saltern.context import Context, FileSource
 from saltern.errors import SalternError, SourceError, nearest
+from saltern.merging import checked_strategy, deepcopied
 from saltern.sls.render import Renderer
 from saltern.sls.top import top_for
 from saltern.sls.tree import Tree
@@ -35,46 +37,105 @@ def compile_pillar(
     override: Mapping[str, Any] | None = None,
     nodegroups: Mapping[str, Any] | None = None,
     compiled: Compiled | None = None,
+    strategy: str = "smart",
+    merge_lists: bool = False,
+    external: Sequence[Mapping[str, Any] | FileSource] = (),
+    external_first: bool = False,
+    opener: Opener | None = None,
 ) -> dict[str, Any]:
     """The pillar of MINION_ID from the pillar tree FILES; only of environment SALTENV where given.
 
-    Mappings are merged at every depth, anything else is replaced by what comes later: SLS in the order of the top file,
-    an SLS over what it includes, OVERRIDE over everything. COMPILED keeps the code of templates between calls.
-    SourceError with the place for whatever is wrong, even if it is one value of one SLS.
+    Values are merged by STRATEGY (`pillar_source_merging_strategy`; MERGE_LISTS: `pillar_merge_lists`): SLS in the
+    order of the top file, an SLS over what it includes, EXTERNAL (values, or further trees with top files of their own)
+    over them or, where EXTERNAL_FIRST, below them and seen by their templates; OVERRIDE over everything. By `none` only
+    one environment counts, `base` unless SALTENV is given. OPENER opens sealed values. COMPILED keeps the code of
+    templates between calls. SourceError with the place for whatever is wrong, even if it is one value of one SLS.
     """
+    checked_strategy(strategy)
+    if strategy == "none":
+        saltenv = saltenv or "base"
+    merging = _Merging(strategy, merge_lists)
+    given = deepcopied(override or {})
+    result: dict[str, Any] = {}
+
+    def tree(source: FileSource, seen: Mapping[str, Any]) -> None:
+        of = _Minion(minion_id, grains, seen, saltenv, nodegroups, opener)
+        merging.lay(result, _tree_values(source, of, merging, compiled))
+
+    def externals() -> None:
+        for one in external:
+            if isinstance(one, Mapping):
+                merging.lay(result, one)
+            else:
+                tree(one, given)
+
+    if external_first:
+        externals()
+        seen = deepcopied(result)
+        merging.lay(seen, given)
+        tree(files, seen)
+    else:
+        tree(files, given)
+        externals()
+    merging.lay(result, given)
+    return result
+
+
+class _Merging(NamedTuple):
+    """How values are laid over each other."""
+
+    strategy: str
+    merge_lists: bool
+
+    def lay(self, below: dict[Any, Any], above: Mapping[Any, Any]) -> None:
+        """ABOVE over BELOW, in place."""
+        merge_into(below, above, self.strategy, merge_lists=self.merge_lists)
+
+
+class _Minion(NamedTuple):
+    """Whose pillar it is: PILLAR is what templates see of it."""
+
+    id: str
+    grains: Mapping[str, Any]
+    pillar: Mapping[str, Any]
+    saltenv: str | None
+    nodegroups: Mapping[str, Any] | None
+    opener: Opener | None
+
+
+def _tree_values(files: FileSource, of: _Minion, merging: _Merging, compiled: Compiled | None) -> dict[str, Any]:
+    """What the top file of FILES gives the minion OF."""
     from saltern.targeting import MinionView
 
-    given = copied(override or {})
     ctx = Context(
-        id=minion_id,
-        config=Config(id=minion_id),
-        grains=_inert(grains),
-        pillar=given,
+        id=of.id,
+        config=Config(id=of.id),
+        grains=_inert(of.grains),
+        pillar=of.pillar,
         files=files,
-        saltenv=saltenv or "base",
+        saltenv=of.saltenv or "base",
     )
     renderer = Renderer(
         ctx,
         sandboxed=True,
         functions=_functions(ctx),
-        globals={"id": minion_id, "minion_id": minion_id, "pillarenv": saltenv},
+        globals={"id": of.id, "minion_id": of.id, "pillarenv": of.saltenv},
         compiled=compiled,
     )
-    compiler = _Compiler(Tree(files, renderer))
-    view = MinionView(minion_id, grains, given)
+    compiler = _Compiler(Tree(files, renderer), of, merging)
+    view = MinionView(of.id, of.grains, of.pillar)
     result: dict[str, Any] = {}
-    for env, names in top_for(compiler.tree, view, nodegroups=nodegroups, saltenv=saltenv).items():
+    for env, names in top_for(compiler.tree, view, nodegroups=of.nodegroups, saltenv=of.saltenv).items():
         for name in names:
-            merge_into(result, compiler.sls(name, env, None, None, ()))
-    merge_into(result, given)
+            merging.lay(result, compiler.sls(name, env, None, None, ()))
     return result
 
 
 class _Compiler:
     """The SLS of one compilation. What was rendered without `defaults` is rendered once."""
 
-    def __init__(self, tree: Tree) -> None:
-        self.tree = tree
+    def __init__(self, tree: Tree, of: _Minion, merging: _Merging) -> None:
+        self.tree, self._of, self._merging = tree, of, merging
         self._rendered: dict[tuple[str, str], dict[str, Any]] = {}
 
     def sls(
@@ -101,10 +162,23 @@ class _Compiler:
         result: dict[str, Any] = {}
         if "include" in data:
             self._include(document, data, name, env, (*above, name), result)
-        merge_into(result, {key: value for key, value in data.items() if key != "include"})
+        self._merging.lay(result, {key: value for key, value in self._open(document).items() if key != "include"})
         if defaults is None:
             self._rendered[env, name] = result
         return result
+
+    def _open(self, document: Document) -> dict[str, Any]:
+        """The data of DOCUMENT, a mapping, with its sealed values opened."""
+        data = document.data or {}
+        if MARK not in document.source.rendered:
+            return dict(data)
+
+        def fail(message: str, holder: Any, key: Any) -> SalternError:
+            return document.error(message, holder, key)
+
+        texts = [document.source.text, *self.tree.renderer.sources.values()]
+        found: dict[str, Any] = opened(data, self._of.id, self._of.opener, fail, texts)
+        return found
 
     def _document(self, name: str, env: str, asked: Spot | None, defaults: Mapping[str, Any] | None) -> Document:
         path = self.tree.path(name, env, asked)
@@ -142,7 +216,7 @@ class _Compiler:
             for found in self._resolved(wanted, env, name, spot):
                 values = self.sls(found, env, spot, options.get("defaults"), above)
                 key = options.get("key")
-                merge_into(result, nested(str(key), values) if key else values)
+                self._merging.lay(result, nested(str(key), values) if key else values)
 
     def _resolved(self, wanted: str, env: str, name: str, spot: Spot) -> list[str]:
         if wanted.startswith("."):

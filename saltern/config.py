@@ -70,6 +70,8 @@ class Config:
     libvirt_uri: str = "qemu:///system"  # which libvirt makes the KVM guests of this node
     failhard: bool = False  # whether the first state that fails ends a run
     state_aggregate: bool | list[str] = False  # join what states of one kind do: True, or the namespaces ([pkg])
+    pillar_source_merging_strategy: str = "smart"  # as the master's, for a pillar that is compiled here
+    pillar_merge_lists: bool = False
     network_persist: str = "auto"  # who keeps the network for the next boot: as the argument `persist` of a state
     module_options: dict[str, Any] = field(default_factory=dict)
 
@@ -90,6 +92,10 @@ class MasterConfig:
     files_port: int = FILES_PORT
     file_roots: dict[str, list[str]] = field(default_factory=dict)  # default: {"base": ["/srv/saltern/states"]}
     pillar_roots: dict[str, list[str]] = field(default_factory=dict)  # default: {"base": ["/srv/saltern/pillar"]}
+    pillar_source_merging_strategy: str = "smart"  # how values of several SLS are joined, see saltern/merging.py
+    pillar_merge_lists: bool = False  # append lists instead of replacing them
+    ext_pillar: list[Any] = field(default_factory=list)  # further sources, each `kind: options`, see pillar/external.py
+    ext_pillar_first: bool = False  # before pillar_roots, whose templates then see their values
     nodegroups: dict[str, Any] = field(default_factory=dict)
     users: list[str] = field(default_factory=list)  # who, beside root and the daemon's own user, may command it
     timeout: float = 0.0  # seconds until a job that is still running is reported as timed out; 0: never
@@ -198,6 +204,12 @@ def _texts(value: Any) -> str:
     return "" if isinstance(value, list) and all(isinstance(word, str) for word in value) else "a list of texts"
 
 
+def _strategy(value: str) -> str:
+    from saltern.merging import STRATEGIES
+
+    return "" if value in STRATEGIES else f"one of {', '.join(STRATEGIES)}"
+
+
 def _port(value: int) -> str:
     return "" if 0 < value < 65536 else "a port from 1 to 65535"
 
@@ -224,6 +236,7 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "file_roots": _roots,
     "pillar_roots": _roots,
     "users": _texts,
+    "pillar_source_merging_strategy": _strategy,
     "control_port": _port,
     "files_port": _port,
     "worker_idle_s": _duration,

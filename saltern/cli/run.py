@@ -31,6 +31,8 @@ RUNNERS = (
     ("vnet.reserve", "keep an address for a guest: vnet.reserve VNET GUEST ADDRESS"),
     ("vnet.release", "take back a guest's address: vnet.release VNET GUEST"),
     ("vnet.move", "let another minion hold it: vnet.move VNET GUEST MINION"),
+    ("pillar.show_pillar", "the pillar of a minion: pillar.show_pillar ID"),
+    ("pillar.encrypt", "seal a value for the pillar tree; it is asked for: pillar.encrypt [minions='web*']"),
     ("state.event", "follow what happens on the master: state.event ['salt/job/*'] [pretty=True] [count=N]"),
     ("event.send", "tell the event bus: event.send TAG name=value"),
     ("doc.runner", "all runners of this master and what they do"),
@@ -130,7 +132,19 @@ def request(given: Parsed) -> dict[str, Any]:
     if not given.words:
         raise UsageError(f"FUNCTION is missing: {USAGE}")
     args, kwargs = arguments.parse(given.rest)
+    if given.words[0] == "pillar.encrypt" and not args and "value" not in kwargs:
+        args = [_secret()]
     return {"op": "runner", "function": given.words[0], "args": args, "kwargs": kwargs}
+
+
+def _secret() -> str:
+    """What is to be sealed, from the terminal without an echo, or all of standard input without its last line break:
+    a command line is seen by all, and kept in histories."""
+    if sys.stdin.isatty():
+        import getpass
+
+        return getpass.getpass("Value: ")
+    return sys.stdin.read().removesuffix("\n")
 
 
 def shown(data: Any, out: str | None, suits: str, colour: bool) -> str:

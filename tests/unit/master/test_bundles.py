@@ -228,3 +228,51 @@ def test_the_masters_own_forms_give_bytes_errors_and_pillars(config: MasterConfi
     assert wire.decode(good).context == b"1"
     assert isinstance(bad, NoBundle)
     assert pillars == {a: {"id": "good", "x": None}, b: {}}
+
+
+def test_values_from_outside_are_part_of_what_a_kept_pillar_depends_on(config: MasterConfig, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    file = tmp_path / "ext/hosts/on-node1/word"
+    file.parent.mkdir(parents=True)
+    file.write_text("one")
+    maker = settled(replace(config, ext_pillar=[{"file_tree": str(tmp_path / "ext")}]))
+    first = maker.pillar(asked())
+    assert first["word"] == "one"
+    assert maker.pillar(asked()) is first
+    file.write_text("two")
+    assert maker.pillar(asked())["word"] == "two"
+
+
+def test_a_sealed_value_from_outside_reaches_its_minion_and_no_answer_in_clear(
+    config: MasterConfig, tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    from master.bundle_messages import PILLAR_KEY
+    from saltern.secret import Secret
+    from saltern.wire.keys import load_or_make
+    from saltern.wire.sealed_value import sealed
+
+    public = load_or_make(config.paths.var / "master" / PILLAR_KEY).public
+    file = tmp_path / "ext/hosts/on-node1/word"
+    file.parent.mkdir(parents=True)
+    file.write_text(sealed(public, Secret("HUSH"), "on-*"))
+    with_ext = replace(config, ext_pillar=[{"file_tree": str(tmp_path / "ext")}])
+    [found] = with_pool(with_ext, lambda pool: pool.bundles([asked()]))
+    assert pillar(found)["word"] == Secret("HUSH")
+    shown = with_pool(with_ext, lambda pool: pool.pillar(b"x", "on-node1", {}))
+    assert shown["word"] == str(Secret(""))
+    file.write_text(sealed(public, Secret("HUSH"), "other"))
+    [refused] = with_pool(with_ext, lambda pool: pool.bundles([asked()]))
+    assert isinstance(refused, BundleError)
+    assert "ext_pillar 1 (file_tree): word: this value is sealed for other" in str(refused)
+
+
+def test_a_wrong_external_source_ends_the_start_of_the_master(config: MasterConfig) -> None:
+    from dataclasses import replace
+
+    from saltern.errors import ConfigError
+
+    with pytest.raises(ConfigError, match="there is no kind 'gti'"):
+        with_pool(replace(config, ext_pillar=[{"gti": {}}]), lambda pool: pool.bundles([asked()]))
