@@ -58,6 +58,8 @@ def dumped(value: Any) -> str:
 
     def text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
         style = "|" if "\n" in data else None
+        if any(mark in data for mark in "\x85\u2028\u2029"):
+            style = '"'  # line breaks to YAML 1.1, and lost in any other style
         return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
     Dumper.add_representer(str, text)

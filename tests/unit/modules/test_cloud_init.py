@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modules import _seed_iso, cloud_init
@@ -188,6 +188,8 @@ def test_what_is_wrong_is_refused_with_the_reason(arguments: dict[str, Any], sai
 
 
 @given(TEXT, TEXT)
+@example("", "\x85")
+@example("\u2028", "a\n\u2029")
 def test_no_text_becomes_anything_but_that_text_in_yaml(key: str, value: str) -> None:
     found = loaded(seed(user_data={key: value, "list": [value]}))
     assert found == {key: value, "list": [value]}
