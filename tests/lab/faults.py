@@ -235,10 +235,11 @@ def judged(
     wrong: list[str] = []
     last: Mapping[str, Any] = {}
     while not last and time.monotonic() < began + ANSWER_S:
+        done = returned.done()
         said = field.last() or {}
         if said and (said.get("jid") == jid if jid else said.get("jid") != field.before):
             last = said
-        elif not jid and returned.done() and said:
+        elif not jid and done and said:
             break  # nothing was begun
         else:
             time.sleep(0.2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import shutil
 import tempfile
@@ -44,12 +45,16 @@ PROGRAMS = {
 }
 
 
+_turns = itertools.count()
+
+
 class Lab:
     """Hosts by name, joined by a switch. As a context manager it boots them, and removes all at the end."""
 
     def __init__(self, names: Sequence[str] = HOSTS) -> None:
         """Prepare hosts of these NAMES. LabError says what the machine lacks."""
         check_machine()
+        self._turn = os.getpid() + next(_turns)
         self._lock, self.directory = _claim_directory()
         self.hosts: dict[str, Host] = {}
         try:
@@ -63,7 +68,7 @@ class Lab:
                     address=f"{NETWORK}.{number}",
                     hosts=ADDRESSES,
                     memory_mib=MEMORY_MIB.get(name, 384),
-                    cpu=cpus[(number + os.getpid()) % len(cpus)],  # labs side by side don't all begin with the same
+                    cpu=cpus[(number + self._turn) % len(cpus)],  # labs side by side don't all begin with the same
                 )
         except BaseException:
             self.remove()
