@@ -9,6 +9,7 @@ from modules import _safe
 from saltern.context import Context, iter_under, split_uri
 from saltern.errors import PermanentError, nearest
 from saltern.marks import acting, reading
+from saltern.runner import Returned
 
 
 class NoSuchSource(PermanentError):
@@ -48,8 +49,20 @@ def hash_file(ctx: Context, path: str, saltenv: str = "base") -> dict[str, str]:
 
 
 @reading
-def cache_file(ctx: Context, path: str, saltenv: str = "base") -> str:
-    """Bring the file `salt://PATH` to the node, where it is not here yet; the path of the verified copy."""
+def cache_file(ctx: Context, path: str, saltenv: str = "base") -> str | Returned:
+    """Bring the file `salt://PATH` to the node, where it is not here yet; the path of the verified copy. Where there is
+    no such file, an empty text, as templates of formulas expect (and exit code 1)."""
+    try:
+        return local_copy(ctx, path, saltenv)
+    except NoSuchSource as error:
+        import logging
+
+        logging.getLogger(__name__).info("cp.cache_file: %s", error)
+        return Returned("", 1)
+
+
+def local_copy(ctx: Context, path: str, saltenv: str = "base") -> str:
+    """The path of the verified copy of the file `salt://PATH` on this node. NoSuchSource where there is none."""
     name, env = _parts(path, saltenv)
     try:
         return str(ctx.files.local(name, env))
@@ -60,14 +73,14 @@ def cache_file(ctx: Context, path: str, saltenv: str = "base") -> str:
 @reading
 def get_file_str(ctx: Context, path: str, saltenv: str = "base") -> str:
     """The text of the file `salt://PATH` (UTF-8, other bytes replaced)."""
-    with open(cache_file(ctx, path, saltenv), "rb") as file:
+    with open(local_copy(ctx, path, saltenv), "rb") as file:
         return file.read().decode("utf-8", "replace")
 
 
 @acting
 def get_file(ctx: Context, path: str, dest: str, saltenv: str = "base", makedirs: bool = False) -> str:
     """Copy the file `salt://PATH` to DEST on the node; MAKEDIRS makes the directories above it. DEST."""
-    local = cache_file(ctx, path, saltenv)
+    local = local_copy(ctx, path, saltenv)
     target = _safe.absolute(dest)
     try:
         if makedirs:
@@ -83,7 +96,7 @@ def cache_files(ctx: Context, paths: str | Sequence[str], saltenv: str = "base")
     """Bring the files PATHS (a list, or a text with commas) to the node in one batch: the paths of their copies."""
     listed = paths.split(",") if isinstance(paths, str) else list(paths)
     _fetch(ctx, [_parts(path.strip(), saltenv) for path in listed])
-    return [cache_file(ctx, path.strip(), saltenv) for path in listed]
+    return [local_copy(ctx, path.strip(), saltenv) for path in listed]
 
 
 @reading
@@ -171,7 +184,7 @@ def get_url(ctx: Context, path: str, dest: str = "", saltenv: str = "base", make
     """As `cp.cache_file`; with DEST as `cp.get_file`. PATH is salt://… (what lies elsewhere is for `file.managed`)."""
     if not path.startswith("salt://"):
         raise NoSuchSource(f"cp.get_url takes files of the tree (salt://…), not {path!r}")
-    return get_file(ctx, path, dest, saltenv, makedirs) if dest else cache_file(ctx, path, saltenv)
+    return get_file(ctx, path, dest, saltenv, makedirs) if dest else local_copy(ctx, path, saltenv)
 
 
 def _below(ctx: Context, path: str, saltenv: str) -> list[tuple[str, str]]:

@@ -115,7 +115,7 @@ def make(
     from modules import _image_run, cp
     from modules._image_make import Job
 
-    local = cp.cache_file(ctx, source) if source.startswith("salt://") else source
+    local = cp.local_copy(ctx, source) if source.startswith("salt://") else source
     job = Job(
         source=local,
         target=_safe.absolute(target),

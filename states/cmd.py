@@ -120,7 +120,7 @@ def script(
     made = paths(creates)
     if made and all(os.path.lexists(path) for path in made):
         return Plan(None, None, comment=f"{', '.join(made)} exists: nothing to do")
-    local = cp.cache_file(ctx, source or name, ctx.saltenv)
+    local = cp.local_copy(ctx, source or name, ctx.saltenv)
     words = shlex.split(args) if isinstance(args, str) else [str(word) for word in args]
     options = given(
         creates=made,
