@@ -89,31 +89,17 @@ def standing_on(path: str, notes: str) -> list[str]:
             disk = get(note.path, note.format)
         except BadImage:
             continue
-        if disk is not None and disk.below is not None and _same(disk.below, path):
+        if disk is not None and disk.below is not None and same(disk.below, path):
             found.append(note.path)
     return found
 
 
-def _same(one: str, other: str) -> bool:
+def same(one: str, other: str) -> bool:
+    """Whether both paths lead to one file."""
     try:
         return one == other or os.path.samestat(_identity.status(one), _identity.status(other))
     except OSError:
         return False
-
-
-def guest_of(uri: str | None, path: str) -> tuple[str, str] | None:
-    """The running guest of this node's libvirt (at URI) that has PATH as a disk, and the disk's name in it ("vda").
-    LibvirtError where libvirt can't be asked."""
-    from modules import _libvirt, _xml
-
-    with _libvirt.session(uri) as connection:
-        for domain in connection.listAllDomains(_libvirt.library().VIR_CONNECT_LIST_DOMAINS_ACTIVE):
-            for one in _xml.parse(domain.XMLDesc(0)).iterfind("./devices/disk"):
-                source, target = one.find("source"), one.find("target")
-                file = source.get("file") if source is not None else None
-                if file is not None and target is not None and _same(file, path):
-                    return str(domain.name()), target.get("dev", "")
-    return None
 
 
 @acting

@@ -13,6 +13,7 @@ from saltern.errors import PermanentError
 
 MAGIC = b"QFI\xfb"
 HEAD_BYTES = 2 << 20  # the longest first cluster: header, extensions and the name of the backing file lie in it
+FIRST_BYTES = 1 << 16  # the first cluster as QEMU makes it by default
 _V2 = struct.Struct(">4sIQIIQIIQQIIQ")  # magic … snapshots_offset: 72 bytes, of both versions
 _V3 = struct.Struct(">QQQII")  # incompatible, compatible, autoclear features, refcount_order, header_length
 _NAME_BYTES = 1023  # of a backing file's name, at most
@@ -45,6 +46,11 @@ class Header:
 def is_qcow2(head: bytes) -> bool:
     """Whether a file that begins with HEAD says that it is one."""
     return head[:4] == MAGIC
+
+
+def is_enough(head: bytes) -> bool:
+    """Whether HEAD, the beginning of a file, holds all that `parse` and `foreign` look at. Pure."""
+    return not is_qcow2(head) or len(head) < _V2.size or len(head) >= 1 << min(head[23], 21)  # the last of cluster_bits
 
 
 def parse(head: bytes) -> Header:

@@ -12,9 +12,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from modules import _disk_notes, _disk_users, _libvirt, _virt_read, cloud_init
 from modules import _domain_devices as devices
 from modules import _domain_facets as facets
-from modules import _libvirt, _virt_read, cloud_init
 from modules import _xml as xml
 from modules._domain_facets import DISK, NIC
 from modules._libvirt import LibvirtError
@@ -157,12 +157,16 @@ def undefine(uri: str, name: str) -> bool:
 
 
 @acting
-def remove_disk(uri: str, path: str) -> bool:
-    """Delete the disk at PATH by the pool that it lies in."""
+def remove_disk(uri: str, path: str, notes: str) -> bool:
+    """Delete the disk at PATH by the pool that it lies in, and what NOTES say of it. LibvirtError where another guest
+    or disk came to need it meanwhile."""
+    if (why := _disk_users.kept_by(uri, path, notes)) is not None:
+        raise LibvirtError(f"{path} is not deleted: {why}")
     with _libvirt.session(uri) as connection, _libvirt.translating(f"delete {path}"):
         volume = _libvirt.or_none(lambda: connection.storageVolLookupByPath(path), "VIR_ERR_NO_STORAGE_VOL")
         if volume is not None:
             volume.delete(0)
+    _disk_notes.drop(notes, path)
     return True
 
 

@@ -6,12 +6,11 @@ What a volume is, is read from its file, as for any disk: libvirt keeps a list t
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _disk as disk
-from modules import _libvirt, _sizes, _virt_pool, _xml, image
-from modules._qcow2 import BadImage
+from modules import _disk, _disk_notes, _disk_users, _libvirt, _sizes, _virt_pool, _xml
 from modules._virt_pool_xml import PoolError, name_of
 from saltern.context import Context
 from saltern.errors import nearest
@@ -66,44 +65,14 @@ def xml_of(name: str, size: int, format: str | None, backing: tuple[str, str] | 
     return _xml.written(root)
 
 
-def guests(uri: str | None, pool: str, path: str) -> tuple[str, ...]:
-    """The guests, running or not, that have the volume as a disk."""
-    using = set()
-    with _libvirt.session(uri) as connection:
-        for domain in connection.listAllDomains():
-            for source in _xml.parse(domain.XMLDesc(0)).iterfind("./devices/disk//source"):
-                mine = source.get("pool") == pool and source.get("volume") == os.path.basename(path)
-                if mine or path in (source.get("file"), source.get("dev")):
-                    using.add(domain.name())
-    return tuple(sorted(using))
-
-
-def standing_on(path: str) -> list[str]:
-    """The qcow2 files beside PATH that stand on it."""
-    folder, found = os.path.dirname(path), []
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return []
-    for name in names:
-        other = os.path.join(folder, name)
-        try:
-            below = image.info(other) if other != path and os.path.isfile(other) else None
-        except (OSError, BadImage):
-            continue
-        if below is not None and below.backing_file is not None:
-            named = os.path.normpath(os.path.join(folder, below.backing_file))
-            if named == path:
-                found.append(other)
-    return found
-
-
 @reading
 def volume_infos(ctx: Context, pool: str | None = None, volume: str | None = None) -> dict[str, dict[str, Any]]:
     """By pool and volume: path, capacity and allocation (in bytes), format and image of a file, used_by (guests)."""
     with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
         pools = [_virt_pool.found(connection, pool)] if pool is not None else connection.listAllStoragePools()
-        users = _users(connection)
+        users: dict[str, set[str]] = {}
+        for use in _disk_users.uses(connection):
+            users.setdefault(use.path, set()).add(use.guest)
         return {
             one.name(): {
                 found.name(): told
@@ -115,15 +84,7 @@ def volume_infos(ctx: Context, pool: str | None = None, volume: str | None = Non
         }
 
 
-def _users(connection: Any) -> dict[str, list[str]]:
-    users: dict[str, list[str]] = {}
-    for domain in connection.listAllDomains():
-        for source in _xml.parse(domain.XMLDesc(0)).iterfind("./devices/disk//source"):
-            users.setdefault(source.get("file") or source.get("dev") or "", []).append(domain.name())
-    return users
-
-
-def _told(volume: Any, users: dict[str, list[str]]) -> dict[str, Any] | None:
+def _told(volume: Any, users: Mapping[str, set[str]]) -> dict[str, Any] | None:
     """None where its file went meanwhile."""
     info = _libvirt.or_none(volume.info, "VIR_ERR_NO_STORAGE_VOL")
     if info is None:
@@ -136,7 +97,7 @@ def _told(volume: Any, users: dict[str, list[str]]) -> dict[str, Any] | None:
         "allocation": allocation,
         "format": _xml.at(root, "target/format", "type"),
         "image": _xml.at(root, "backingStore/path"),
-        "used_by": sorted(set(users.get(volume.path(), []))),
+        "used_by": sorted(users.get(volume.path(), ())),
     }
 
 
@@ -144,7 +105,7 @@ def _told(volume: Any, users: dict[str, list[str]]) -> dict[str, Any] | None:
 def volume_delete(ctx: Context, pool: str, volume: str) -> bool:
     """Delete the VOLUME of the running POOL, and all that is on it. PoolError where a guest has it or another volume
     stands on it."""
-    return delete(pool, volume, uri=_libvirt.uri_of(ctx))
+    return delete(pool, volume, uri=_libvirt.uri_of(ctx), notes=_disk.notes_folder(ctx))
 
 
 @acting
@@ -175,32 +136,23 @@ def grow(pool: str, name: str, size: int, *, uri: str | None) -> bool:
     with _libvirt.session(uri) as connection, _libvirt.translating(f"grow volume {name} of {pool}"):
         volume = _found(connection, pool, name)
         if volume.info()[1] > size:
-            raise PoolError(disk.smaller(f"the volume {name}", volume.info()[1], size))
+            raise PoolError(_disk.smaller(f"the volume {name}", volume.info()[1], size))
         volume.resize(size)
     return True
 
 
 @acting
-def delete(pool: str, name: str, *, uri: str | None) -> bool:
-    """Delete the volume NAME of POOL. PoolError where a guest has it, or another volume stands on it."""
+def delete(pool: str, name: str, *, uri: str | None, notes: str) -> bool:
+    """Delete the volume NAME of POOL, and what NOTES say of it. PoolError where a guest has it, or another disk stands
+    on it."""
     with _libvirt.session(uri) as connection:
         path = _found(connection, pool, name).path()
-    if (why := kept_by(uri, pool, path)) is not None:
-        raise PoolError(why)
+    if (why := _disk_users.kept_by(uri, path, notes)) is not None:
+        raise PoolError(f"{path} is not deleted: {why}")
     with _libvirt.session(uri) as connection, _libvirt.translating(f"delete volume {name} of {pool}"):
         _found(connection, pool, name).delete(0)
+    _disk_notes.drop(notes, path)
     return True
-
-
-def kept_by(uri: str | None, pool: str, path: str) -> str | None:
-    """Why the volume at PATH must not be deleted; None where nothing has it."""
-    if using := guests(uri, pool, path):
-        return f"{path} is not deleted: it is a disk of {', '.join(using)}"
-    if others := standing_on(path):
-        return f"{path} is not deleted: {', '.join(others)} stand on it"
-    if os.path.isfile(path) and disk.in_use(path):
-        return f"{path} is in use and is not deleted"
-    return None
 
 
 def _found(connection: Any, pool: str, name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modules import _disk, _disk_notes, _libvirt, _safe, _sizes, image
+from modules import _disk, _disk_notes, _disk_users, _libvirt, _safe, _sizes, image
 from modules._disk import DiskError, notes_folder
 from saltern.context import Context
 from saltern.marks import acting, reading
@@ -62,18 +62,20 @@ def grow(ctx: Context, path: str, size: int | str, format: str | None = None) ->
     note = _disk_notes.find(notes_folder(ctx), target)
     if note is None and format is None:
         raise DiskError(f"{target} was not made by this node: say its `format`, qcow2 or raw")
-    guest = _disk.guest_of(uri, target) if in_use(target) else None
-    return _disk.grow(target, wanted, format=note.format if note else str(format), guest=guest and guest[0], uri=uri)
+    guest = _disk_users.running(uri, target) if in_use(target) else None
+    return _disk.grow(target, wanted, format=note.format if note else str(format), guest=guest, uri=uri)
 
 
 @acting
 def remove(ctx: Context, path: str, persistent: bool = False) -> bool:
-    """Delete the disk PATH, which this node made. PERSISTENT: also one that outlives its guest. DiskError where it is
-    in use, or where other disks stand on it."""
+    """Delete the disk PATH, which this node made. PERSISTENT: also one that outlives its guest. DiskError where a guest
+    has it, running or not, where it is in use, or where other disks stand on it."""
     target, notes = _safe.absolute(path), notes_folder(ctx)
     note = _disk_notes.find(notes, target)
     if note is None:
         raise DiskError(f"{target} was not made by this node, so it is not deleted")
     if note.persistent and not persistent:
         raise DiskError(f"{target} is persistent: say persistent=True to delete it")
+    if (why := _disk_users.kept_by(_libvirt.uri_of(ctx), target, notes)) is not None:
+        raise DiskError(f"{target} is not deleted: {why}")
     return _disk.delete(target, notes=notes)

@@ -57,7 +57,9 @@ def info(path: str, format: str | None = None) -> Image | None:
 
 def read(fd: int, size: int, disk_size: int, format: str | None, name: str) -> Image:
     """The image in the open file FD of SIZE bytes; NAME is for what is said. See `info`."""
-    head = b"" if format == "raw" else os.pread(fd, _qcow2.HEAD_BYTES, 0)
+    head = b"" if format == "raw" else os.pread(fd, _qcow2.FIRST_BYTES, 0)
+    if not _qcow2.is_enough(head):
+        head = os.pread(fd, _qcow2.HEAD_BYTES, 0)
     if format is None:
         format = _qcow2.foreign(head) or ("qcow2" if _qcow2.is_qcow2(head) else "raw")
     if format != "qcow2":

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from modules import _domain_devices, _libvirt, _virt_act, _virt_read, vnet
+from modules import _disk, _disk_notes, _disk_users, _domain_devices, _libvirt, _virt_act, _virt_read, vnet
 from modules._domain_values import Disk
 from modules._domain_xml import DomainError
 from modules._virt_read import Guest
@@ -20,7 +20,7 @@ def plan(ctx: Context, name: str, *, stop: bool, timeout: float, force: bool, re
     uri = _libvirt.uri_of(ctx)
     with _libvirt.session(uri) as connection:
         found = _virt_read.guest(connection, name)
-        doomed = _doomed(connection, name, found) if found and remove_disks else ()
+        doomed = _doomed(ctx, connection, name, found) if found and remove_disks else ()
     if found is not None and found.is_active and not stop:
         why = f"the guest {name} runs, so it is not taken away; stop it first (virt.stopped), or say stop: true"
         return Plan({"state": found.state}, None, unknown=why)
@@ -52,7 +52,9 @@ def _steps(
             yield Step(f"shut down guest {name}", found.state, "shut off", do=do)
         yield Step(f"undefine guest {name}", name, None, do=call(_virt_act.undefine, uri, name))
     for path in doomed:
-        yield Step(f"delete the disk {path}", path, None, do=call(_virt_act.remove_disk, uri, path))
+        yield Step(
+            f"delete the disk {path}", path, None, do=call(_virt_act.remove_disk, uri, path, _disk.notes_folder(ctx))
+        )
     if "seed" in current:
         yield Step(f"delete the seed of {name}", current["seed"], None, do=call(_virt_act.remove_seed, current["seed"]))
     if "leases" in current:
@@ -65,7 +67,7 @@ def _leases(ctx: Context, name: str) -> tuple[vnet.Lease, ...]:
     return tuple(one for one in vnet.leases(ctx) if one.guest == name) if ctx.pillar.get("vnet") else ()
 
 
-def _doomed(connection: Any, name: str, found: Guest) -> tuple[str, ...]:
+def _doomed(ctx: Context, connection: Any, name: str, found: Guest) -> tuple[str, ...]:
     """The paths of the guest's own disks. DomainError where one is not to be deleted."""
     paths = []
     for target in _domain_devices.targets(found.config):
@@ -78,12 +80,21 @@ def _doomed(connection: Any, name: str, found: Guest) -> tuple[str, ...]:
                 f"{name}: its disk {target} ({one.source}) lies in no running storage pool of libvirt, so it is not "
                 "deleted: leave remove_disks out, or delete it by disk.absent"
             )
-        user = _other_user(connection, name, path)
-        if one.shareable or one.readonly or user is not None:
-            by = f"{user} has it too" if user else "it is shared or read-only"
-            raise DomainError(f"{name}: its disk {target} ({path}) is not deleted, since {by}")
+        if (why := _kept_by(ctx, name, path, one)) is not None:
+            raise DomainError(f"{name}: its disk {target} ({path}) is not deleted: {why}")
         paths.append(path)
     return tuple(paths)
+
+
+def _kept_by(ctx: Context, name: str, path: str, one: Disk) -> str | None:
+    """Why the guest's disk at PATH must stay, in words, or None."""
+    if one.shareable or one.readonly:
+        return "it is shared or read-only"
+    notes = _disk.notes_folder(ctx)
+    note = _disk_notes.find(notes, path)
+    if note is not None and note.persistent:
+        return "it is persistent, and outlives its guest (disk.absent with `persistent: true`)"
+    return _disk_users.kept_by(_libvirt.uri_of(ctx), path, notes, aside=name)
 
 
 def _path(connection: Any, one: Disk) -> str | None:
@@ -96,18 +107,3 @@ def _path(connection: Any, one: Disk) -> str | None:
     codes = ("VIR_ERR_NO_STORAGE_POOL", "VIR_ERR_NO_STORAGE_VOL", "VIR_ERR_OPERATION_INVALID")
     volume = _libvirt.or_none(look_up, *codes)
     return str(volume.path()) if volume is not None else None
-
-
-def _other_user(connection: Any, name: str, path: str) -> str | None:
-    """Another guest that has the disk at PATH, or an image that stands on it as far as libvirt knows."""
-    for domain in connection.listAllDomains():
-        if domain.name() == name:
-            continue
-        config = _virt_read.of(domain).config
-        for target in _domain_devices.targets(config):
-            one = _domain_devices.disk(config, target)
-            if one is not None and one.source is not None:
-                other = _path(connection, one) or one.source
-                if os.path.realpath(other) == os.path.realpath(path):
-                    return str(domain.name())
-    return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from modules import _disk as disk
-from modules import _libvirt, _sizes, _virt_volume, image
+from modules import _disk_users, _libvirt, _sizes, _virt_volume, image
 from modules._datastores import DatastoreError
 from modules._libvirt import LibvirtUnavailable
 from modules._safe import absolute
@@ -90,7 +90,7 @@ def _present_arguments(
 def volume_absent(ctx: Context, name: str, *, pool: str) -> Plan:
     """The running storage POOL has no volume NAME. One that a guest has as a disk (running or not), or that another
     volume stands on, is left alone."""
-    uri = _libvirt.uri_of(ctx)
+    uri, notes = _libvirt.uri_of(ctx), disk.notes_folder(ctx)
     try:
         place = _virt_volume.get(uri, pool, name)
         if isinstance(place, str):
@@ -99,13 +99,13 @@ def volume_absent(ctx: Context, name: str, *, pool: str) -> Plan:
         if not place.listed and not os.path.lexists(place.path):
             return Plan(None, None, comment=f"there is no volume {name} in {pool}")
         current = Volume(place.capacity, listed=place.listed)
-        if (why := _virt_volume.kept_by(uri, pool, place.path)) is not None:
-            return Plan(current, None, unknown=why)
+        if (why := _disk_users.kept_by(uri, place.path, notes)) is not None:
+            return Plan(current, None, unknown=f"{place.path} is not deleted: {why}")
     except (LibvirtUnavailable, DatastoreError) as error:
         return Plan(None, None, unknown=str(error))
     steps = [] if place.listed and _is_there(place) else [_refresh(pool, uri)]
     if _is_there(place):
-        do = call(_virt_volume.delete, pool, name, uri=uri)
+        do = call(_virt_volume.delete, pool, name, uri=uri, notes=notes)
         steps.append(Step(f"delete volume {name} of pool {pool}", place.path, None, do=do))
     return Plan(current, None, steps)
 
@@ -198,7 +198,7 @@ def _guest(uri: str | None, place: Place, current: Volume | None, wish: Volume) 
     """The running guest that must be told of the growth. PoolError where somebody else has the volume open."""
     if current is None or wish.size == current.size or place.type not in FILES or not disk.in_use(place.path):
         return None
-    using = disk.guest_of(uri, place.path)
+    using = _disk_users.running(uri, place.path)
     if using is None:
         raise PoolError(f"{place.path} can't be grown now: it is in use by something that is no guest of this node")
-    return using[0]
+    return using

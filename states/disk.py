@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from modules import _disk as disk
-from modules import _disk_notes, _identity, _owner, _sizes, _virt_volume, image
+from modules import _disk_notes, _disk_users, _identity, _libvirt, _owner, _sizes, image
 from modules._datastores import DatastoreError
 from modules._disk import Disk, DiskError
 from modules._disk_notes import Note
-from modules._libvirt import LibvirtUnavailable
 from modules._safe import absolute
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
@@ -83,7 +82,7 @@ def present(
         path, source = _place(ctx, name, datastore), _source(ctx, image, image_datastore or datastore)
     except DatastoreError as error:
         return Plan(None, None, unknown=str(error))
-    notes = disk.notes_folder(ctx)
+    notes, uri = disk.notes_folder(ctx), _libvirt.uri_of(ctx)
     attributes = _file.wished(user, group, mode)
     found = disk.get(path, format)
     used = found is not None and disk.in_use(path)
@@ -104,10 +103,10 @@ def present(
     current = File(found.format, found.size, found.below, lasts, have.user, have.group, have.mode)
     guest = None
     if used and isinstance(wanted, int) and wanted > found.size:
-        guest = disk.guest_of(ctx.config.libvirt_uri, path)
+        guest = _disk_users.running(uri, path)
         if guest is None:
             raise DiskError(f"{path} can't be grown now: it is in use by something that is no guest of this node")
-    planned = steps(current, wish, Making(path, notes, persistent), guest[0] if guest else None, ctx.config.libvirt_uri)
+    planned = steps(current, wish, Making(path, notes, persistent), guest, uri)
     return Plan(current, wish, planned, comment=_warning(path, note))
 
 
@@ -161,11 +160,8 @@ def absent(
     if others := disk.standing_on(path, notes):
         raise DiskError(f"{path} is not deleted: {', '.join(others)} stand on it")
     current = File(note.format if note else "unknown", image=note.image if note else None)
-    if disk.in_use(path):
-        return Plan(current, None, unknown=f"{path} is in use and is not deleted; stop its guest first")
-    if using := _guests(ctx, path):
-        why = f"{path} is not deleted: it is a disk of {', '.join(using)}; take that guest away first (virt.absent)"
-        return Plan(current, None, unknown=why)
+    if (why := _disk_users.kept_by(_libvirt.uri_of(ctx), path, notes)) is not None:
+        return Plan(current, None, unknown=f"{path} is not deleted: {why}")
     return Plan(current, None, [Step(f"delete disk {path}", path, None, do=call(disk.delete, path, notes=notes))])
 
 
@@ -208,14 +204,6 @@ def steps(
         do = call(disk.note_persistent, path, wish.persistent, notes=making.notes)
         yield Step(f"note that disk {path} is {word}", current.persistent, wish.persistent, do=do)
     yield from _file.attribute_steps(path, _file.Attributes(current.user, current.group, current.mode), attributes)
-
-
-def _guests(ctx: Context, path: str) -> tuple[str, ...]:
-    """The guests of this node, running or not, that have the disk; none where there is no libvirt."""
-    try:
-        return _virt_volume.guests(ctx.config.libvirt_uri, "", path)
-    except LibvirtUnavailable:
-        return ()
 
 
 def _making(path: str, notes: str, persistent: bool, source: str | None, size: int | Unset) -> Making:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from modules import _identity, _image_note, _safe, disk, file, image
+from modules import _disk, _disk_users, _identity, _image_note, _libvirt, _safe, file, image
 from modules import _image_source as sources
 from modules._datastores import DatastoreError
 from modules._image_source import Digest
@@ -71,8 +71,8 @@ def present(
     source_hash: the checksum of the source, `sha256:…` or `sha512:…`, compared before anything else is done with it;
         a source on the network must have one.
     format: what the source is in (default: as its header says). convert_to: what the image shall be in.
-    replace: whether an image that is there and was made of something else is replaced. One that is in use, or on which
-        disks of this node stand, never is: that is a failure.
+    replace: whether an image that is there and was made of something else is replaced. One that is in use, that a
+        guest of this node has as a disk, or on which disks stand, never is: that is a failure.
     user, group, mode: of the file.
     timeout: for the download, and again for the conversion, in seconds.
     """
@@ -101,7 +101,7 @@ def present(
         wish = File(UNSET, UNSET, UNSET, wish.user, wish.group, wish.mode)
     else:
         current = _known(path, status, wish, current, digest, isinstance(convert_to, str))
-        if is_other(current, wish) and (why := _bound(ctx, path)) is not None:
+        if is_other(current, wish) and (why := _kept_by(ctx, path)) is not None:
             raise ImageError(f"{path} is not what was declared, and can't be replaced: {why}")
     how = Making(ctx, path, source, digest, _text(format), _text(convert_to), timeout)
     return Plan(current, wish, steps(current, wish, how))
@@ -132,8 +132,8 @@ def checked(
 
 @state
 def absent(ctx: Context, name: str, *, datastore: str | int | None = None) -> Plan:
-    """There is no image NAME (a path, or with DATASTORE a name in that). One that is in use, or on which disks of this
-    node stand, is not deleted: that is a failure."""
+    """There is no image NAME (a path, or with DATASTORE a name in that). One that is in use, that a guest of this node
+    has as a disk, or on which disks stand, is not deleted: that is a failure."""
     try:
         path = place(ctx, name, datastore)
         answers(path)
@@ -145,7 +145,7 @@ def absent(ctx: Context, name: str, *, datastore: str | int | None = None) -> Pl
         return Plan(None, None, comment=f"there is no image {path}")
     if stat.S_ISDIR(status.st_mode):
         raise ImageError(f"{path} is a directory and no image")
-    if (why := _bound(ctx, path)) is not None:
+    if (why := _kept_by(ctx, path)) is not None:
         raise ImageError(f"{path} can't be deleted: {why}")
     return Plan(path, None, [Step(f"delete image {path}", path, None, do=call(image.remove, path))])
 
@@ -243,11 +243,9 @@ def _known(path: str, status: os.stat_result, wish: File, current: File, digest:
     return found
 
 
-def _bound(ctx: Context, path: str) -> str | None:
-    """What holds the image at PATH fast, in words, or None."""
-    if standing := disk.overlays_of(ctx, path):
-        return f"disks stand on it: {', '.join(standing[:5])}"
-    return "it is in use" if disk.in_use(path) else None
+def _kept_by(ctx: Context, path: str) -> str | None:
+    """Why the image at PATH must stay as it is, in words, or None."""
+    return _disk_users.kept_by(_libvirt.uri_of(ctx), path, _disk.notes_folder(ctx))
 
 
 def _attributes(of: File) -> _file.Attributes:

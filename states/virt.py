@@ -23,7 +23,7 @@ from states._virt_network import network_absent, network_defined, network_runnin
 from states._virt_plan import Policy
 from states._virt_pool import pool_absent, pool_defined, pool_running
 from states._virt_snapshot import snapshot_absent, snapshot_present
-from states._virt_volume import volume_absent, volume_present
+from states._virt_volume import volume_absent, volume_defined, volume_present
 
 __all__ = [  # what is offered from parts of this namespace
     "network_absent",
@@ -35,6 +35,7 @@ __all__ = [  # what is offered from parts of this namespace
     "snapshot_absent",
     "snapshot_present",
     "volume_absent",
+    "volume_defined",
     "volume_present",
 ]
 SHUTDOWN_S = 120.0
@@ -219,8 +220,8 @@ def absent(
     """There is no guest NAME. Its disks stay; its leases of virtual networks and its seed go.
 
     stop: shut it down first; one that runs is refused otherwise. timeout, force: of that, as in `virt.stopped`.
-    remove_disks: delete its disks too, those that lie in a storage pool of libvirt; refused where another guest has
-        one, or where one lies elsewhere.
+    remove_disks: delete its disks too, those that lie in a storage pool of libvirt. Refused where one lies elsewhere,
+        is shared or persistent, or where `disk.absent` would leave it: another guest has it, disks stand on it.
     """
     names.guest(name)
     try:

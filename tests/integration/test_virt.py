@@ -293,7 +293,7 @@ def test_disks_are_only_deleted_when_asked_and_never_those_of_another_guest(kvm:
         type="qemu",
         disks=[{"pool": "p", "volume": "shared.qcow2", "format": "qcow2"}],
     )
-    with pytest.raises(SalternError, match="other has it too"):
+    with pytest.raises(SalternError, match="it is a disk of other"):
         states.absent(kvm.ctx, NAME, remove_disks=True)
     kvm.apply(states.absent, name="other")
     assert os.path.exists(shared["path"]), "without remove_disks they stay"

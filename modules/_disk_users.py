@@ -1,0 +1,108 @@
+"""Who has a disk: guests of this node's libvirt, and disks that stand on it. One answer for all that deletes disks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from modules import _disk, _identity, _libvirt, _mount_proof, _mountinfo, _xml, image, mount
+from modules._libvirt import LibvirtUnavailable
+from modules._mountinfo import Live
+from modules._qcow2 import BadImage
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+
+SHOWN = 5  # of the disks that stand on an image
+
+
+class Use(NamedTuple):
+    """That GUEST, which runs (IS_ACTIVE) or not, has the file at PATH as its disk TARGET ("vda") or below it."""
+
+    guest: str
+    target: str
+    path: str
+    is_active: bool
+
+
+def uses(connection: Any) -> Iterator[Use]:
+    """All disks of all guests, those of a running one also as it is configured; with each the images below it, as far
+    as libvirt has looked."""
+    inactive = _libvirt.library().VIR_DOMAIN_XML_INACTIVE
+    for domain in connection.listAllDomains():
+        is_active = bool(domain.isActive())
+        for flags in (0, inactive) if is_active else (0,):
+            for one in _xml.parse(domain.XMLDesc(flags)).iterfind("./devices/disk"):
+                for source in one.iterfind(".//source"):
+                    if (path := _path(connection, source)) is not None:
+                        yield Use(domain.name(), _xml.at(one, "target", "dev") or "", path, is_active)
+
+
+def _path(connection: Any, source: Element) -> str | None:
+    """Where a `<source>` is; None for one that is no file, or that no running pool knows."""
+    pool, volume = source.get("pool"), source.get("volume")
+    if pool is None or volume is None:
+        return source.get("file") or source.get("dev")
+    look_up = lambda: connection.storagePoolLookupByName(pool).storageVolLookupByName(volume)  # noqa: E731
+    found = _libvirt.or_none(look_up, "VIR_ERR_NO_STORAGE_POOL", "VIR_ERR_NO_STORAGE_VOL", "VIR_ERR_OPERATION_INVALID")
+    return str(found.path()) if found is not None else None
+
+
+def of(uri: str | None, path: str) -> tuple[Use, ...]:
+    """The uses of the disk or image at PATH. LibvirtError where libvirt can't be asked."""
+    mounts = mount.mounts()
+    with _libvirt.session(uri) as connection:
+        return tuple(use for use in uses(connection) if _is_same(mounts, path, use.path))
+
+
+def _is_same(mounts: Sequence[Live], path: str, other: str) -> bool:
+    """Whether both are one file. One on another server is not looked at, since that may be away."""
+    if path == other:
+        return True
+    here, there = (_mountinfo.holder(mounts, place) for place in (path, other))
+    if here and there and here.number != there.number and _mount_proof.is_network(there.fstype):
+        return False
+    return _disk.same(path, other)
+
+
+def running(uri: str | None, path: str) -> str | None:
+    """The running guest that has the disk at PATH. LibvirtError where libvirt can't be asked."""
+    return next((use.guest for use in of(uri, path) if use.is_active), None)
+
+
+def kept_by(uri: str | None, path: str, notes: str, *, aside: str | None = None) -> str | None:
+    """Why the disk or image at PATH must be neither deleted nor replaced, in words ("it is a disk of web"), or None.
+    A node whose libvirt does not answer has no guests. ASIDE: a guest that does not count, since it goes too."""
+    try:
+        found = of(uri, path)
+    except LibvirtUnavailable:
+        found = ()
+    if guests := sorted({use.guest for use in found if use.guest != aside}):
+        return f"it is a disk of {', '.join(guests)}"
+    if others := sorted({*_disk.standing_on(path, notes), *beside(path)}):
+        return f"disks stand on it: {', '.join(others[:SHOWN])}"
+    is_held_by_it = any(use.is_active for use in found)
+    return "it is in use" if not is_held_by_it and _disk.in_use(path) else None
+
+
+def beside(path: str) -> list[str]:
+    """The qcow2 files in the directory of PATH that stand on it, whoever made them."""
+    folder, found = os.path.dirname(path), []
+    try:
+        with _identity.reading(folder):
+            names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    for name in names:
+        other = os.path.join(folder, name)
+        try:
+            below = image.info(other) if other != path and os.path.isfile(other) else None
+        except (OSError, BadImage):
+            continue
+        if below is not None and below.backing_file is not None:
+            named = os.path.normpath(os.path.join(folder, below.backing_file))
+            if named == path:
+                found.append(other)
+    return found
