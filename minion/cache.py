@@ -55,8 +55,12 @@ def folder(config: Config) -> Path:
 
 
 def save_bundle(config: Config, bundle: bytes) -> None:
-    """Keep the last bundle, still sealed, for runs without a master."""
-    private.write_file(private.make_folder(folder(config)) / "bundle", bundle)
+    """Keep the last bundle, still sealed, for runs without a master. PermanentError where the disk does not take it."""
+    try:
+        private.write_file(private.make_folder(folder(config)) / "bundle", bundle)
+    except OSError as error:
+        place = folder(config) / "bundle"
+        raise PermanentError(f"{place}: what the master sent can't be kept there: {error.strerror}") from None
 
 
 def load_bundle(config: Config) -> Bundle | None:
