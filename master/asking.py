@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from master.events import Bus
+from master.peers import Peers
 from master.presence import Minion, Presence
 from master.store import Store
 from master.vnet_offers import Offers
 
 Pillar = Callable[[Minion], Awaitable[Mapping[str, Any]]]
+Select = Callable[[str, str], Awaitable[list[Minion]]]  # an expression and its form
+Run = Callable[[Minion, Sequence[Minion], Any, float], Coroutine[Any, Any, dict[str, Any]]]
 
 
 class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,6 +30,10 @@ class Asking:
     def __init__(self, presence: Presence, store: Store, pillar: Pillar, bus: Bus) -> None:
         self.presence, self.store, self.pillar, self.bus = presence, store, pillar, bus
         self.offers = Offers()
+        self.select: Select | None = None  # these are set when the master serves
+        self.peers: Peers | None = None
+        self.run: Run | None = None
+        self.running: dict[tuple[str, str], asyncio.Future[dict[str, Any]]] = {}  # jobs of minions for others
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from master import event_asks, vnet_asks
+from master import event_asks, peer_asks, vnet_asks
 from master.asking import Asking, Entry, Pillar
 from master.events import Bus
 from master.presence import Minion, Presence
@@ -27,7 +27,7 @@ from saltern.wire import messages as m
 
 logger = logging.getLogger(__name__)
 
-TABLE: Mapping[str, Entry] = {**vnet_asks.TABLE, **event_asks.TABLE}
+TABLE: Mapping[str, Entry] = {**vnet_asks.TABLE, **event_asks.TABLE, **peer_asks.TABLE}
 
 MOST_WAITING = 64  # questions of one minion; it has eight workers, each with one question at a time
 RATE_S = 100.0  # questions of one minion in a second, in the long run

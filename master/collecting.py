@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,9 +36,11 @@ async def collect(
     form: str,
     user: str,
     timeout_s: float,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
 ) -> dict[str, Collected]:
-    """Run FUNCTION on the CHOSEN minions and wait at most TIMEOUT_S: what each returned, by id. Some of them may be
-    away; that is one outcome of several."""
+    """Run FUNCTION(*ARGS, **KWARGS) on the CHOSEN minions and wait at most TIMEOUT_S: what each returned, by id. Some of
+    them may be away; that is one outcome of several."""
     found: dict[str, Collected] = {}
     ended = asyncio.Event()
 
@@ -53,7 +55,7 @@ async def collect(
         elif event["event"] == "end":
             ended.set()
 
-    job = await master.publish(chosen, function, (), {}, target=target, form=form, user=user, watcher=watch)
+    job = await master.publish(chosen, function, args, kwargs or {}, target=target, form=form, user=user, watcher=watch)
     try:
         async with asyncio.timeout(timeout_s):
             await ended.wait()

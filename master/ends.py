@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from master import jobs, runs
@@ -52,7 +53,7 @@ class Ends:
 
     def called(self, minion: Minion, message: m.Called) -> None:
         """Store what the minion ran by itself."""
-        if message.outcome not in OUTCOMES or not (_is_json(message.value) and _is_json(message.args)):
+        if not (_is_json(message.value) and _is_json(message.args)):
             logger.warning("%s: a malformed return of its own job %s was dropped", minion.id, message.jid)
             return
         public = minion.record.public
@@ -67,7 +68,10 @@ class Ends:
             time.time(),
             {public: Target(public, minion.id, "received")},
         )
-        self.tasks.start(self._store_called(minion, job, _end_of(message, minion)))
+        end = _end_of(message, minion)
+        if end.outcome not in OUTCOMES:
+            end = replace(end, outcome="failed", success=False)
+        self.tasks.start(self._store_called(minion, job, end))
 
     async def _store_called(self, minion: Minion, job: Job, end: End) -> None:
         grains = minion.grains

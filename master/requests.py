@@ -6,13 +6,17 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from master import fields, key_requests, keys, runners
+from master import fields, key_requests, keys, mine, runners
+from master.collecting import collect
 from master.control import Conversation, Handler
 from master.dispatch import Dispatch
+from master.ends import OUTCOMES
+from master.peer_asks import Publish
+from master.peers import Peers
 from master.presence import Minion
 from master.turns import Pace, share_of, size_of
 from saltern import loader
@@ -32,6 +36,8 @@ class Requests:
 
     def __post_init__(self) -> None:
         self.dispatch.select = self.select
+        asking = self.dispatch.asks.asking
+        asking.select, asking.peers, asking.run = self.select, Peers(self.config.peer), self._for_minion
 
     def table(self) -> dict[str, Handler]:
         """The handlers by `op`."""
@@ -92,6 +98,25 @@ class Requests:
             if target.matches(MinionView(minion.id, minion.grains, pillars.get(minion.record.public, {})))
         ]
 
+    async def _for_minion(self, minion: Minion, chosen: Sequence[Minion], asked: Publish, timeout_s: float) -> Any:
+        """Run what a minion may have run on the CHOSEN: what each returned in time."""
+        found = await collect(
+            self.dispatch,
+            chosen,
+            asked.function,
+            args=asked.args,
+            kwargs=asked.kwargs,
+            target=asked.tgt,
+            form=asked.form,
+            user=f"peer/{minion.id}",
+            timeout_s=timeout_s,
+        )
+        return {
+            name: {"fun": asked.function, "ret": one.value, "success": one.ok}
+            for name, one in found.items()
+            if one.outcome in OUTCOMES
+        }
+
     # --- runners -------------------------------------------------------------------------------------------------
 
     async def runner(self, talk: Conversation, request: Mapping[str, Any]) -> None:
@@ -136,6 +161,7 @@ class Requests:
             presence.put(record)
         else:
             presence.forget(record.public)
+        self.dispatch.ends.tasks.start(self.dispatch.store.do(lambda c: mine.flush(c, record.id)))
 
 
 def _pace(request: Mapping[str, Any], total: int) -> Pace | None:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from master import events, job_runners, network_runners, pillar_runners, vnet_runners
+from master import events, job_runners, mine, network_runners, pillar_runners, vnet_runners
 from master.dispatch import Dispatch
 from master.keys import iso
 from saltern.errors import UsageError, nearest
@@ -43,6 +43,12 @@ async def status(master: Dispatch) -> dict[str, Any]:
     return {"up": here, "down": away}
 
 
+async def mine_get(master: Dispatch, tgt: str, fun: str, tgt_type: str = "glob") -> dict[str, Any]:
+    """What the minions that TGT matches tell under the name FUN, by id (see the option mine_functions)."""
+    chosen = {minion.id for minion in await master.select(str(tgt), tgt_type)}
+    return (await master.store.look(lambda c: mine.get(c, chosen, [str(fun)], None)))[str(fun)]
+
+
 async def send_event(master: Dispatch, tag: str, data: Any = None, **more: Any) -> str:
     """Tell the bus of TAG with DATA, a mapping, and MORE: event.send deploy/done version=3."""
     if data is not None and not isinstance(data, Mapping):
@@ -71,6 +77,7 @@ TABLE: Mapping[str, tuple[Runner, str]] = {
     "jobs.why": (job_runners.why, "nested"),
     "jobs.prune": (job_runners.prune, "nested"),
     "drift.report": (job_runners.drift_report, "table"),
+    "mine.get": (mine_get, "nested"),
     "manage.up": (up, "nested"),
     "manage.down": (down, "nested"),
     "manage.status": (status, "nested"),

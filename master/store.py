@@ -54,6 +54,9 @@ CREATE TABLE IF NOT EXISTS mine (
     minion TEXT NOT NULL, function TEXT NOT NULL, value TEXT NOT NULL, allow TEXT NOT NULL, form TEXT NOT NULL,
     at REAL NOT NULL, PRIMARY KEY (function, minion)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS asked (
+    minion TEXT NOT NULL, once TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (minion, once)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ends (
     jid TEXT NOT NULL, public BLOB NOT NULL, minion TEXT NOT NULL, state TEXT NOT NULL, success INTEGER,
     retcode INTEGER, value TEXT, duration_ms REAL, at REAL NOT NULL, PRIMARY KEY (jid, public)

@@ -98,7 +98,9 @@ class Agent:
         self._look_ups: dict[str, Callable[[Any], None]] = {}
         configured = config.module_options.get("schedule") or {}
         kept = config.paths.var / "minion" / "schedule.json"
-        self._schedule = Keeper(self, identity.id, configured, kept, local_zone())
+        self._schedule = Keeper(
+            self, identity.id, configured, kept, local_zone(), config.mine_functions, config.mine_interval
+        )
         self._inline |= self._schedule.functions
         self._bury_the_lost()
         self._resend = self._loop.call_later(_RESEND_S, self._resend_owed)
@@ -282,6 +284,9 @@ class Agent:
         """Whether the job runs or waits to."""
         return jid in self.running
 
+    def pillar_says(self, pillar: Mapping[str, Any]) -> None:
+        """What the pillar has for the agent."""
+
     def _new_jid(self) -> str:
         """A job id as the master makes them, that this minion has not used."""
         while True:
@@ -300,6 +305,8 @@ class Agent:
         """Have the grains looked at anew after a FUNCTION that may have made the node another."""
         if function.startswith(("state.", "grains.", "pkg.", "network.")):
             self.refresh_grains()
+        if function == "saltutil.refresh_pillar":
+            self._schedule.reload()
 
     def refresh_grains(self) -> bool:
         """Have the grains looked at anew, in a worker."""

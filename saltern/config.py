@@ -73,6 +73,9 @@ class Config:
     pillar_source_merging_strategy: str = "smart"  # as the master's, for a pillar that is compiled here
     pillar_merge_lists: bool = False
     network_persist: str = "auto"  # who keeps the network for the next boot: as the argument `persist` of a state
+    mine_functions: dict[str, Any] = field(default_factory=dict)  # what this node tells into the mine; pillar too
+    mine_interval: float = 60.0  # minutes between two tellings; 0: only when it is asked to
+    beacons: dict[str, Any] = field(default_factory=dict)  # what this node watches; pillar too
     module_options: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -97,6 +100,9 @@ class MasterConfig:
     ext_pillar: list[Any] = field(default_factory=list)  # further sources, each `kind: options`, see pillar/external.py
     ext_pillar_first: bool = False  # before pillar_roots, whose templates then see their values
     nodegroups: dict[str, Any] = field(default_factory=dict)
+    peer: dict[str, Any] = field(default_factory=dict)  # which minions may have which functions run where
+    reactor: list[Any] = field(default_factory=list)  # tag globs and the SLS that react to them
+    returners: dict[str, Any] = field(default_factory=dict)  # where returns go beside the store
     users: list[str] = field(default_factory=list)  # who, beside root and the daemon's own user, may command it
     timeout: float = 0.0  # seconds until a job that is still running is reported as timed out; 0: never
     job_ttl_s: float = 3600.0  # a job that was not received within this time is never started
@@ -242,6 +248,7 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "worker_idle_s": _duration,
     "reconnect_min_s": _duration,
     "reconnect_max_s": _duration,
+    "mine_interval": _duration,
     "network_confirm_s": _confirm_time,
     "timeout": _duration,
     "job_ttl_s": _duration,

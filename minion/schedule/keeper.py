@@ -25,6 +25,8 @@ from saltern.wire.private import write_file
 logger = logging.getLogger(__name__)
 
 _LONGEST_SLEEP_S = 30.0  # a clock that jumps is noticed within this time
+MINE = "__mine_interval"  # the item that Salt has under that name
+_FROM_PILLAR = ("schedule", "mine_functions", "mine_interval", "beacons")
 _PILLAR_SPREAD_S = 60.0  # a fleet that comes back does not ask for its pillar at once
 
 
@@ -40,11 +42,24 @@ class Host(Protocol):
     def runs(self, jid: str) -> bool:
         """Whether the job runs or waits to."""
 
+    def pillar_says(self, pillar: Mapping[str, Any]) -> None:
+        """The pillar's values that are about the agent, for its other parts."""
+
 
 class Keeper:
-    """Keeps the schedule in FILE. CONFIGURED are the items of the configuration, by name."""
+    """Keeps the schedule in FILE. CONFIGURED are the items of the configuration, by name. MINE_FUNCTIONS of the
+    configuration are told every MINE_INTERVAL minutes."""
 
-    def __init__(self, host: Host, minion: str, configured: Mapping[str, Any], file: Path, zone: tzinfo) -> None:
+    def __init__(
+        self,
+        host: Host,
+        minion: str,
+        configured: Mapping[str, Any],
+        file: Path,
+        zone: tzinfo,
+        mine_functions: Mapping[str, Any] | None = None,
+        mine_interval: float = 60.0,
+    ) -> None:
         self._host, self._file = host, file
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -56,6 +71,8 @@ class Keeper:
         self._added: dict[str, Any] = kept.get("added") or {}
         self._deleted: set[str] = set(kept.get("deleted") or ())
         self._asked = "pillar" in kept
+        self._own_mine, self._mine_interval = bool(mine_functions), mine_interval
+        self._mine: list[Any] = kept.get("mine") or []  # what the pillar adds to be told, and how often in minutes
         self.problems: list[str] = []
         self.scheduler = Scheduler(minion, zone, self._running, kept.get("memory"))
         self.scheduler.enabled = bool(kept.get("enabled", True))
@@ -98,18 +115,35 @@ class Keeper:
     def reload(self) -> bool:
         """Look at the pillar anew."""
         self._asking = None
-        self._host.look_up("pillar.get", ["schedule", None], self._pillar_is)
+        self._host.look_up("pillar.item", list(_FROM_PILLAR), self._pillar_is)
         return True
 
-    def _pillar_is(self, found: Any) -> None:
-        if found is not None and not isinstance(found, dict):
+    def _pillar_is(self, pillar: Any) -> None:
+        if pillar is None:
+            return  # it did not render; the log of the worker says why
+        self._host.pillar_says(pillar)
+        self._mine_is(pillar.get("mine_functions"), pillar.get("mine_interval"))
+        found = pillar.get("schedule") or {}
+        if not isinstance(found, dict):
             self.problems = [f"schedule: the pillar `schedule` is a mapping of items, not {found!r}"]
             logger.error("%s", self.problems[0])
             return
         self._asked = True
-        if (found or {}) != self._pillar:
-            self._pillar = found or {}
+        if found != self._pillar:
+            self._pillar = found
             self._changed()
+
+    def _mine_is(self, functions: Any, interval: Any) -> None:
+        """The pillar says that FUNCTIONS are to be told every INTERVAL minutes: begin with that at once."""
+        mine: list[Any] = []
+        if self._own_mine or functions:
+            known = isinstance(interval, int | float) and not isinstance(interval, bool) and interval >= 0
+            mine = [functions or {}, float(interval) if known else self._mine_interval]
+        if mine != self._mine:
+            self._mine = mine
+            self._changed()
+            if mine:
+                self._host.begin("mine.update", (), {}, report=False)
 
     def _items(self) -> list[Item]:
         self.problems = []
@@ -123,7 +157,10 @@ class Keeper:
         return items
 
     def _data(self) -> dict[str, Any]:
-        found = {**self._configured, **self._pillar, **self._added}
+        minutes = self._mine[1] if self._mine else 0
+        mine = {"function": "mine.update", "seconds": max(1, round(minutes * 60)), "return_job": False}
+        built_in = {MINE: mine} if minutes else {}
+        found = {**built_in, **self._configured, **self._pillar, **self._added}
         return {name: data for name, data in found.items() if name not in self._deleted or name in self._added}
 
     def _changed(self) -> None:
@@ -167,7 +204,7 @@ class Keeper:
             "added": self._added,
             "deleted": sorted(self._deleted),
             "enabled": self.scheduler.enabled,
-            **({"pillar": self._pillar} if self._asked else {}),
+            **({"pillar": self._pillar, "mine": self._mine} if self._asked else {}),
         }
         try:
             write_file(self._file, json.dumps(data).encode())
