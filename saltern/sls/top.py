@@ -33,7 +33,7 @@ class Entry:
     def __init__(self, environment: str, expression: str, document: Document, holder: Any) -> None:
         self.environment, self.expression = environment, expression
         self.document, self.holder = document, holder
-        self.form, self.order = "glob", 0
+        self.form, self.order = "compound", 0  # as Salt: a glob alone is one too
         self.sls: list[tuple[str, int]] = []  # name and item number
 
     def error(self, message: str, hint: str = "") -> SourceError:

@@ -6,13 +6,16 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from modules import pkg as module
+from modules import state
 from saltern.context import Context
 from saltern.errors import SalternError
 from saltern.marks import permit_acting
+from saltern.runner import with_calls
 from states import pkg
 from tests.plans import context, converge
 
@@ -115,3 +118,35 @@ def test_a_package_that_no_index_has_is_named_with_a_near_one(ctx: Context, apt:
     (step,) = pkg.installed(ctx, "thign").steps
     with permit_acting(), pytest.raises(SalternError, match=r"Unable to locate package thign.*Did you mean 'thing'"):
         step.do()
+
+
+def _applied(ctx: Context, names: list[str], options: str) -> dict[str, Any]:
+    """The results of a run that wants each of NAMES in a state of its own, by id."""
+    text = "".join(f"{name}:\n  pkg.installed:\n    - version: '>=1'\n{options}" for name in names)
+    (ctx.files.local("many.sls")).write_text(text)
+    with permit_acting():
+        answer = state.apply(ctx, "many")
+    assert isinstance(answer.value, dict), answer.value
+    return {one["__id__"]: one for one in answer.value.values()}
+
+
+def test_many_packages_are_one_transaction_and_each_state_has_its_own_result(
+    ctx: Context, apt: Path, tmp_path: Path
+) -> None:
+    names = [f"many{number}" for number in range(8)]
+    for name in names:
+        build(tmp_path / "repository", name, "1.0")
+    index(tmp_path / "repository")
+    (tmp_path / "tree/many.sls").touch()
+    found = _applied(with_calls(ctx), names, "    - aggregate: True\n")
+    assert {id: one["result"] for id, one in found.items()} == dict.fromkeys(names, True)
+    assert found["many3"]["changes"] == {"many3": {"old": None, "new": "1.0"}}
+    log = (apt / "var/log/apt/history.log").read_text()
+    assert log.count("Commandline: ") == 1, log
+
+
+def test_a_package_that_nobody_has_is_the_failure_of_its_state_alone(ctx: Context, apt: Path, tmp_path: Path) -> None:
+    (tmp_path / "tree/many.sls").touch()
+    found = _applied(with_calls(ctx), ["thing", "nothing-such", "nice"], "    - aggregate: True\n")
+    assert {id: one["result"] for id, one in found.items()} == {"thing": True, "nothing-such": False, "nice": True}
+    assert "nothing-such" in found["nothing-such"]["comment"]

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -437,39 +433,6 @@ def test_files_are_fetched_in_few_batches(tmp_path: Path) -> None:
     assert isinstance(ctx.files, DictFiles)
     web = tuple(sorted(["web/map.jinja", *(f"web/{name}.sls" for name in names)]))
     assert ctx.files.fetched == [("base", ("top.sls",)), ("base", ("all.sls",)), ("base", web)]
-
-
-def test_the_same_tree_gives_the_same_bytes_under_any_hash_seed(tmp_path: Path) -> None:
-    text = """\
-    {% for name in ['a', 'b', 'c', 'a'] | unique | union(['d']) %}
-    {{ name }}: {test.nop: [require_in: [test: 'z*', id: zz], watch: ['y*']]}
-    {% endfor %}
-    y1: test.nop
-    y2: {test.nop: [names: [n1, n2]]}
-    zz: {test.nop: [use: [y1, y2]]}
-    z1: test.nop
-    """
-    context(tmp_path, {"a.sls": dedent(text)})
-    code = (
-        "import sys; from saltern.context import Context; from saltern.config import Config;"
-        "from saltern.files import LocalFiles; from saltern.sls.state_tree import StateTree;"
-        f"f = LocalFiles({{'base': [{str(tmp_path / 'base')!r}]}});"
-        "c = Context(id='m', config=Config(), grains={}, pillar={}, files=f);"
-        "print([(x.tag, x.order, x.requisites, x.args) for x in StateTree(c).low(['a'])])"
-    )
-    shown = set()
-    for seed in range(4):
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": str(seed)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-        shown.add(done.stdout)
-    assert len(shown) == 1
-    assert "test_|-d_|-d_|-nop" in shown.pop()
 
 
 def test_opts_come_from_the_configuration(tmp_path: Path) -> None:

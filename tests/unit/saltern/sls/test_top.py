@@ -35,6 +35,7 @@ def top(tmp_path: Path, tree: dict[str, Any], saltenv: str | None = None, **give
         ("'10.0.0.0/8': [match: ipcidr, one]", True),
         ("'G@os:Debian and not m2': [match: compound, one]", True),
         ("'webs': [match: nodegroup, one]", True),
+        ("'G@os:Debian and not x*': [one]", True),  # without `match`, a target is a compound expression
     ],
 )
 def test_every_form_of_target_is_matched(tmp_path: Path, target: str, matches: bool) -> None:
