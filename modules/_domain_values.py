@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from modules import _sizes
 from modules._domain_xml import DomainError
 from modules._netvalues import interface_name
 from saltern.errors import SalternError, nearest
@@ -39,9 +40,7 @@ CPU_KEYS = ("mode", "model", "sockets", "cores", "threads", "features")
 VNC_PASSWORD = 8  # of a longer one the protocol uses the first eight characters (RFC 6143, 7.2.2)
 _TARGET = re.compile(r"(vd|sd|hd|fd)([a-z]{1,2})")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?B)?", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z0-9_.+-]{1,80}")
-_PER_MIB = {"k": 1 / 1024, "": 1, "m": 1, "g": 1024, "t": 1024 * 1024}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +112,8 @@ class WantedNic:
 def mib(value: int | str, what: str) -> int:
     """A size of memory in MiB: a number, or a text with K, M, G or T ("2G"). DomainError where it is none, or not whole
     MiB."""
-    match = _SIZE.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
-    size = float(match[1]) * _PER_MIB[match[2].lower()] if match else 0.0
-    if size < 1 or size != int(size) or size >= 1 << 32:
+    size = (_sizes.in_bytes(value) or 0) / (1 << 20)
+    if not 1 <= size < 1 << 32 or size != int(size):
         raise DomainError(f"{what}: a number of MiB or a text like 2G is wanted, not {value!r}")
     return int(size)
 

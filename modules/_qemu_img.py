@@ -15,14 +15,13 @@ from contextlib import contextmanager, suppress
 from modules import _identity, _owner, _safe, image
 from modules._qcow2 import BadImage
 from modules._run import run
+from modules._sizes import MOST, SECTOR
 from saltern.errors import PermanentError, nearest
 from saltern.marks import acting
 
 QUICK_S = 60.0  # to make or grow an image: its data are not touched
 CONVERT_S = 3600.0
 MEMORY_BYTES = 4 << 30  # address space; qemu-img's threads reserve most of it without using it
-SECTOR = 512
-MAX_SIZE = 1 << 50  # of an image, bytes; a typing error rather than a disk
 _SLACK_BYTES = 64 << 20  # a qcow2 file may be longer than what it holds
 LEFT_BEHIND_S = 86400.0  # a private folder in which nothing was made for so long belongs to nobody any more
 _PRIVATE = ".saltern-"  # begins the name of a private folder
@@ -113,7 +112,7 @@ def convert_into(
     owner = _identity.current()
     if owner is not None and not os.access(path, os.R_OK, effective_ids=True):
         raise ImageError(f"{told} can't be made: {source} can't be read by {owner.name}, who makes what is there")
-    if found.virtual_size > MAX_SIZE:
+    if found.virtual_size > MOST:
         raise BadImage(f"{told} says that it has {found.virtual_size} bytes, which is more than a disk may have")
     words = ["convert", "-q", "-f", source_format, "-O", _format(target_format), "--", source, f"./{name}"]
     _qemu_img(words, folder, found.virtual_size, told, timeout_s)
@@ -284,8 +283,8 @@ def _format(format: str) -> str:
 
 
 def _size(size: int) -> int:
-    if isinstance(size, bool) or not 0 < size <= MAX_SIZE or size % SECTOR:
-        raise BadImage(f"not the size of an image: {size!r} (a multiple of {SECTOR} bytes, up to {MAX_SIZE})")
+    if isinstance(size, bool) or not 0 < size <= MOST or size % SECTOR:
+        raise BadImage(f"not the size of an image: {size!r} (a multiple of {SECTOR} bytes, up to {MOST})")
     return size
 
 

@@ -1,4 +1,4 @@
-"""Where an image or a disk lies: a path, or a name in a datastore; and whether that can be looked at now."""
+"""Where an image or a disk lies: a path, or a name in a datastore, which can be looked at now."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from saltern.context import Context
 
 def place(ctx: Context, name: str, store: str | int | None) -> str:
     """The path of NAME, in the datastore STORE (a number, a name, or a directory). DatastoreError where that is not
-    there."""
-    if store is None:
-        return _safe.absolute(name)
-    folder = store if isinstance(store, str) and store.startswith("/") else stores.path_of(ctx, store)
-    return _safe.absolute(f"{folder}/{name}")
+    there, is not declared yet, or does not answer."""
+    path = name
+    if store is not None:
+        folder = store if isinstance(store, str) and store.startswith("/") else stores.path_of(ctx, store)
+        path = f"{folder}/{name}"
+    path = _safe.absolute(path)
+    answers(path)
+    return path
+
+
+def is_relative(name: str) -> bool:
+    """Whether NAME may be joined to a datastore's directory: printable, and it does not lead out of it. Pure."""
+    return name.isprintable() and not any(part in ("", ".", "..") for part in name.split("/"))
 
 
 def answers(path: str) -> None:

@@ -13,6 +13,7 @@ from modules._virt_read import Guest
 from saltern.context import Context
 from saltern.converge.plan import Plan, Step, call
 from states import _virt_look
+from states._place import answers
 
 
 def plan(ctx: Context, name: str, *, stop: bool, timeout: float, force: bool, remove_disks: bool) -> Plan:
@@ -87,9 +88,10 @@ def _doomed(ctx: Context, connection: Any, name: str, found: Guest) -> tuple[str
 
 
 def _kept_by(ctx: Context, name: str, path: str, one: Disk) -> str | None:
-    """Why the guest's disk at PATH must stay, in words, or None."""
+    """Why the guest's disk at PATH must stay, in words, or None. DatastoreError where its server does not answer."""
     if one.shareable or one.readonly:
         return "it is shared or read-only"
+    answers(path)
     notes = _disk.notes_folder(ctx)
     note = _disk_notes.find(notes, path)
     if note is not None and note.persistent:

@@ -34,6 +34,7 @@ from modules.cloud_init import Seed
 from modules.vnet import Lease
 from saltern.context import Context
 from saltern.errors import nearest
+from states._place import answers
 
 VLAN_LIBVIRT = 11_000_000  # the first libvirt that tags the ports of a Linux bridge itself
 SEEDS = "var/lib/libvirt/saltern-seeds"  # below the root: where QEMU, which is not root, can reach them
@@ -56,8 +57,8 @@ class Look:
 
 
 def look(ctx: Context, name: str, wanted: Wanted) -> Look:
-    """Read the node and settle the wish. LibvirtUnavailable where libvirt can't be asked; DomainError for what this
-    node can't give."""
+    """Read the node and settle the wish. LibvirtUnavailable where libvirt can't be asked, DatastoreError where a server
+    on which a new disk or the seed lies does not answer; DomainError for what this node can't give."""
     uri = _libvirt.uri_of(ctx)
     facets = dict(wanted.facets)
     with _libvirt.session(uri) as connection:
@@ -70,6 +71,8 @@ def look(ctx: Context, name: str, wanted: Wanted) -> Look:
     path, now, wish = _settle_seed(ctx, name, facets, wanted, leases, given)
     _settle_disks(facets, wanted, found, path)
     changed = _new_disks(facets, found)
+    for file in _files(facets, changed).values():
+        answers(file)
     _check_images(changed, _disk.notes_folder(ctx))
     missing += _missing_files(facets, changed, path) + _missing_bridges(facets)
     live = found.live if found is not None else None
@@ -179,6 +182,7 @@ def _settle_seed(
     shape = "network" if isinstance(network, Mapping) else "interfaces"
     given.setdefault("hostname", name.replace("_", "-"))
     wish = cloud_init.seed(**given, **({shape: network} if network is not None else {}))
+    answers(path)
     return path, cloud_init.read(path), wish
 
 
@@ -249,11 +253,17 @@ def _check_images(disks: Mapping[str, Disk], notes: str) -> None:
 
 
 def _missing_files(facets: Mapping[str, Any], disks: Mapping[str, Disk], seed: str | None) -> list[str]:
-    wanted = {f"disk {t}": one.source for t, one in disks.items() if one.source and not one.pool and one.source != seed}
-    wanted |= {key: facets[key] for key in ("kernel", "initrd", "loader") if key in facets}
     return [
-        f"{key}: there is no file {path} on this node." for key, path in wanted.items() if not _identity.exists(path)
+        f"{key}: there is no file {path} on this node."
+        for key, path in _files(facets, disks).items()
+        if path != seed and not _identity.exists(path)
     ]
+
+
+def _files(facets: Mapping[str, Any], disks: Mapping[str, Disk]) -> dict[str, str]:
+    """The paths of DISKS and of what the guest boots, by what they are for."""
+    found = {f"disk {target}": one.source for target, one in disks.items() if one.source and not one.pool}
+    return found | {key: facets[key] for key in ("kernel", "initrd", "loader") if key in facets}
 
 
 def _missing_bridges(facets: Mapping[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
 from states import _file
-from states._place import answers, place
+from states._place import is_relative, place
 
 Format = Literal["qcow2", "raw"]
 
@@ -281,9 +281,7 @@ def _place(ctx: Context, name: str, datastore: str | int | None) -> str:
     """The path of the disk NAME. DatastoreError where its datastore is not there or does not answer."""
     if datastore is not None:
         _relative(name, "the name of a disk")
-    found = place(ctx, name, datastore)
-    answers(found)
-    return found
+    return place(ctx, name, datastore)
 
 
 def _source(ctx: Context, name: str | None, datastore: str | int | None) -> str | None:
@@ -291,17 +289,13 @@ def _source(ctx: Context, name: str | None, datastore: str | int | None) -> str 
     if name is None:
         return None
     if name.startswith("/"):
-        datastore = None
-    elif datastore is None:
+        return place(ctx, name, None)
+    if datastore is None:
         raise DiskError(f"image: {name!r} is no path; name its datastore too (image_datastore)")
-    else:
-        _relative(name, "the name of an image")
-    found = place(ctx, name, datastore)
-    answers(found)
-    return found
+    _relative(name, "the name of an image")
+    return place(ctx, name, datastore)
 
 
 def _relative(name: str, what: str) -> None:
-    parts = name.split("/")
-    if any(part in ("", ".", "..") for part in parts) or not name.isprintable():
+    if not is_relative(name):
         raise DiskError(f"not {what} in a datastore: {name!r} (a relative path without '..')")

@@ -18,7 +18,7 @@ from saltern.context import Context, split_uri
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
 from states import _file
-from states._place import answers, place
+from states._place import is_relative, place
 
 Format = Literal["qcow2", "raw"]
 
@@ -79,7 +79,6 @@ def present(
     digest, origin = _origin(ctx, source, source_hash)
     try:
         path = place(ctx, name, datastore)
-        answers(path)
     except DatastoreError as error:
         return Plan(None, None, unknown=str(error))
     attributes = _file.wished(user, group, mode)
@@ -136,7 +135,6 @@ def absent(ctx: Context, name: str, *, datastore: str | int | None = None) -> Pl
     has as a disk, or on which disks stand, is not deleted: that is a failure."""
     try:
         path = place(ctx, name, datastore)
-        answers(path)
     except DatastoreError as error:
         return Plan(None, None, unknown=str(error))
     try:
@@ -155,8 +153,7 @@ def checked_name(name: str, *, datastore: str | int | None = None) -> None:
     """BadImage for a name that no image can have."""
     if datastore is None or (isinstance(datastore, str) and datastore.startswith("/")):
         _safe.absolute(name if datastore is None else str(datastore))
-    parts = name.strip("/").split("/")
-    if not name.isprintable() or any(part in ("", ".", "..") for part in parts) or parts[-1].startswith("."):
+    if not is_relative(name.strip("/")) or os.path.basename(name.rstrip("/")).startswith("."):
         raise BadImage(f"not the name of an image: {name!r}")
     if datastore is not None and name.startswith("/"):
         raise BadImage(f"not the name of an image in a datastore: {name!r} (it is relative)")

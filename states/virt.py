@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from modules import _domain_wish, _libvirt, _virt_act, _virt_read
+from modules._datastores import DatastoreError
 from modules._domain_xml import DomainError
 from modules._libvirt import LibvirtUnavailable
 from saltern import names
@@ -256,7 +257,7 @@ def _plan(ctx: Context, name: str, run: bool, given: Mapping[str, Any]) -> Plan:
     restart, later = _may_restart(given["restart"], given["window"])
     try:
         seen = _virt_look.look(ctx, name, wanted)
-    except LibvirtUnavailable as error:
+    except (LibvirtUnavailable, DatastoreError) as error:
         return Plan(None, wanted.facets, unknown=str(error))
     if seen.found is None and "memory" not in wanted.facets:
         return Plan(None, wanted.facets, unknown=f"there is no guest {name}; to define one, say at least its `memory`")
