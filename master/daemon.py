@@ -21,6 +21,7 @@ from master.dispatch import Dispatch
 from master.files_port import FilesPort
 from master.from_minions import FromMinions
 from master.presence import Minion, Presence
+from master.reactor import Reactor, rules_of
 from master.requests import Requests
 from master.router import open_router, umask_private
 from master.store import Store
@@ -28,6 +29,7 @@ from saltern import __version__
 from saltern.cli.daemon import set_up_log
 from saltern.config import MasterConfig, load_master
 from saltern.errors import SalternError
+from saltern.files import LocalFiles
 from saltern.wire import sockets
 from saltern.wire.keys import KeyPair, load_or_make
 from saltern.wire.zap import Zap
@@ -91,6 +93,7 @@ class Master:
 
 async def start(config: MasterConfig) -> Master:
     """A master that serves. SalternError says why it can't."""
+    rules = rules_of(config.reactor)
     folder = config.paths.var / "master"
     pair = load_or_make(folder / "keys" / "master.key")
     store = Store(folder / "master.db")
@@ -123,7 +126,10 @@ async def start(config: MasterConfig) -> Master:
     dispatch = Dispatch(presence, store, router, bundles, pillars, pillar, last_jid, config.job_ttl_s)
     dispatch.pillar_key = folder / PILLAR_KEY
     router.work = FromMinions(dispatch, bundles)
-    control = Control(config.paths.run / "master.sock", Requests(config, pair, dispatch).table(), config.users)
+    requests = Requests(config, pair, dispatch)
+    if rules:
+        dispatch.bus.listeners.append(Reactor(rules, LocalFiles(config.file_roots), requests.react).take)
+    control = Control(config.paths.run / "master.sock", requests.table(), config.users)
     await control.start()
     housekeeping = asyncio.get_running_loop().create_task(_keep_house(store, config))
     return Master(pair, dispatch, control, files, zap, pool, context, housekeeping)

@@ -17,6 +17,7 @@ from typing import Any
 from saltern.errors import UsageError
 
 Follower = Callable[[bytes], None]  # takes one line of the control protocol
+Listener = Callable[[str, Callable[[], Mapping[str, Any]]], None]  # takes a tag, and what gives the data
 
 MAX_DATA_BYTES = 256 * 1024
 _TAG = re.compile(r"[A-Za-z0-9_.:-]{1,64}(/[A-Za-z0-9_.:-]{1,64}){0,15}")
@@ -43,6 +44,7 @@ class Bus:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._followers: dict[int, tuple[str, Follower]] = {}
+        self.listeners: list[Listener] = []  # parts of the master itself
         self._number = 0
 
     @property
@@ -63,11 +65,17 @@ class Bus:
 
     def fire(self, tag: str, data: Callable[[], Mapping[str, Any]] | Mapping[str, Any]) -> None:
         """Tell all who follow TAG. DATA may be a function, called only where somebody does."""
+        now = self._clock()
+
+        def stamped() -> dict[str, Any]:
+            return {**(data() if callable(data) else data), "_stamp": _stamp(now)}
+
+        for listener in self.listeners:
+            listener(tag, stamped)
         followers = [follower for pattern, follower in self._followers.values() if fnmatchcase(tag, pattern)]
         if not followers:
             return
-        now = self._clock()
-        shown = {**(data() if callable(data) else data), "_stamp": _stamp(now)}
+        shown = stamped()
         line = json.dumps({"event": "event", "tag": tag, "data": shown}, default=str).encode() + b"\n"
         for follower in followers:
             follower(line)

@@ -18,6 +18,7 @@ from master.ends import OUTCOMES
 from master.peer_asks import Publish
 from master.peers import Peers
 from master.presence import Minion
+from master.reaction import Call
 from master.turns import Pace, share_of, size_of
 from saltern import loader
 from saltern.config import MasterConfig
@@ -139,15 +140,41 @@ class Requests:
 
     # --- keys ----------------------------------------------------------------------------------------------------
 
+    async def react(self, call: Call) -> None:
+        """Do what a reactor SLS says."""
+        if call.kind == "wheel":
+            request = {"action": call.function.partition(".")[2], "match": call.tgt, "include": list(keys.STATES)}
+            await self._key(request)
+        elif call.kind == "runner":
+            await runners.run(call.function, call.args, call.kwargs, self.dispatch)
+        else:
+            chosen = await self.select(call.tgt, call.form)
+            if not chosen:
+                raise UsageError(f"no minion matches {call.tgt!r}")
+            await self.dispatch.publish(
+                chosen,
+                call.function,
+                call.args,
+                call.kwargs,
+                target=call.tgt,
+                form=call.form,
+                user="reactor",
+                watcher=None,
+                queue_s=call.queue_s,
+            )
+
     async def key(self, talk: Conversation, request: Mapping[str, Any]) -> None:
         """List, accept, reject, delete and show keys; make join tokens."""
+        talk.say("data", data=await self._key(request))
+        talk.say("end", ok=True)
+
+    async def _key(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         answer = await self.dispatch.store.do(
             lambda c: key_requests.answer(c, request, self.config, self.pair, time.time())
         )
         for record in answer.changed:
             self._apply(answer.action, record)
-        talk.say("data", data=answer.data)
-        talk.say("end", ok=True)
+        return answer.data
 
     def _apply(self, action: str, record: keys.Record) -> None:
         presence, router = self.dispatch.presence, self.dispatch.router
