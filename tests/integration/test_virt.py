@@ -15,14 +15,16 @@ from typing import Any
 
 import pytest
 
-from modules import _kvm_probe, _virt_read, virt
+from modules import _kvm_probe, _probe, _virt_read, virt
 from modules import _xml as xml
 from saltern.converge.compare import differences
 from saltern.converge.plan import Plan
 from saltern.errors import SalternError
 from saltern.marks import permit_acting
 from saltern.secret import Secret
+from states import disk as disks
 from states import virt as states
+from tests.integration.hang import silent
 from tests.integration.kernel import ip, tool
 from tests.integration.libvirt_daemon import Libvirtd, available, libvirtd
 from tests.integration.system import wait_for
@@ -280,11 +282,16 @@ def test_disks_are_only_deleted_when_asked_and_never_those_of_another_guest(kvm:
     pool = kvm.folder / "pool"
     pool.mkdir()
     mine, shared = kvm.disk("pool/mine.qcow2"), kvm.disk("pool/shared.qcow2")
+    kept = {"path": str(pool / "kept.qcow2"), "format": "qcow2"}
+    kvm.apply(disks.present, name=kept["path"], size="4M", persistent=True)
     with kvm.daemon.open() as connection:
         made = connection.storagePoolDefineXML(
             f"<pool type='dir'><name>p</name><target><path>{pool}</path></target></pool>"
         )
         made.create()
+    kvm.apply(states.defined, memory=64, type="qemu", disks=[kept])
+    with pytest.raises(SalternError, match="it is persistent"):
+        states.absent(kvm.ctx, NAME, remove_disks=True)
     kvm.apply(states.defined, memory=64, type="qemu", disks=[mine, shared])
     kvm.apply(
         states.defined,
@@ -297,15 +304,28 @@ def test_disks_are_only_deleted_when_asked_and_never_those_of_another_guest(kvm:
         states.absent(kvm.ctx, NAME, remove_disks=True)
     kvm.apply(states.absent, name="other")
     assert os.path.exists(shared["path"]), "without remove_disks they stay"
+    upper = str(pool / "upper.qcow2")
+    kvm.apply(disks.present, name=upper, image=mine["path"])
+    with pytest.raises(SalternError, match=f"disks stand on it: {upper}"):
+        states.absent(kvm.ctx, NAME, remove_disks=True)
+    kvm.apply(disks.absent, name=upper)
     assert kvm.apply(states.absent, remove_disks=True) == [
         f"undefine guest {NAME}",
         f"delete the disk {mine['path']}",
         f"delete the disk {shared['path']}",
     ]
-    assert list(pool.iterdir()) == []
+    assert [str(left) for left in pool.iterdir()] == [kept["path"]]
     kvm.apply(states.defined, memory=64, type="qemu", disks=[kvm.disk("elsewhere.qcow2")])
     with pytest.raises(SalternError, match="no running storage pool"):
         states.absent(kvm.ctx, NAME, remove_disks=True)
+
+
+def test_a_disk_on_a_filer_that_is_away_is_unknown_in_bounded_time(kvm: Kvm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_probe, "TIMEOUT_S", 1.0)
+    there = {"path": str(kvm.folder / "filer" / "a"), "format": "qcow2"}
+    with silent(kvm.folder / "filer"):
+        plan = states.defined(kvm.ctx, NAME, memory=64, type="qemu", disks=[there])
+    assert "did not answer" in str(plan.unknown)
 
 
 def test_a_guest_on_a_virtual_network_leases_first_and_its_seed_says_the_address(kvm: Kvm) -> None:

@@ -93,6 +93,16 @@ def test_a_name_in_a_datastore_stays_in_it(tmp_path: Path, name: str) -> None:
         present(context(tmp_path), name, datastore=str(tmp_path), size="1G")
 
 
+def test_a_datastore_that_an_earlier_state_still_declares_is_unknown(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    for plan in (
+        present(ctx, "d", datastore=100, size="1G"),
+        present(ctx, str(tmp_path / "d"), image="a.qcow2", image_datastore=101),
+        absent(ctx, "d", datastore=100),
+    ):
+        assert "declare it by datastore.present" in str(plan.unknown)
+
+
 def test_an_image_without_a_path_needs_a_datastore(tmp_path: Path) -> None:
     with pytest.raises(SalternError, match="image_datastore"):
         present(context(tmp_path), str(tmp_path / "d"), image="base.qcow2")

@@ -12,6 +12,8 @@ from modules._virt_network_xml import Definition as NetworkDefinition
 from modules._virt_pool_xml import Definition
 from modules._virt_volume import Place
 from saltern.converge.plan import UNSET, call
+from saltern.converge.state import is_state
+from saltern.loader import find
 from states import _virt_network as networks
 from states import _virt_pool as pools
 from states import _virt_volume as volumes
@@ -111,6 +113,10 @@ def test_a_volume_is_made_or_grown_and_libvirt_looks_again_where_its_list_is_old
     assert of_volume(None, wish) == ["refresh pool p", "make volume v in pool p (qcow2, 8 MiB)"]
     assert of_volume(replace(wish, listed=False), wish, unlisted) == ["refresh pool p"]
     assert of_volume(wish, wish) == []
+
+
+def test_a_volume_may_be_declared_by_salts_word() -> None:
+    assert find("virt.volume_defined", "states", is_state) is volumes.volume_present
 
 
 def test_a_volume_of_a_running_guest_grows_through_the_guest() -> None:
