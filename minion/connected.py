@@ -196,6 +196,7 @@ def context(
         pillar=LazyMapping(lambda: bundled.opened.pillar),
         files=LateFiles(bundled),
         saltenv=config.saltenv,
+        test=config.module_options.get("test") is True,
         jid=jid,
         progress=progress,
         ask=ask,

@@ -67,6 +67,7 @@ def build_context(
         pillar=LazyMapping(compile_pillar),
         files=LocalFiles(config.file_roots),
         saltenv=config.saltenv,
+        test=config.module_options.get("test") is True,
         jid=_jid(),
         ask=_agent_wanted if config.file_client != "local" and _has_master(config) else None,
         progress=progress or (lambda step, total, state_id: None),

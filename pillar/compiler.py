@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from pillar.merge import merge_into, nested
@@ -109,7 +110,7 @@ def _tree_values(files: FileSource, of: _Minion, merging: _Merging, compiled: Co
 
     ctx = Context(
         id=of.id,
-        config=Config(id=of.id),
+        config=Config(id=of.id, module_options={"nodegroups": of.nodegroups or {}}),
         grains=_inert(of.grains),
         pillar=of.pillar,
         files=files,
@@ -246,22 +247,35 @@ def _include_item(item: Any, spot: Spot) -> tuple[str, Mapping[str, Any]]:
     raise spot.error(f"include wants names of SLS, not {item!r}", "Write `- name`, or `- name:` with defaults and key.")
 
 
+_OFFERED = {  # what looks things up in grains and the given pillar, or reckons; nothing that reads or touches a machine
+    "config": ("get",),
+    "defaults": ("deepcopy", "merge", "update"),
+    "grains": ("equals", "fetch", "filter_by", "get", "has_value", "item", "items"),
+    "match": ("compound", "filter_by", "glob", "grain", "grain_pcre", "ipcidr", "list", "nodegroup", "pcre", "pillar"),
+    "pillar": ("fetch", "filter_by", "get", "item", "keys"),
+    "random": ("hash", "sample", "seed", "shuffle"),
+    "slsutil": ("banner", "boolstr", "deserialize", "merge", "merge_all", "serialize", "update"),
+    "test": ("echo",),
+}
+
+
 def _functions(ctx: Context) -> dict[str, Callable[..., Any]]:
-    """What pillar templates may call as `salt[…]`: what looks things up in grains and the given pillar, no more."""
-    from functools import partial
-
-    from modules import grains, pillar
-
-    offered: dict[str, Callable[..., Any]] = {
-        "grains.get": grains.get,
-        "grains.item": grains.item,
-        "grains.items": grains.items,
-        "grains.filter_by": grains.filter_by,
-        "grains.has_value": grains.has_value,
-        "grains.equals": grains.equals,
-        "pillar.get": pillar.get,
+    """What pillar templates may call as `salt[…]`."""
+    return {
+        f"{space}.{name}": partial(_called, f"{space}.{name}", ctx)
+        for space, names in _OFFERED.items()
+        for name in names
     }
-    return {name: partial(function, ctx) for name, function in offered.items()}
+
+
+def _called(full_name: str, ctx: Context, *args: Any, **kwargs: Any) -> Any:
+    """What the execution function FULL_NAME returns; it is looked up when a template calls it."""
+    from saltern.loader import find
+    from saltern.runner import check_arguments
+
+    function = find(full_name)
+    shape = check_arguments(full_name, function, args, kwargs)
+    return function(ctx, *args, **kwargs) if shape.wants_ctx else function(*args, **kwargs)
 
 
 def _inert(grains: Mapping[str, Any], path: str = "") -> dict[str, Any]:

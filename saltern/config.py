@@ -119,6 +119,11 @@ class MasterConfig:
 def load_minion(root: Path = Path("/"), directory: Path | None = None) -> Config:
     """The minion's settings from ROOT/etc/saltern (or DIRECTORY). ConfigError names file and option."""
     values = _read(directory or Paths(root).etc, "minion", Config)
+    salts = {key: values.pop(key) for key in list(values) if key not in Config.__dataclass_fields__}
+    if salts:
+        values["module_options"] = {**salts, **values.get("module_options", {})}
+    if root == Path("/") and isinstance(salts.get("root_dir"), str):
+        root = Path(salts["root_dir"])
     return Config(**{"root": root, **values})
 
 
@@ -186,6 +191,8 @@ def _checked(source: str, file: Path, kind: type[Config] | type[MasterConfig]) -
     defaults = kind()
     for key, value in read.items():
         place = f"{file}:{lines.get(str(key), 1)}"
+        if key not in known and kind is Config and _is_salts(key):
+            continue
         if key not in known:
             raise ConfigError(f"{place}: unknown option {key!r}.{nearest(str(key), known)}")
         wanted = type(getattr(defaults, key))
@@ -199,6 +206,13 @@ def _checked(source: str, file: Path, kind: type[Config] | type[MasterConfig]) -
         if problem:
             raise ConfigError(f"{place}: option {key} wants {problem}, not {value!r}")
     return read
+
+
+def _is_salts(key: object) -> bool:
+    """Whether KEY is an option of Salt's minion file."""
+    from saltern.salt_options import KNOWN
+
+    return key in KNOWN
 
 
 def _roots(value: dict[Any, Any]) -> str:

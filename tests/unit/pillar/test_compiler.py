@@ -262,3 +262,27 @@ def test_shared_templates_never_carry_one_minions_values_to_another(site: Site) 
         found = site.pillar(name, {"id": name}, compiled=compiled)
         assert found == {"x": f"{name} {name} {name}"}
     assert compiled
+
+
+@pytest.mark.parametrize(
+    ("expression", "wanted"),
+    [
+        ("salt['config.get']('os')", "Debian"),
+        ("salt['slsutil.merge']({'a': 1}, {'b': 2}) | json", {"a": 1, "b": 2}),
+        ("salt['defaults.merge']({'a': 1}, {'b': 2}) | json", {"a": 1, "b": 2}),
+        ("salt['match.compound']('G@os:Debian and on-*')", True),
+        ("salt['match.nodegroup']('nodes')", True),
+        ("salt.match.list('a,b')", False),
+        ("salt['slsutil.boolstr'](true, 'on', 'off') | yaml_dquote", "on"),
+        ("salt['random.seed'](1)", 0),
+    ],
+)
+def test_a_template_may_call_what_reckons_and_looks_up(site: Site, expression: str, wanted: Any) -> None:
+    text = f"x: {{{{ {expression} }}}}\n"
+    assert site.all({"a.sls": text}, grains={"os": "Debian"}, nodegroups={"nodes": "on-*"}) == {"x": wanted}
+
+
+@pytest.mark.parametrize("name", ["slsutil.renderer", "cmd.run", "file.read", "cp.get_file_str", "defaults.get"])
+def test_a_template_may_not_call_what_reads_or_touches_the_master(site: Site, name: str) -> None:
+    with pytest.raises(SourceError, match="there is no function"):
+        site.all({"a.sls": f"x: {{{{ salt['{name}']('x') }}}}\n"})

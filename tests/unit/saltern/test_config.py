@@ -140,3 +140,27 @@ def test_a_file_in_the_place_of_the_folder_holds_no_settings(tmp_path: Path) -> 
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/saltern").write_text("")
     assert load_minion(tmp_path) == Config(root=tmp_path)
+
+
+def test_a_minion_file_of_salt_is_read_as_it_is(tmp_path: Path) -> None:
+    text = "root_dir: /somewhere\ncachedir: /var/cache\nnodegroups: {web: 'web*'}\nid: w1\nmodule_options: {a: 1}\n"
+    (tmp_path / "minion").write_text(text)
+    config = load_minion(directory=tmp_path)
+    assert (config.root, config.id) == (Path("/somewhere"), "w1")
+    assert config.module_options == {
+        "root_dir": "/somewhere",
+        "cachedir": "/var/cache",
+        "nodegroups": {"web": "web*"},
+        "a": 1,
+    }
+    assert load_minion(tmp_path / "r", tmp_path).root == tmp_path / "r"
+    (tmp_path / "minion").write_text("cachdir: /var/cache\n")
+    with pytest.raises(ConfigError, match="unknown option 'cachdir'"):
+        load_minion(directory=tmp_path)
+
+
+def test_options_of_salt_and_our_own_have_one_meaning_each() -> None:
+    from saltern.salt_options import ACTIVE, INERT
+
+    assert not INERT & set(Config.__dataclass_fields__)
+    assert not ACTIVE & INERT
