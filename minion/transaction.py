@@ -114,6 +114,7 @@ class NetworkTransaction:
             deadline_ns=now_ns() + int((limit + arming.ARM_S) * 1e9),
             limit_s=limit,
             opened=time.time(),
+            began_ns=now_ns(),
             pid=os.getpid(),
             pid_start=started_at(os.getpid()),
             path=self._path.words if self._path else "",

@@ -10,7 +10,7 @@ from modules import _checkpoint_restore as restore
 from modules._checkpoint import BadCheckpoint
 from modules._checkpoint_capture import conversation
 from modules._run import CommandError, run, which
-from modules._transaction_store import COMMITTED, INCOMPLETE, ROLLED_BACK, Last, Pending, Store
+from modules._transaction_store import COMMITTED, INCOMPLETE, ROLLED_BACK, Last, Pending, Store, now_ns
 
 TRIES = 3  # of the whole way back, where something remains
 _PAUSE_S = 1.0
@@ -29,7 +29,7 @@ def commit(store: Store, pending: Pending, why: str, by: str) -> Last:
             by=by,
             ended=time.time(),
             remains=[],
-            took_s=round(time.time() - pending.opened, 2),
+            took_s=round((now_ns() - pending.began_ns) / 1e9, 2) if pending.began_ns else 0.0,
         )
         store.end(last)
     return last

@@ -62,6 +62,7 @@ class Pending:
     pid: int = 0
     pid_start: int = 0
     path: str = ""
+    began_ns: int = 0
 
     @property
     def left_s(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,12 @@ def test_a_commit_leaves_the_outcome_and_nothing_else(store: Store) -> None:
     assert (last.outcome, store.last()) == (COMMITTED, last)
     assert store.pending() is None
     assert sorted(os.listdir(store.folder)) == ["guard", "journal", "last", "lock"]
+
+
+def test_how_long_it_took_is_not_by_the_clock_that_people_set(store: Store) -> None:
+    wrong = pending(began_ns=now_ns() - 3 * 10**9)
+    last = commit(store, replace(wrong, opened=time.time() - 86400), "fine", "run")
+    assert 3 <= last.took_s < 60
 
 
 def test_what_was_taken_back_can_not_be_committed(store: Store, tmp_path: Path) -> None:
