@@ -102,7 +102,7 @@ def script(ctx: Context, source: str, args: Command = (), saltenv: str = "base",
     from modules import cp
 
     words = shlex.split(args) if isinstance(args, str) else [str(word) for word in args]
-    with PrivateCopy(cp.cache_file(ctx, source, saltenv), options.get("runas")) as path:
+    with PrivateCopy(cp.local_copy(ctx, source, saltenv), options.get("runas")) as path:
         ran = execute([path, *words], **_known(options))
     return _told(as_dict(ran), ran.code)
 
