@@ -26,7 +26,7 @@ from modules._run import checked
 from modules.link import found, interrupted
 from saltern.converge.plan import UNSET, Unset
 from saltern.errors import nearest
-from saltern.marks import acting, reading
+from saltern.marks import acting, makes, reading
 
 NO_BONDING = "this kernel has no bonds: load the module bonding"
 LACP = "802.3ad"
@@ -120,6 +120,7 @@ def list_() -> dict[str, Any]:
     }
 
 
+@makes("link")
 @acting
 def add(name: str, **options: Any) -> bool:
     """Make the bond NAME and bring it up. OPTIONS as those of `bond.present`; what is not given is as the kernel makes

@@ -16,7 +16,7 @@ from modules._netvalues import BadValue, interface_name, seconds
 from modules.link import found
 from saltern.converge.plan import UNSET, Unset
 from saltern.errors import nearest
-from saltern.marks import acting, reading
+from saltern.marks import acting, makes, reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +157,7 @@ def interfaces(name: str) -> list[str]:
     return sorted(port.name for port in view.ports(_bridge(view, name).index))
 
 
+@makes("link")
 @acting
 def add(name: str, mac: str | None = None, **options: float | bool) -> bool:
     """Make the bridge NAME and bring it up, in one message. OPTIONS as those of `bridge.present`, times in seconds;

@@ -13,7 +13,7 @@ from modules._linkvalues import macvlan_mode
 from modules._netlink import Link, View, look, look_with, session
 from modules._netvalues import interface_name
 from modules.link import found
-from saltern.marks import acting, reading
+from saltern.marks import acting, makes, reading
 
 PASSTHRU = "passthru"  # takes the whole parent: the kernel lets no other mode change to it or from it
 
@@ -52,6 +52,7 @@ def list_() -> dict[str, Any]:
     }
 
 
+@makes("link")
 @acting
 def add(name: str, parent: str, mode: str) -> bool:
     """Make the macvlan NAME on the link PARENT, and bring it up."""

@@ -12,7 +12,7 @@ from modules._netlink import NetworkError, View, look, look_with, session
 from modules._netvalues import interface_name
 from modules.link import found, set_or_interrupt
 from saltern.converge.plan import UNSET, Unset
-from saltern.marks import acting, reading
+from saltern.marks import acting, makes, reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,7 @@ def list_() -> dict[str, Any]:
     }
 
 
+@makes("link", 2)
 @acting
 def add(name: str, peer: str) -> bool:
     """Make the pair NAME and PEER, both up."""

@@ -14,7 +14,7 @@ from modules._netvalues import PROTOCOLS, interface_name, vlan_id, vlan_protocol
 from modules.bridge import elsewhere, kind_words
 from modules.link import found, put_route, routes_of
 from saltern.converge.plan import UNSET, Unset
-from saltern.marks import acting, reading
+from saltern.marks import acting, makes, reading
 
 NO_8021Q = "this kernel has no 802.1Q: load the module 8021q"
 
@@ -85,6 +85,7 @@ def list_() -> dict[str, Any]:
     }
 
 
+@makes("link")
 @acting
 def add(name: str, parent: str, id: int, protocol: str = "802.1q", mtu: int | None = None) -> bool:
     """Make the interface NAME for the VLAN ID on the link PARENT, and bring it up."""

@@ -15,7 +15,7 @@ from modules._netlink import Link, View, look, look_with, session
 from modules._netvalues import interface_name, whole_number
 from modules.link import found
 from saltern.converge.plan import UNSET, Unset
-from saltern.marks import acting, reading
+from saltern.marks import acting, makes, reading
 
 OPTIONS: Mapping[str, Callable[[Any], Any]] = {
     "learning": bool,
@@ -91,6 +91,7 @@ def list_() -> dict[str, Any]:
     }
 
 
+@makes("link")
 @acting
 def add(
     name: str,

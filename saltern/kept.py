@@ -28,14 +28,16 @@ K = TypeVar("K", bound=Closable)
 
 class Scope:
     """One run. `acts` is the number of acting functions that were called in it, `counts` what modules counted, by what
-    it is; a run inside it adds to both when it ends."""
+    it is; a run inside it adds to both when it ends. `promised`: what a run in test mode would have made by now, as
+    (kind, name), so that a later state can be previewed that needs it."""
 
-    __slots__ = ("_kept", "acts", "counts")
+    __slots__ = ("_kept", "acts", "counts", "promised")
 
     def __init__(self) -> None:
         self._kept: dict[Any, Closable] = {}
         self.acts = 0
         self.counts: dict[str, int] = {}
+        self.promised: set[tuple[str, str]] = set()
 
     def count(self, what: str, number: int = 1) -> None:
         """NUMBER more of WHAT happened."""
@@ -70,6 +72,12 @@ _current: ContextVar[Scope | None] = ContextVar("saltern_run_scope", default=Non
 def current() -> Scope | None:
     """The scope of the run that is at work in this thread or task, None outside of one."""
     return _current.get()
+
+
+def promised(kind: str, name: str) -> bool:
+    """Whether an earlier state of this run in test mode would have made the NAME of this KIND ("link")."""
+    found = _current.get()
+    return found is not None and (kind, name) in found.promised
 
 
 @contextmanager

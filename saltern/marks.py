@@ -48,6 +48,16 @@ def acting(function: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
+def makes(kind: str, names: int = 1) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Marks an acting function that makes something of KIND ("link") by the NAMES that are its first arguments."""
+
+    def mark(function: Callable[P, R]) -> Callable[P, R]:
+        function.__saltern_makes__ = (kind, names)  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
 @contextmanager
 def permit_acting() -> Iterator[None]:
     """Let acting functions run inside this block (and in no other thread or task)."""

@@ -11,6 +11,7 @@ from modules._bridgevlans import Vlans, joined
 from modules._netlink import Link, NetworkError, View
 from modules.bridge import Bridge
 from saltern.converge.plan import Step, Unset, call
+from saltern.kept import promised
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def survey(view: View, name: str, declared: Declared, vlans: Mapping[str, Vlans]
     there). NetworkError where the kernel would refuse one."""
     own = view.find(name)
     found = {port: view.find(port) for port in declared.names}
-    missing = [view.missing(port) for port, there in found.items() if there is None]
+    missing = [view.missing(port) for port, there in found.items() if there is None and not promised("link", port)]
     where = {}
     for there in found.values():
         if there is None:

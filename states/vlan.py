@@ -12,6 +12,7 @@ from modules.vlan import Vlan
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, check_together, state
+from saltern.kept import promised
 from states._addressing import Around, address_steps, around, gateway_steps
 from states._network_check import asked, common, conflicts, parent_of
 from states._persistence import persisted
@@ -135,7 +136,7 @@ def _checked(view: View, name: str, current: Vlan | None, wish: Vlan) -> tuple[V
 
     parent = view.find(wish.parent)
     if parent is None:
-        return wish, view.missing(wish.parent)
+        return wish, None if promised("link", wish.parent) else view.missing(wish.parent)
     wish = wish if parent.name == wish.parent else replace(wish, parent=parent.name)
     if parent.name == "lo":
         raise NetworkError("lo carries no VLANs: give the interface that is on the wire")

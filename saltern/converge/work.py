@@ -15,6 +15,7 @@ from saltern.converge.compare import changes, differences, hidden, plain, secret
 from saltern.converge.plan import Outcome, Plan, Step
 from saltern.converge.result import Verdict
 from saltern.errors import SalternError
+from saltern.kept import current
 from saltern.marks import permit_acting
 from saltern.sls.low import Low
 
@@ -82,6 +83,17 @@ class Ran(NamedTuple):
     failure: str | None = None
 
 
+def _promise(steps: Iterable[Step]) -> None:
+    """Let later states of a run in test mode know what these STEPS would make."""
+    scope = current()
+    if scope is None:
+        return
+    for step in steps:
+        kind, names = getattr(step.do.function, "__saltern_makes__", (None, 0))
+        if kind is not None:
+            scope.promised.update((kind, str(name)) for name in step.do.args[:names])
+
+
 def preview(work: Work, *, earlier_changes: bool) -> Verdict:
     """What an apply would do. EARLIER_CHANGES: an earlier state of the run would change something, so what is unknown
     now may be known then."""
@@ -97,6 +109,7 @@ def preview(work: Work, *, earlier_changes: bool) -> Verdict:
         return Verdict(False, bug)
     if not plan.steps:
         return _unchanged(plan, work.low)
+    _promise(plan.steps)
     comment = f"Would be done:\n{bullets(plan.steps)}"
     try:
         told = work.gate.told(plan.steps) if work.gate is not None else None

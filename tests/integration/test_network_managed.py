@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from modules import bridge
+from saltern.converge.engine import run
+from saltern.sls.state_tree import StateTree
 from states import network
 from tests.integration.kernel import Node, ip, needs_root, network_namespace
 
@@ -64,3 +66,21 @@ def test_a_bridge_with_salts_arguments(node: Node) -> None:
         "lead default via 10.0.0.253 instead of via 10.0.0.254 dev br0"
     ]
     assert node.apply(network.managed, "br0", type="bridge", enabled=False) == ["delete bridge br0"]
+
+
+def test_a_preview_from_bare_shows_the_steps_of_interfaces_that_stand_on_each_other(node: Node) -> None:
+    data = {
+        "br5": {"bridge.present": [{"ports": ["va"]}, {"require": [{"veth": "va"}]}]},
+        "va": {"veth.present": [{"peer": "vb"}]},
+    }
+
+    def steps(*, test: bool) -> list[str]:
+        found = run(StateTree(node.ctx).data(data), node.ctx, test=test)
+        assert found.ok
+        comments = "\n".join(one.verdict.comment for one in found.results)
+        return [line for line in comments.splitlines() if line.startswith("- ")]
+
+    shown = steps(test=True)
+    assert "- add port va to br5" in shown
+    assert steps(test=False) == shown
+    assert steps(test=True) == []

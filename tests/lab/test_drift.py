@@ -8,13 +8,16 @@ import pytest
 
 from tests.lab.article import CONTAINER, GUEST
 from tests.lab.conftest import Platform
-from tests.lab.test_platform import STORE, apply
+from tests.lab.test_platform import STORE, apply, wait_for_guest
 
 pytestmark = pytest.mark.timeout(240)
 
 FILER, FRONT, NODE = "on-filer1", "on-master1", "on-node1"
 UNIT = "var-lib-one-datastores-102.mount"
 CONFIG = f"/var/lib/lxc/{CONTAINER}/config"
+BRIDGE, MOUNT = {"bridge.present br46"}, {f"mount.mounted {STORE}/102"}
+VIRT, LXC = {f"virt.running {GUEST}"}, {f"lxc.running {CONTAINER}"}
+EXPORT = {"nfs_export.present /store/one/files"}
 VIRSH = ["virsh", "-q"]
 
 
@@ -24,6 +27,14 @@ def sed(script: str, file: str) -> list[str]:
 
 # What is broken where, by hand; the SLS that mends it; the states that notice, and one of the steps.
 DRIFTS: list[tuple[str, str, Sequence[str], str, set[str], str]] = [
+    (
+        "guest's memory",
+        NODE,
+        [*VIRSH, "setmem", GUEST, "140M", "--config"],
+        "kvm.guests",
+        VIRT,
+        f"set memory of {GUEST}",
+    ),
     (
         "address removed",
         FRONT,
@@ -53,7 +64,7 @@ DRIFTS: list[tuple[str, str, Sequence[str], str, set[str], str]] = [
         NODE,
         ["ip", "link", "delete", "br46"],
         "kvm.guests",
-        BRIDGE := {"bridge.present br46"},
+        {"bridge.present br46", f"virt.running {GUEST}"},
         "add bridge br46",
     ),
     (
@@ -72,14 +83,14 @@ DRIFTS: list[tuple[str, str, Sequence[str], str, set[str], str]] = [
         {"bridge.present br43"},
         "set the forward delay of br43 to 0 s",
     ),
-    ("bridge down", NODE, ["ip", "link", "set", "br46", "down"], "network", BRIDGE, "set br46 up"),
+    ("bridge down", NODE, ["ip", "link", "set", "br46", "down"], "network", BRIDGE, "bring up br46"),
     (
         "spanning tree on",
         NODE,
         ["ip", "link", "set", "br46", "type", "bridge", "stp_state", "1"],
         "network",
         BRIDGE,
-        "set STP of br46 off",
+        "set STP of br46 to off",
     ),
     (
         "address on a bridge for guests",
@@ -119,14 +130,14 @@ DRIFTS: list[tuple[str, str, Sequence[str], str, set[str], str]] = [
         NODE,
         ["umount", f"{STORE}/102"],
         "nfs.datastores",
-        MOUNT := {f"mount.mounted {STORE}/102"},
+        MOUNT,
         f"mount on-filer1:/files at {STORE}/102",
     ),
     ("mount not at boot", NODE, ["systemctl", "disable", UNIT], "nfs.datastores", MOUNT, f"enable unit {UNIT}"),
     (
         "mount unit edited",
         NODE,
-        sed("s/^Description=.*/Description=mine/", f"/etc/systemd/system/{UNIT}"),
+        sed("s/^Options=.*/Options=ro/", f"/etc/systemd/system/{UNIT}"),
         "nfs.datastores",
         MOUNT,
         f"write unit {UNIT}",
@@ -152,7 +163,7 @@ DRIFTS: list[tuple[str, str, Sequence[str], str, set[str], str]] = [
         NODE,
         [*VIRSH, "destroy", GUEST],
         "kvm.guests",
-        VIRT := {f"virt.running {GUEST}"},
+        VIRT,
         f"start guest {GUEST}",
     ),
     (
@@ -162,14 +173,6 @@ DRIFTS: list[tuple[str, str, Sequence[str], str, set[str], str]] = [
         "kvm.guests",
         VIRT,
         f"start {GUEST} with the node",
-    ),
-    (
-        "guest's memory",
-        NODE,
-        [*VIRSH, "setmem", GUEST, "140M", "--config"],
-        "kvm.guests",
-        VIRT,
-        f"set memory of {GUEST}",
     ),
     (
         "guest's disk readable by all",
@@ -192,7 +195,7 @@ DRIFTS: list[tuple[str, str, Sequence[str], str, set[str], str]] = [
         FRONT,
         ["lxc-stop", "--kill", CONTAINER],
         "containers",
-        LXC := {f"lxc.running {CONTAINER}"},
+        LXC,
         f"start container {CONTAINER}",
     ),
     ("container not at boot", FRONT, sed("/^lxc.start.auto/d", CONFIG), "containers", LXC, CONTAINER),
@@ -201,7 +204,7 @@ DRIFTS: list[tuple[str, str, Sequence[str], str, set[str], str]] = [
         FILER,
         ["exportfs", "-u", "192.168.43.0/24:/store/one/files"],
         "nfs.server",
-        EXPORT := {"nfs_export.present /store/one/files"},
+        EXPORT,
         "export /store/one/files as the file says",
     ),
     ("export edited", FILER, sed("/files/s/rw/ro/", "/etc/exports"), "nfs.server", EXPORT, "/store/one/files"),
@@ -234,7 +237,8 @@ DRIFTS: list[tuple[str, str, Sequence[str], str, set[str], str]] = [
 
 @pytest.fixture(scope="module")
 def converged(platform: Platform) -> Iterator[Platform]:
-    """The platform, which has not changed after all that was broken and mended."""
+    """The platform with its guest up, which has not changed after all that was broken and mended."""
+    wait_for_guest(platform.cluster)
     yield platform
     assert apply(platform.cluster) == (set(), {})
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 
+from tests.lab import guest
+from tests.lab.article import GUEST
 from tests.lab.cluster import BIN, Cluster
 from tests.lab.conftest import Platform
 from tests.lab.lab import HOSTS
@@ -12,6 +15,7 @@ from tests.lab.report import changed, exports, failures, links, mounts, steps, u
 from tests.lab.test_lab import reaches
 
 STORE = "/var/lib/one/datastores"
+BOOT_S = 120.0  # many times what it takes
 
 
 def apply(cluster: Cluster, target: str = "*", *words: str) -> tuple[set[tuple[str, str, str]], dict[str, list[str]]]:
@@ -20,6 +24,15 @@ def apply(cluster: Cluster, target: str = "*", *words: str) -> tuple[set[tuple[s
     found = cluster.returns(["saltern", target, "state.apply", *words], timeout_s=120)
     assert failures(found) == []
     return changed(found) - unknown(found), {minion: done for minion, done in steps(found).items() if done}
+
+
+def wait_for_guest(cluster: Cluster) -> None:
+    """Wait until the virtual machine has booted: it gives back the memory that it should not have."""
+    node, wanted = cluster.lab["on-node1"], f"actual {guest.MEMORY_MIB * 1024}\n"
+    deadline = time.monotonic() + BOOT_S
+    while wanted not in (told := node.run(["virsh", "-q", "dommemstat", GUEST], check=False).stdout):
+        assert time.monotonic() < deadline, told
+        time.sleep(0.5)
 
 
 def test_one_command_converges_all_hosts_from_bare(platform: Platform) -> None:

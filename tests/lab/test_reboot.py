@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.lab.article import CONTAINER, CONTAINER_ADDRESS, GUEST, GUEST_ADDRESS
 from tests.lab.conftest import Platform
 from tests.lab.host import Host
 from tests.lab.report import exports, links, mounts
-from tests.lab.test_platform import apply
+from tests.lab.test_platform import apply, wait_for_guest
 
 pytestmark = pytest.mark.timeout(420)
 
@@ -33,18 +34,30 @@ def seen(host: Host) -> dict[str, Any]:
     }
 
 
+def differences(before: Mapping[str, Mapping[str, Any]], hosts: Mapping[str, Host]) -> list[tuple[str, str, Any, Any]]:
+    """What is not as before: (host, what, before, now)."""
+    now = {name: seen(host) for name, host in hosts.items()}
+    return [
+        (name, what, was, now[name][what])
+        for name, all_ in before.items()
+        for what, was in all_.items()
+        if was != now[name][what]
+    ]
+
+
 def test_all_is_back_after_a_reboot_of_every_host_without_a_master(platform: Platform) -> None:
     cluster, hosts = platform.cluster, platform.cluster.lab.hosts
     before = {name: seen(host) for name, host in hosts.items()}
     assert (before["on-node1"]["machines"], before["on-master1"]["containers"]) == ([GUEST], [CONTAINER])
+    wait_for_guest(cluster)
     cluster.stop()
     try:
         with ThreadPoolExecutor(len(hosts)) as pool:
             list(pool.map(Host.reboot, hosts.values()))
         deadline = time.monotonic() + SETTLED_S
-        while (after := {name: seen(host) for name, host in hosts.items()}) != before and time.monotonic() < deadline:
+        while (changed := differences(before, hosts)) and time.monotonic() < deadline:
             time.sleep(1)
-        assert after == before
+        assert changed == []
         assert cluster.key is not None
         hosts["on-filer1"].put(cluster.key, article.KEY, mode=0o600)
         assert article.log_in(hosts["on-filer1"], CONTAINER_ADDRESS, "hostname").strip() == CONTAINER
@@ -53,4 +66,5 @@ def test_all_is_back_after_a_reboot_of_every_host_without_a_master(platform: Pla
     finally:
         cluster.start()
         cluster.wait_up(*hosts)
+    wait_for_guest(cluster)
     assert apply(cluster) == (set(), {})
