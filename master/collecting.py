@@ -39,8 +39,8 @@ async def collect(
     args: Sequence[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
 ) -> dict[str, Collected]:
-    """Run FUNCTION(*ARGS, **KWARGS) on the CHOSEN minions and wait at most TIMEOUT_S: what each returned, by id. Some of
-    them may be away; that is one outcome of several."""
+    """Run FUNCTION(*ARGS, **KWARGS) on the CHOSEN minions and wait at most TIMEOUT_S: what each returned, by id. Some
+    of them may be away; that is one outcome of several."""
     found: dict[str, Collected] = {}
     ended = asyncio.Event()
 
