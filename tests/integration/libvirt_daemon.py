@@ -52,9 +52,11 @@ available = os.geteuid() == 0 and all(shutil.which(name) for name in ("libvirtd"
 
 @dataclass
 class Libvirtd:
-    """A running libvirtd below FOLDER. `uri` is how to reach it."""
+    """A running libvirtd below FOLDER. `uri` is how to reach it. CACHE: where it keeps what each QEMU can do, since to
+    ask them takes seconds."""
 
     folder: Path
+    cache: Path
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -70,6 +72,10 @@ class Libvirtd:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
+        cache = Path(f"{self.folder}/var/cache")
+        cache.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            (cache / "libvirt").symlink_to(self.cache)
         for place in (*PLACES, "/sockets"):
             Path(f"{self.folder}{place}").mkdir(parents=True, exist_ok=True)
         etc = self.folder / "etc/libvirt"
@@ -168,9 +174,9 @@ class Libvirtd:
 
 
 @contextmanager
-def libvirtd(folder: Path) -> Iterator[Libvirtd]:
-    """A started libvirtd below FOLDER (whose path must be short: a Unix socket lies in it)."""
-    made = Libvirtd(folder)
+def libvirtd(folder: Path, cache: Path) -> Iterator[Libvirtd]:
+    """A started libvirtd below FOLDER (whose path must be short: a Unix socket lies in it), with its CACHE."""
+    made = Libvirtd(folder, cache)
     try:
         made.start()
         yield made

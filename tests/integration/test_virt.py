@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from modules import _kvm_probe, _probe, _virt_read, virt
+from modules import _kvm_probe, _probe, _run, _virt_read, virt
 from modules import _xml as xml
 from saltern.converge.compare import differences
 from saltern.converge.plan import Plan
@@ -36,9 +36,9 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(not available, reason="needs 
 
 
 @pytest.fixture(scope="module")
-def daemon() -> Iterator[Libvirtd]:
+def daemon(qemu_cache: Path) -> Iterator[Libvirtd]:
     """One libvirtd for all tests here."""
-    with tempfile.TemporaryDirectory(prefix="slv-") as folder, libvirtd(Path(folder)) as made:
+    with tempfile.TemporaryDirectory(prefix="slv-") as folder, libvirtd(Path(folder), qemu_cache) as made:
         yield made
 
 
@@ -321,7 +321,10 @@ def test_disks_are_only_deleted_when_asked_and_never_those_of_another_guest(kvm:
 
 
 def test_a_disk_on_a_filer_that_is_away_is_unknown_in_bounded_time(kvm: Kvm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_probe, "TIMEOUT_S", 1.0)
+    monkeypatch.setattr(_probe, "LOCKS", str(kvm.folder / "locks"))
+    monkeypatch.setattr(_probe, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(_probe, "AGAIN_S", 0.3)
+    monkeypatch.setattr(_run, "ENDED_S", 0.2)
     there = {"path": str(kvm.folder / "filer" / "a"), "format": "qcow2"}
     with silent(kvm.folder / "filer"):
         plan = states.defined(kvm.ctx, NAME, memory=64, type="qemu", disks=[there])

@@ -36,10 +36,10 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def daemon() -> Iterator[Libvirtd]:
+def daemon(qemu_cache: Path) -> Iterator[Libvirtd]:
     folder = Path(tempfile.mkdtemp(prefix="slt-virt-"))
     try:
-        with network_namespace("slt-virt"), libvirt_daemon.libvirtd(folder) as running:
+        with network_namespace("slt-virt"), libvirt_daemon.libvirtd(folder, qemu_cache) as running:
             ip("link", "add", "sltbr43", "type", "bridge")
             yield running
     finally:
