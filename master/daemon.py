@@ -23,6 +23,7 @@ from master.from_minions import FromMinions
 from master.presence import Minion, Presence
 from master.reactor import Reactor, rules_of
 from master.requests import Requests
+from master.returners import returners_of
 from master.router import open_router, umask_private
 from master.store import Store
 from saltern import __version__
@@ -87,13 +88,14 @@ class Master:
         self.files.close()
         self.zap.close()
         await self.pool.close()
+        self.dispatch.returners.close()
         self.dispatch.store.close()
         self.context.destroy(linger=0)
 
 
 async def start(config: MasterConfig) -> Master:
     """A master that serves. SalternError says why it can't."""
-    rules = rules_of(config.reactor)
+    rules, returners = rules_of(config.reactor), returners_of(config.returners)
     folder = config.paths.var / "master"
     pair = load_or_make(folder / "keys" / "master.key")
     store = Store(folder / "master.db")
@@ -126,6 +128,9 @@ async def start(config: MasterConfig) -> Master:
     dispatch = Dispatch(presence, store, router, bundles, pillars, pillar, last_jid, config.job_ttl_s)
     dispatch.pillar_key = folder / PILLAR_KEY
     router.work = FromMinions(dispatch, bundles)
+    if returners.all:
+        dispatch.ends.on_stored.append(returners.take)
+    dispatch.returners = returners
     requests = Requests(config, pair, dispatch)
     if rules:
         dispatch.bus.listeners.append(Reactor(rules, LocalFiles(config.file_roots), requests.react).take)

@@ -20,6 +20,7 @@ from master.ends import Ends, line
 from master.events import Bus
 from master.jobs import Emit, Job, Target
 from master.presence import Minion, Presence
+from master.returners import Returners
 from master.router import Router
 from master.store import Store
 from master.turns import Pace, Turns
@@ -60,6 +61,7 @@ class Dispatch:
         self.active: dict[str, Job] = {}
         self.ends = Ends(presence, store, router, self.bus, self.active)
         self.ends.next = self._next_turns
+        self.returners = Returners([])  # the configured ones come from the daemon
         self._new_jid = jobs.JidMaker(last_jid)
         self._loop = asyncio.get_running_loop()
         self._ttl_s = ttl_s

@@ -3,7 +3,7 @@
     reactor:
       - 'salt/minion/*/start':
         - salt://reactor/start.sls
-      - 'minion/*/beacon/load/*':
+      - 'minion/*/beacon/load':
         - /srv/reactor/load.sls
 
 What goes wrong is logged with its place and stops nothing else. A tag that comes too often is passed over and counted.

@@ -49,6 +49,11 @@ async def mine_get(master: Dispatch, tgt: str, fun: str, tgt_type: str = "glob")
     return (await master.store.look(lambda c: mine.get(c, chosen, [str(fun)], None)))[str(fun)]
 
 
+async def returners(master: Dispatch) -> dict[str, Any]:
+    """How the returners do: what each delivered, what waits, what was dropped, and what keeps it."""
+    return {one.name: one.counts() for one in master.returners.all}
+
+
 async def send_event(master: Dispatch, tag: str, data: Any = None, **more: Any) -> str:
     """Tell the bus of TAG with DATA, a mapping, and MORE: event.send deploy/done version=3."""
     if data is not None and not isinstance(data, Mapping):
@@ -78,6 +83,7 @@ TABLE: Mapping[str, tuple[Runner, str]] = {
     "jobs.prune": (job_runners.prune, "nested"),
     "drift.report": (job_runners.drift_report, "table"),
     "mine.get": (mine_get, "nested"),
+    "manage.returners": (returners, "nested"),
     "manage.up": (up, "nested"),
     "manage.down": (down, "nested"),
     "manage.status": (status, "nested"),

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from minion.aftermath import Aftermath
+from minion.beacons.keeper import Beacons
 from minion.connection import Connection
 from minion.identity import Identity
 from minion.journal import Journal, JournalError
@@ -101,7 +102,8 @@ class Agent:
         self._schedule = Keeper(
             self, identity.id, configured, kept, local_zone(), config.mine_functions, config.mine_interval
         )
-        self._inline |= self._schedule.functions
+        self._beacons = Beacons(config.beacons, config.paths.var / "minion" / "beacons.json", self.ask_master)
+        self._inline |= self._schedule.functions | self._beacons.functions
         self._bury_the_lost()
         self._resend = self._loop.call_later(_RESEND_S, self._resend_owed)
 
@@ -110,10 +112,12 @@ class Agent:
         self.connection.open()
         self._aftermath.look()
         self._schedule.start()
+        self._beacons.start()
 
     def close(self) -> None:
         """Disconnect and end the workers."""
         self._schedule.close()
+        self._beacons.close()
         self._resend.cancel()
         self._aftermath.close()
         self.connection.close()
@@ -286,6 +290,7 @@ class Agent:
 
     def pillar_says(self, pillar: Mapping[str, Any]) -> None:
         """What the pillar has for the agent."""
+        self._beacons.pillar_is(pillar.get("beacons"))
 
     def _new_jid(self) -> str:
         """A job id as the master makes them, that this minion has not used."""

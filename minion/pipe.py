@@ -108,7 +108,42 @@ class GrainsAre(_Message, tag="grains-are", frozen=True):
     grains: bytes
 
 
-Any_ = Run | BundleIs | NeedBundle | AskMaster | MasterSays | Step | Done | Mine | Noted | GrainsAre | NetworkChanged
+class Watch(_Message, tag="watch", frozen=True):
+    """Agent to the process of the beacons: watch this, a JSON mapping of names to options."""
+
+    beacons: bytes
+
+
+class News(_Message, tag="news", frozen=True):
+    """From the process of the beacons: NAME found something, DATA is a JSON mapping."""
+
+    name: str
+    data: bytes
+
+
+class Trouble(_Message, tag="trouble", frozen=True):
+    """From the process of the beacons: NAME can't watch, TEXT says why."""
+
+    name: str
+    text: str
+
+
+Any_ = (
+    Run
+    | BundleIs
+    | NeedBundle
+    | AskMaster
+    | MasterSays
+    | Step
+    | Done
+    | Mine
+    | Noted
+    | GrainsAre
+    | NetworkChanged
+    | Watch
+    | News
+    | Trouble
+)
 _decode = msgspec.msgpack.Decoder(Any_).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -120,10 +155,11 @@ def framed(message: Any_) -> bytes:
 
 
 class Blocking:
-    """The worker's end: plain blocking calls."""
+    """The worker's end: plain blocking calls. Not BUFFERED, nothing is taken from the socket that was not asked for,
+    so that it can be polled."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._stream = connection.makefile("rb")
+    def __init__(self, connection: socket.socket, *, buffered: bool = True) -> None:
+        self._stream = connection.makefile("rb", buffering=-1 if buffered else 0)
         self._connection = connection
 
     def send(self, message: Any_) -> None:
@@ -132,12 +168,19 @@ class Blocking:
 
     def receive(self) -> Any_ | None:
         """The next message, or None where the agent is gone."""
-        head = self._stream.read(_LENGTH.size)
+        head = self._read(_LENGTH.size)
         if len(head) < _LENGTH.size:
             return None
         (length,) = _LENGTH.unpack(head)
-        body = self._stream.read(length) if length <= _MOST else b""
+        body = self._read(length) if length <= _MOST else b""
         return _decode(body) if len(body) == length else None
+
+    def _read(self, size: int) -> bytes:
+        """SIZE bytes, or fewer where the agent is gone."""
+        found = b""
+        while len(found) < size and (more := self._stream.read(size - len(found))):
+            found += more
+        return found
 
 
 class Evented:

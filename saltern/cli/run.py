@@ -27,6 +27,7 @@ RUNNERS = (
     ("manage.down", "the accepted minions that are not connected"),
     ("manage.status", "both, with address, round-trip time, and when they were last seen"),
     ("mine.get", "what minions tell of themselves: mine.get TARGET FUNCTION [tgt_type=FORM]"),
+    ("manage.returners", "what the returners delivered, what waits, what was dropped"),
     ("network.graph", "networks as declared and as they are: network.graph TARGET [--out-file FILE.svg]"),
     ("vnet.leases", "the addresses of virtual networks and who has them: vnet.leases [VNET]"),
     ("vnet.reserve", "keep an address for a guest: vnet.reserve VNET GUEST ADDRESS"),

@@ -1,0 +1,1 @@
+"""Beacons: what a minion watches of its node and tells the master's bus, in a process of their own."""
