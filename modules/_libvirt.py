@@ -67,7 +67,7 @@ def connect(uri: str | None = None, *, timeout_s: float = CONNECT_S) -> Any:
     """
     libvirt = library()
     uri = uri or DEFAULT_URI
-    done, value = _bounded(lambda: libvirt.open(uri), timeout_s)
+    done, value = bounded(lambda: libvirt.open(uri), timeout_s)
     if not done:
         raise LibvirtUnavailable(
             f"libvirt at {uri} did not answer within {timeout_s:g} s: its daemon hangs; see its log, or restart it"
@@ -142,7 +142,7 @@ def find_domain(connection: Any, name: str) -> Any:
     return or_none(lambda: connection.lookupByName(name), "VIR_ERR_NO_DOMAIN")
 
 
-def _bounded(function: Callable[[], Any], timeout_s: float) -> tuple[bool, Any]:
+def bounded(function: Callable[[], Any], timeout_s: float) -> tuple[bool, Any]:
     """Whether FUNCTION ended within TIMEOUT_S, and its value or the exception that it raised. One that does not end
     stays behind in a daemon thread: C code can't be interrupted."""
     import threading

@@ -155,7 +155,7 @@ def start(name: str, *, uri: str | None) -> bool:
     """Start the pool NAME. PoolError where that takes longer than START_S: it mounts, and a filer may be away."""
     with _libvirt.session(uri) as connection, _libvirt.translating(f"start pool {name}"):
         pool = found(connection, name)
-        ended, value = _libvirt._bounded(pool.create, START_S)
+        ended, value = _libvirt.bounded(pool.create, START_S)
         if not ended:
             raise PoolError(f"the pool {name} did not start within {START_S:g} s; is its source there?")
         if isinstance(value, BaseException):

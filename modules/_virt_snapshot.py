@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from modules import _libvirt, _xml
+from modules import _libvirt, _virt_act, _xml
 from modules._virt_pool_xml import PoolError, name_of
 from saltern.context import Context
 from saltern.errors import PermanentError, nearest
@@ -21,15 +21,6 @@ def _name(name: str) -> str:
         return name_of(name, "snapshot")
     except PoolError as error:
         raise SnapshotError(str(error)) from None
-
-
-def domain(connection: Any, name: str) -> Any:
-    """The domain NAME (virDomain). SnapshotError with the nearest name where there is none."""
-    found = _libvirt.find_domain(connection, name)
-    if found is None:
-        known = [one.name() for one in connection.listAllDomains()]
-        raise SnapshotError(f"libvirt has no guest {name!r}.{nearest(name, known)}")
-    return found
 
 
 def found(guest: Any, name: str) -> Any:
@@ -53,7 +44,7 @@ def list_snapshots(ctx: Context, domain: str | None = None) -> dict[str, list[di
     """By guest, its snapshots, oldest first: name, description, created (seconds since 1970), state (the guest's when
     it was taken), parent, current."""
     with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
-        guests = [_domain(connection, domain)] if domain is not None else connection.listAllDomains()
+        guests = [_virt_act.domain_of(connection, domain)] if domain is not None else connection.listAllDomains()
         return {guest.name(): _ordered(guest) for guest in guests}
 
 
@@ -61,9 +52,6 @@ def _ordered(guest: Any) -> list[dict[str, Any]]:
     """Oldest first; of those of the same second, a parent before its children."""
     flag = _libvirt.library().VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL
     return sorted((_told(snapshot) for snapshot in guest.listAllSnapshots(flag)), key=lambda one: one["created"])
-
-
-_domain = domain
 
 
 def _told(snapshot: Any) -> dict[str, Any]:
@@ -94,7 +82,7 @@ def revert_snapshot(
     """Bring the guest NAME back to VM_SNAPSHOT, by default its current one. What it wrote since then is lost. CLEANUP
     deletes the snapshots that were taken after it."""
     with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
-        guest = domain(connection, name)
+        guest = _virt_act.domain_of(connection, name)
         if vm_snapshot is not None:
             target = found(guest, _name(vm_snapshot))
         elif guest.hasCurrentSnapshot(0):
@@ -120,7 +108,7 @@ def delete_snapshots(ctx: Context, name: str, *names: str, all: bool = False) ->
     if bool(names) == all:
         raise SnapshotError("name the snapshots to delete, or say all=True")
     with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
-        guest = domain(connection, name)
+        guest = _virt_act.domain_of(connection, name)
         chosen = sorted(guest.snapshotListNames()) if all else [_name(one) for one in names]
         for snapshot in [found(guest, one) for one in chosen]:
             with _libvirt.translating(f"delete snapshot {snapshot.getName()} of {name}"):
@@ -136,7 +124,7 @@ def take(guest: str, name: str, description: str | None = None, *, uri: str | No
     if description:
         _xml.put(root, "description", description)
     with _libvirt.session(uri) as connection:
-        there = domain(connection, guest)
+        there = _virt_act.domain_of(connection, guest)
         if name in there.snapshotListNames():
             raise SnapshotError(f"the guest {guest} has a snapshot {name} already")
         with _libvirt.translating(f"take snapshot {name} of {guest}"):
@@ -148,5 +136,5 @@ def take(guest: str, name: str, description: str | None = None, *, uri: str | No
 def delete(guest: str, name: str, *, uri: str | None) -> bool:
     """Delete the snapshot NAME of GUEST."""
     with _libvirt.session(uri) as connection, _libvirt.translating(f"delete snapshot {name} of {guest}"):
-        found(domain(connection, guest), _name(name)).delete(0)
+        found(_virt_act.domain_of(connection, guest), _name(name)).delete(0)
     return True

@@ -22,6 +22,7 @@ from modules._virt_network import (
     network_stop,
     network_undefine,
 )
+from modules._virt_node import capabilities, freecpu, freemem, get_hypervisor, is_hyper, node_info
 from modules._virt_pool import (
     list_pools,
     pool_get_xml,
@@ -40,7 +41,12 @@ from saltern.context import Context
 from saltern.marks import acting, reading
 
 __all__ = [  # what is offered from parts of this namespace
+    "capabilities",
     "delete_snapshots",
+    "freecpu",
+    "freemem",
+    "get_hypervisor",
+    "is_hyper",
     "list_networks",
     "list_pools",
     "list_snapshots",
@@ -51,6 +57,7 @@ __all__ = [  # what is offered from parts of this namespace
     "network_start",
     "network_stop",
     "network_undefine",
+    "node_info",
     "pool_get_xml",
     "pool_info",
     "pool_list_volumes",
@@ -287,69 +294,6 @@ def screenshot(ctx: Context, name: str, path: str, screen: int = 0) -> dict[str,
     with _libvirt.session(_libvirt.uri_of(ctx)) as connection, _libvirt.translating(f"screenshot of {name}"):
         picture = _picture.take(connection, _domain(connection, name), screen)
     return _picture.save(picture, path)
-
-
-@reading
-def get_hypervisor(ctx: Context) -> str:
-    """What runs the guests ("QEMU", "kvm" where KVM is found to work)."""
-    from modules import _kvm_probe
-
-    with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
-        kind = str(connection.getType())
-    return "kvm" if kind == "QEMU" and _kvm_probe.works() else kind
-
-
-@reading
-def is_hyper(ctx: Context) -> bool:
-    """Whether this node can run guests: libvirt answers."""
-    try:
-        with _libvirt.session(_libvirt.uri_of(ctx)):
-            return True
-    except LibvirtError:
-        return False
-
-
-@reading
-def freemem(ctx: Context) -> int:
-    """The memory of the node in MiB that no running guest has."""
-    with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
-        used = sum(one.info()[2] for one in connection.listAllDomains() if one.isActive())
-        return int(connection.getInfo()[1] - used // 1024)
-
-
-@reading
-def freecpu(ctx: Context) -> int:
-    """The processors of the node less those of the running guests; less than 0 where they share."""
-    with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
-        used = sum(one.info()[3] for one in connection.listAllDomains() if one.isActive())
-        return int(connection.getInfo()[2] - used)
-
-
-@reading
-def node_info(ctx: Context) -> dict[str, Any]:
-    """The node as libvirt has it: processor model, memory in MiB, numbers of processors, MHz, nodes, sockets, cores,
-    threads."""
-    keys = ("cpumodel", "phymemory", "cpus", "cpumhz", "numanodes", "sockets", "cpucores", "cputhreads")
-    with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
-        return dict(zip(keys, connection.getInfo(), strict=True))
-
-
-@reading
-def capabilities(ctx: Context) -> dict[str, Any]:
-    """What libvirt can do here: the host's architecture and processor model, and by kind of guest ("x86_64"): the
-    domain types (qemu, kvm) and machines. The first call asks every QEMU on the node and takes some seconds."""
-    with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
-        root = _xml.parse(connection.getCapabilities())
-    guests = {
-        arch.get("name", ""): {
-            "types": [one.get("type") for one in arch.findall("domain")],
-            "machines": [one.text for one in arch.findall("machine")],
-        }
-        for arch in root.findall("guest/arch")
-    }
-    return {"host": {"arch": _xml.at(root, "host/cpu/arch"), "cpu": _xml.at(root, "host/cpu/model")}} | {
-        "guests": guests
-    }
 
 
 def _domain(connection: Any, name: str) -> Any:

@@ -18,6 +18,7 @@ from modules._qcow2 import BadImage
 from modules._virt_network_xml import NetworkError
 from modules._virt_pool_xml import PoolError
 from modules._virt_snapshot import SnapshotError
+from saltern.errors import SalternError
 from saltern.marks import permit_acting
 from states._virt_network import network_absent, network_defined, network_running
 from states._virt_pool import pool_absent, pool_defined, pool_running
@@ -339,7 +340,7 @@ def test_snapshots_are_taken_listed_gone_back_to_and_deleted(node: Node, tmp_pat
             _virt_snapshot.revert_snapshot(node.ctx, "web", "frist")
         with pytest.raises(SnapshotError, match="not the name"):
             _virt_snapshot.snapshot(node.ctx, "web", "../x")
-        with pytest.raises(SnapshotError, match="Did you mean 'web'"):
+        with pytest.raises(SalternError, match="Did you mean 'web'"):
             _virt_snapshot.snapshot(node.ctx, "wbe", "x")
         deleted = _virt_snapshot.delete_snapshots(node.ctx, "web", "second-b")
         assert deleted == {"available": ["first"], "deleted": ["second-b"]}
