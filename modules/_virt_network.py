@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from modules import _libvirt, _xml
+from modules import _libvirt, _virt_kept, _xml
+from modules._virt_kept import Kept
 from modules._virt_network_xml import NetworkError
 from modules._virt_pool_xml import name_of
 from saltern.context import Context
@@ -13,30 +13,11 @@ from saltern.errors import nearest
 from saltern.marks import acting, reading
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A network: the XML of its DEFINITION, and the one that it runs by (None: it does not)."""
-
-    definition: str
-    running: str | None
-    autostart: bool
-    persistent: bool
-
-
-def get(uri: str | None, name: str) -> Network | None:
+def get(uri: str | None, name: str) -> Kept | None:
     """The network NAME, or None. LibvirtError where libvirt can't be asked."""
     with _libvirt.session(uri) as connection:
         network = _find(connection, name)
-        if network is None:
-            return None
-        persistent = bool(network.isPersistent())
-        inactive = _libvirt.library().VIR_NETWORK_XML_INACTIVE if persistent else 0
-        return Network(
-            definition=network.XMLDesc(inactive),
-            running=network.XMLDesc(0) if network.isActive() else None,
-            autostart=bool(network.autostart()) if persistent else False,
-            persistent=persistent,
-        )
+        return None if network is None else _virt_kept.of(network, _libvirt.library().VIR_NETWORK_XML_INACTIVE)
 
 
 def _find(connection: Any, name: str) -> Any:

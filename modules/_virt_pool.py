@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from modules import _libvirt, _safe, _xml
+from modules import _libvirt, _safe, _virt_kept, _xml
+from modules._virt_kept import Kept
 from modules._virt_pool_xml import PoolError, name_of
 from saltern.context import Context
 from saltern.errors import nearest
@@ -16,30 +16,11 @@ START_S = 60.0
 _STATES = ("inactive", "building", "running", "degraded", "inaccessible")  # virStoragePoolState
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """A storage pool: the XML of its DEFINITION, and the one that it runs by (None: it does not)."""
-
-    definition: str
-    running: str | None
-    autostart: bool
-    persistent: bool
-
-
-def get(uri: str | None, name: str) -> Pool | None:
+def get(uri: str | None, name: str) -> Kept | None:
     """The pool NAME, or None. LibvirtError where libvirt can't be asked."""
     with _libvirt.session(uri) as connection:
         pool = _find(connection, name)
-        if pool is None:
-            return None
-        persistent = bool(pool.isPersistent())
-        inactive = _libvirt.library().VIR_STORAGE_XML_INACTIVE if persistent else 0
-        return Pool(
-            definition=pool.XMLDesc(inactive),
-            running=pool.XMLDesc(0) if pool.isActive() else None,
-            autostart=bool(pool.autostart()) if persistent else False,
-            persistent=persistent,
-        )
+        return None if pool is None else _virt_kept.of(pool, _libvirt.library().VIR_STORAGE_XML_INACTIVE)
 
 
 def _find(connection: Any, name: str) -> Any:

@@ -9,25 +9,32 @@ from typing import Any, Literal
 from modules import _libvirt, _virt_network
 from modules import _virt_network_xml as xml
 from modules._libvirt import LibvirtUnavailable
-from modules._virt_network import Network
+from modules._virt_kept import Kept
 from modules._virt_network_xml import Definition
 from modules._virt_pool_xml import name_of
 from saltern.context import Context
-from saltern.converge.plan import UNSET, Plan, Step, Unset, call
+from saltern.converge.plan import UNSET, Plan, Step, Unset
 from saltern.converge.state import check, state
 from saltern.errors import nearest
+from states import _virt_kept
+from states._virt_kept import Kind
 
 Forward = Literal["bridge", "nat", "route", "open", "isolated"]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A network as it is, or as it should be. OUTDATED: it runs since before its definition was changed."""
+NETWORK = Kind(
+    "network",
+    _virt_network.define,
+    _virt_network.undefine,
+    _virt_network.start,
+    _virt_network.stop,
+    _virt_network.set_autostart,
+)
 
-    definition: Definition | Unset = UNSET
-    running: bool | Unset = UNSET
-    autostart: bool | Unset = UNSET
-    outdated: bool | Unset = UNSET
+
+@dataclass(frozen=True, slots=True)
+class Wanted(_virt_kept.Wanted[Definition]):
+    """A network as it is, or as it should be."""
 
 
 @state
@@ -59,17 +66,7 @@ def network_running(
     restart: a running network takes a new definition at its next start; `if-needed` stops and starts it for that, but
         not under guests.
     """
-    wish = xml.definition(
-        forward=forward,
-        bridge=bridge,
-        vport=vport,
-        tag=tag,
-        portgroups=portgroups,
-        ipv4_config=ipv4_config,
-        ipv6_config=ipv6_config,
-        domain=domain,
-        mtu=mtu,
-    )
+    wish = _definition(locals())
     return _network(ctx, name, Wanted(wish, True, autostart, False if restart == "if-needed" else UNSET))
 
 
@@ -91,17 +88,7 @@ def network_defined(
 ) -> Plan:
     """The virtual network NAME is defined like this; whether it runs is left alone. The arguments are those of
     `virt.network_running`."""
-    wish = xml.definition(
-        forward=forward,
-        bridge=bridge,
-        vport=vport,
-        tag=tag,
-        portgroups=portgroups,
-        ipv4_config=ipv4_config,
-        ipv6_config=ipv6_config,
-        domain=domain,
-        mtu=mtu,
-    )
+    wish = _definition(locals())
     return _network(ctx, name, Wanted(wish, UNSET, autostart))
 
 
@@ -119,15 +106,7 @@ def network_absent(ctx: Context, name: str) -> Plan:
             return Plan(current, None, unknown=f"the network {name} is in use by {', '.join(using)}")
     except LibvirtUnavailable as error:
         return Plan(None, None, unknown=str(error))
-    return Plan(current, None, gone_steps(name, found, uri))
-
-
-def gone_steps(name: str, found: Network, uri: str | None) -> Iterator[Step]:
-    """The steps that take the network away. Pure."""
-    if found.running is not None:
-        yield Step(f"stop network {name}", "running", "stopped", do=call(_virt_network.stop, name, uri=uri))
-    if found.persistent:
-        yield Step(f"undefine network {name}", name, None, do=call(_virt_network.undefine, name, uri=uri))
+    return Plan(current, None, _virt_kept.going(NETWORK, name, found, uri))
 
 
 @check(of=network_running)
@@ -147,9 +126,14 @@ def _absent_arguments(name: str) -> None:
 
 def _checked(name: str, given: Mapping[str, Any]) -> None:
     name_of(name, "network")
+    _definition(given)
+
+
+def _definition(given: Mapping[str, Any]) -> Definition:
+    """What the arguments of a state (among GIVEN) mean. NetworkError where they don't fit together."""
     words = ("bridge", "vport", "tag", "ipv4_config", "ipv6_config", "domain", "mtu")
     arguments = {word: given.get(word) for word in words}
-    xml.definition(forward=given["forward"], portgroups=given.get("portgroups", ()), **arguments)
+    return xml.definition(forward=given["forward"], portgroups=given.get("portgroups", ()), **arguments)
 
 
 def _network(ctx: Context, name: str, wish: Wanted) -> Plan:
@@ -177,7 +161,7 @@ def _network(ctx: Context, name: str, wish: Wanted) -> Plan:
     return Plan(current, wish, steps(name, current, wish, new, uri), comment=comment)
 
 
-def _current(found: Network | None, wish: Definition) -> Wanted | None:
+def _current(found: Kept | None, wish: Definition) -> Wanted | None:
     if found is None:
         return None
     live = xml.same(xml.read(found.running), wish) if found.running is not None else None
@@ -199,18 +183,5 @@ def _missing_bridge(bridge: str) -> str | None:
 
 def steps(name: str, current: Wanted | None, wish: Wanted, new: str, uri: str | None) -> Iterator[Step]:
     """The steps from CURRENT (None: no such network) to WISH; NEW is its XML. Pure."""
-    runs = current is not None and current.running is True
-    restarts = runs and current is not None and current.outdated is True and wish.outdated is False
-    if current is None or current.definition != wish.definition:
-        note = " (takes effect at its next start)" if runs and not restarts else ""
-        verb = "define" if current is None else "redefine"
-        before = current.definition if current else None
-        yield Step(f"{verb} network {name}{note}", before, wish.definition, do=call(_virt_network.define, new, uri=uri))
-    if isinstance(wish.autostart, bool) and wish.autostart != (current.autostart if current else False):
-        words = "start with the node" if wish.autostart else "not start with the node"
-        do = call(_virt_network.set_autostart, name, wish.autostart, uri=uri)
-        yield Step(f"let network {name} {words}", not wish.autostart, wish.autostart, do=do)
-    if restarts:
-        yield Step(f"stop network {name}", "running", "stopped", do=call(_virt_network.stop, name, uri=uri))
-    if wish.running is True and (restarts or not runs):
-        yield Step(f"start network {name}", "stopped", "running", do=call(_virt_network.start, name, uri=uri))
+    yield from _virt_kept.defining(NETWORK, name, current, wish, new, uri)
+    yield from _virt_kept.running(NETWORK, name, current, wish, uri)

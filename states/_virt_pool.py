@@ -11,26 +11,32 @@ from modules import _libvirt, _virt_pool
 from modules import _virt_pool_xml as xml
 from modules._datastores import DatastoreError
 from modules._libvirt import LibvirtUnavailable
-from modules._virt_pool import Pool
+from modules._virt_kept import Kept
 from modules._virt_pool_xml import Definition, PoolError
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
-from states import _file
+from states import _file, _virt_kept
 from states._place import answers
+from states._virt_kept import Kind
 
 SETTLE_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A pool as it is, or as it should be. OUTDATED: it runs since before its definition was changed. The last three
-    are those of its directory."""
+POOL = Kind(
+    "pool",
+    _virt_pool.define,
+    _virt_pool.undefine,
+    _virt_pool.start,
+    _virt_pool.stop,
+    _virt_pool.set_autostart,
+)
 
-    definition: Definition | Unset = UNSET
-    running: bool | Unset = UNSET
-    autostart: bool | Unset = UNSET
-    outdated: bool | Unset = UNSET
+
+@dataclass(frozen=True, slots=True)
+class Wanted(_virt_kept.Wanted[Definition]):
+    """A pool as it is, or as it should be. BUILT: its directory is there; the rest is of that."""
+
     built: bool | Unset = UNSET
     owner: str | Unset = UNSET
     group: str | Unset = UNSET
@@ -96,15 +102,7 @@ def pool_absent(ctx: Context, name: str) -> Plan:
             return Plan(current, None, unknown=why)
     except LibvirtUnavailable as error:
         return Plan(None, None, unknown=str(error))
-    return Plan(current, None, gone_steps(name, found, uri))
-
-
-def gone_steps(name: str, found: Pool, uri: str | None) -> Iterator[Step]:
-    """The steps that take the pool away. Pure."""
-    if found.running is not None:
-        yield Step(f"stop pool {name}", "running", "stopped", do=call(_virt_pool.stop, name, uri=uri))
-    if found.persistent:
-        yield Step(f"undefine pool {name}", name, None, do=call(_virt_pool.undefine, name, uri=uri))
+    return Plan(current, None, _virt_kept.going(POOL, name, found, uri))
 
 
 @check(of=pool_running)
@@ -170,8 +168,10 @@ def _pool(
         if found is not None and not found.persistent:
             return Plan(None, wish, unknown=f"the pool {name} is transient: stop it (virt.pool_stop) to define it")
         current, old = _current(found, wish, folder, attributes), found.definition if found else None
-        restarts = current is not None and current.outdated is True and wish.outdated is False
-        if restarts and (why := _in_use(uri, name, found.running if found else None)) is not None:
+        if (
+            _virt_kept.restarts(current, wish)
+            and (why := _in_use(uri, name, found.running if found else None)) is not None
+        ):
             return Plan(current, wish, unknown=f"{why}, so it is not restarted")
     except (LibvirtUnavailable, DatastoreError) as error:
         return Plan(None, wish, unknown=str(error))
@@ -187,7 +187,7 @@ def _attributes(folder: str, wish: _file.Attributes) -> _file.Attributes | None:
     return _file.observed(os.stat(folder), wish) if os.path.isdir(folder) else None
 
 
-def _current(found: Pool | None, wish: Wanted, folder: str, attributes: _file.Attributes) -> Wanted | None:
+def _current(found: Kept | None, wish: Wanted, folder: str, attributes: _file.Attributes) -> Wanted | None:
     if found is None:
         return None
     assert isinstance(wish.definition, Definition)
@@ -217,24 +217,11 @@ def steps(
 ) -> Iterator[Step]:
     """The steps from CURRENT (None: no such pool) to WISH. NEW is its XML, HAVE says who owns its target (None: it is
     missing). Pure."""
-    runs = current is not None and current.running is True
-    restarts = runs and current is not None and current.outdated is True and wish.outdated is False
-    if current is None or current.definition != wish.definition:
-        note = " (takes effect at its next start)" if runs and not restarts else ""
-        verb = "define" if current is None else "redefine"
-        before = current.definition if current else None
-        yield Step(f"{verb} pool {name}{note}", before, wish.definition, do=call(_virt_pool.define, new, uri=uri))
+    yield from _virt_kept.defining(POOL, name, current, wish, new, uri)
     attributes = _file.Attributes(wish.owner, wish.group, wish.mode)
     folder = wish.definition.target if isinstance(wish.definition, Definition) else None
     if folder is not None and wish.built is True and have is None:
         yield Step(f"make directory {folder}", None, folder, do=call(_virt_pool.make_target, folder))
     if folder is not None:
         yield from _file.attribute_steps(folder, have or _file.Attributes(), attributes)
-    if isinstance(wish.autostart, bool) and wish.autostart != (current.autostart if current else False):
-        words = "start with the node" if wish.autostart else "not start with the node"
-        do = call(_virt_pool.set_autostart, name, wish.autostart, uri=uri)
-        yield Step(f"let pool {name} {words}", not wish.autostart, wish.autostart, do=do)
-    if restarts:
-        yield Step(f"stop pool {name}", "running", "stopped", do=call(_virt_pool.stop, name, uri=uri))
-    if wish.running is True and (restarts or not runs):
-        yield Step(f"start pool {name}", "stopped", "running", do=call(_virt_pool.start, name, uri=uri))
+    yield from _virt_kept.running(POOL, name, current, wish, uri)

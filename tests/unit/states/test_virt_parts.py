@@ -7,13 +7,15 @@ from dataclasses import replace
 import pytest
 
 from modules import _disk as disk
-from modules import _virt_network, _virt_pool, _virt_volume, file
+from modules import _virt_pool, _virt_volume, file
+from modules._virt_kept import Kept
 from modules._virt_network_xml import Definition as NetworkDefinition
 from modules._virt_pool_xml import Definition
 from modules._virt_volume import Place
 from saltern.converge.plan import UNSET, call
 from saltern.converge.state import is_state
 from saltern.loader import find
+from states import _virt_kept
 from states import _virt_network as networks
 from states import _virt_pool as pools
 from states import _virt_volume as volumes
@@ -96,10 +98,10 @@ def test_a_network_is_defined_and_restarted_only_where_that_is_allowed(
 
 
 def test_what_is_transient_is_stopped_and_what_is_stopped_undefined() -> None:
-    running = _virt_network.Network("<x/>", "<x/>", False, False)
-    assert [s.sentence for s in networks.gone_steps("n", running, "u")] == ["stop network n"]
-    stopped = _virt_pool.Pool("<x/>", None, False, True)
-    assert [s.sentence for s in pools.gone_steps("p", stopped, "u")] == ["undefine pool p"]
+    running = Kept("<x/>", "<x/>", False, False)
+    assert [s.sentence for s in _virt_kept.going(networks.NETWORK, "n", running, "u")] == ["stop network n"]
+    stopped = Kept("<x/>", None, False, True)
+    assert [s.sentence for s in _virt_kept.going(pools.POOL, "p", stopped, "u")] == ["undefine pool p"]
 
 
 def of_volume(current: Volume | None, wish: Volume, place: Place = PLACE, guest: str | None = None) -> list[str]:
