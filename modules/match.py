@@ -104,7 +104,10 @@ def search_by(
     found = [
         key
         for key, targets in lookup.items()
-        if any(_matches(ctx, str(target), tgt_type, minion_id=minion_id) for target in targets)
+        if any(
+            _matches(ctx, str(target), tgt_type, minion_id=minion_id)
+            for target in (targets if isinstance(targets, list | tuple) else [targets])
+        )
     ]
     return found or None
 

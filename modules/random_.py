@@ -50,6 +50,9 @@ def get_str(
 @reading
 def rand_int(start: int = 1, end: int = 10, seed: Any = None) -> int:
     """A whole number from START to END."""
+    for number in (start, end):
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise RandomError(f"rand_int wants whole numbers, not {number!r}")
     if end < start:
         raise RandomError(f"there is no number from {start} to {end}")
     return _source(seed).randint(start, end)
@@ -59,6 +62,8 @@ def rand_int(start: int = 1, end: int = 10, seed: Any = None) -> int:
 def sample(value: Sequence[Any] | str, size: int, seed: Any = None) -> Any:
     """SIZE members of VALUE (a list, or a text with commas), none twice."""
     found = value.split(",") if isinstance(value, str) else list(value)
+    if isinstance(size, bool) or not isinstance(size, int):
+        raise RandomError(f"size wants a whole number, not {size!r}")
     if not 0 <= size <= len(found):
         raise RandomError(f"a sample of {len(found)} members can't have {size}")
     picked = _source(seed).sample(found, size)
@@ -74,7 +79,7 @@ def shuffle(value: Sequence[Any] | str, seed: Any = None) -> Any:
 @reading
 def seed(ctx: Context, range: int = 10, hash: Any = None) -> int:
     """A number from 0 to RANGE - 1 that is always the same for HASH (default: the node's id): to spread work."""
-    if range < 1:
+    if isinstance(range, bool) or not isinstance(range, int) or range < 1:
         raise RandomError(f"range wants a number from 1, not {range!r}")
     return _random.Random(f"{ctx.id if hash is None else hash}").randrange(range)  # noqa: S311 - spreads load
 

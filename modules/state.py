@@ -146,9 +146,15 @@ def single(
 
 
 @acting
-def template_str(ctx: Context, tem: str, test: bool | None = None, queue: bool = False) -> Any:
-    """Converge to the SLS that is the text TEM."""
-    return _converged(_job(ctx, test, None, None), "state.template_str", lambda tree: tree.text(tem), queue, False)
+def template_str(ctx: Context, tem: str | Mapping[str, Any], test: bool | None = None, queue: bool = False) -> Any:
+    """Converge to the SLS that is the text TEM (or its data)."""
+
+    def low(tree: StateTree) -> list[Low]:
+        if isinstance(tem, Mapping):  # a command line is read as YAML
+            return tree.data(tem, "state.template_str")
+        return tree.text(str(tem))
+
+    return _converged(_job(ctx, test, None, None), "state.template_str", low, queue, False)
 
 
 @acting

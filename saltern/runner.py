@@ -64,6 +64,11 @@ def run_function(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], ctx:
     except OSError as error:
         return FunctionResult(f"{name}: {_os_words(error)}", success=False, retcode=1)
     except Exception as error:
+        if isinstance(error, TypeError | AttributeError | ValueError):
+            from saltern.misfit import misfit
+
+            if why := misfit(function, args, kwargs):
+                return FunctionResult(f"{name}: {why}: {signature(name, function)}", success=False, retcode=1)
         _log(name)
         return FunctionResult(f"bug in {name}: {type(error).__name__}: {error}", success=False, retcode=1)
     if isinstance(value, Returned):

@@ -18,7 +18,7 @@ def traverse(data: Any, path: str, default: Any = None, delimiter: str = DELIMIT
     """
     if not path:
         return data
-    found = _walk(data, path.split(delimiter), delimiter)
+    found = _walk(data, path.split(delimiter) if delimiter else [path], delimiter)
     return default if found is _MISSING else found
 
 

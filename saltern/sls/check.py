@@ -24,7 +24,7 @@ class Signature:
     __slots__ = ("check", "converters", "nullable", "open", "required", "together")
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        types = _types(function)
+        types = types_of(function)
         self.check = check_of(function)  # of the values, once they fit
         self.together = together_of(function)  # asked of all states of the run
         self.converters: dict[str, Converter] = {}
@@ -112,6 +112,7 @@ class _Names(Mapping[str, Any]):
         return len(self._globals)
 
 
-def _types(function: Callable[..., Any]) -> dict[str, Any]:
+def types_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The types of the parameters of FUNCTION by name."""
     function = inspect.unwrap(function)
     return typing.get_type_hints(function, localns=_Names(function))

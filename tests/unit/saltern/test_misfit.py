@@ -1,0 +1,42 @@
+"""A wrong argument is told as such, and never as a bug of the function that stumbled over it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from saltern.loader import functions, namespace
+from saltern.runner import run_function, with_calls
+from tests.plans import context
+
+NAMESPACES = ("config", "defaults", "grains", "match", "pillar", "random", "slsutil")
+NAMES = [f"{space}.{name}" for space in NAMESPACES for name in functions(namespace("modules", space))]  # type: ignore[arg-type]
+VALUES = st.sampled_from([5, -1, None, True, 1.5, [], {}, {"a": 1}, "x", "", ["a", 5], "a:b"])
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "said"),
+    [
+        ("pillar.get", [5], "pillar.get: the argument 'key' wants a text, not 5: pillar.get KEY"),
+        ("pillar.item", ["a", 5], "the argument 'keys' wants a text, not 5"),
+        ("slsutil.merge_all", [5], "the argument 'lst' wants another kind of list, not 5"),
+        ("random.seed", ["x"], "range wants a number"),
+        ("state.template_str", [5], ""),
+    ],
+)
+def test_the_argument_and_what_it_wants_are_named(tmp_path: Path, name: str, args: list[Any], said: str) -> None:
+    found = run_function(name, args, {}, with_calls(context(tmp_path)))
+    assert not found.success
+    assert said in str(found.value)
+    assert "bug" not in str(found.value)
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(NAMES), st.lists(VALUES, max_size=3))
+def test_no_argument_makes_a_function_look_broken(tmp_path: Path, name: str, args: list[Any]) -> None:
+    ctx = with_calls(context(tmp_path, grains={"os": "Debian"}, pillar={"a": {"b": 1}}))
+    assert not str(run_function(name, args, {}, ctx).value).startswith("bug in")
