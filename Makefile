@@ -32,7 +32,8 @@ demo: $(STAMPS)/venv  ## Three real hosts converge from bare to the example plat
 test: $(STAMPS)/venv lint  ## All checks and tests, lab included
 	@$(BIN)/python -m pytest
 
-chaos: $(STAMPS)/venv  ## Faults at each step of the network transaction, on lab hosts; writes docs/network-faults.md
+chaos: $(STAMPS)/venv  ## Jobs while masters and minions are killed; faults at each step of the network transaction
+	@$(BIN)/python -m tests.integration.chaos
 	@$(BIN)/python -m tests.lab.faults --all
 
 lint: $(STAMPS)/venv  ## ruff, mypy --strict, import contracts

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 
 from master.bundle_maker import BundleMaker
 from master.bundle_messages import (
@@ -45,7 +46,8 @@ def main(handle: int) -> None:
             return
         config = config_of(start.config)
         logging.getLogger().setLevel(config.log_level.upper())
-        _serve(connection, config, start.render_s)
+        with suppress(ConnectionError):  # the master was ended
+            _serve(connection, config, start.render_s)
 
 
 def _serve(connection: socket.socket, config: MasterConfig, render_s: float) -> None:

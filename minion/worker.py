@@ -7,6 +7,7 @@ import logging
 import socket
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,10 @@ def main(descriptor: int, root: Path, minion_id: str) -> None:
     identity = identities.load(replace(config, id=minion_id))
     config = replace(config, id=identity.id)
     logging.basicConfig(level=config.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    while (message := pipe.receive()) is not None:
-        if isinstance(message, Run):
-            pipe.send(_run(pipe, config, identity, message))
+    with suppress(ConnectionError):  # the agent was ended; the next one tells that the job was lost
+        while (message := pipe.receive()) is not None:
+            if isinstance(message, Run):
+                pipe.send(_run(pipe, config, identity, message))
 
 
 def _run(pipe: Blocking, config: Config, identity: Identity, run: Run) -> Done:
