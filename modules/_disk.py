@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from modules import _disk_notes, _identity, _qemu_img, _safe, _sizes, file, image
 from modules._disk_notes import Note
@@ -58,8 +58,6 @@ def get(path: str, format: str) -> Disk | None:
 
 
 def _without_backing(found: image.Image) -> image.Image:
-    from dataclasses import replace
-
     return replace(found, backing_file=None)
 
 
@@ -151,8 +149,6 @@ def make(
 @acting
 def note_persistent(path: str, persistent: bool, *, notes: str) -> bool:
     """Note of the disk PATH, which this node made, whether it outlives its guest."""
-    from dataclasses import replace
-
     note = _disk_notes.find(notes, path)
     if note is None:
         raise DiskError(f"{path} was not made by this node")
@@ -170,29 +166,26 @@ def set_owner(
 
 
 @acting
-def grow(
-    path: str, size: int | str, *, format: str = "qcow2", guest: str | None = None, uri: str | None = None
-) -> bool:
-    """Make the disk PATH larger: to SIZE bytes, or like "20G". With GUEST, a running one of libvirt at URI, the guest
+def grow(path: str, size: int, *, format: str = "qcow2", guest: str | None = None, uri: str | None = None) -> bool:
+    """Make the disk PATH larger, to SIZE bytes. With GUEST, a running one of libvirt at URI, the guest
     sees it at once (virDomainBlockResize). A disk is never made smaller. DiskError where somebody else uses it."""
-    wanted = size if isinstance(size, int) else _sizes.size_bytes(size)
     found = image.info(path, format)
     if found is None:
         raise DiskError(f"there is no disk {path}")
-    if wanted < found.virtual_size:
-        raise DiskError(smaller(path, found.virtual_size, wanted))
-    if wanted == found.virtual_size:
+    if size < found.virtual_size:
+        raise DiskError(smaller(path, found.virtual_size, size))
+    if size == found.virtual_size:
         return False
     if guest is None:
         if in_use(path):
             raise DiskError(f"{path} is in use, so it can't be grown from outside; name its guest")
-        _qemu_img.resize(path, format, wanted)
+        _qemu_img.resize(path, format, size)
         return True
     from modules import _libvirt
 
     with _libvirt.session(uri) as connection, _libvirt.translating(f"grow {path} of {guest}"):
         domain = connection.lookupByName(guest)
-        domain.blockResize(path, wanted, _libvirt.library().VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+        domain.blockResize(path, size, _libvirt.library().VIR_DOMAIN_BLOCK_RESIZE_BYTES)
     return True
 
 

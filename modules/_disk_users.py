@@ -45,8 +45,7 @@ def _path(connection: Any, source: Element) -> str | None:
     pool, volume = source.get("pool"), source.get("volume")
     if pool is None or volume is None:
         return source.get("file") or source.get("dev")
-    look_up = lambda: connection.storagePoolLookupByName(pool).storageVolLookupByName(volume)  # noqa: E731
-    found = _libvirt.or_none(look_up, "VIR_ERR_NO_STORAGE_POOL", "VIR_ERR_NO_STORAGE_VOL", "VIR_ERR_OPERATION_INVALID")
+    found = _libvirt.find_volume(connection, pool, volume)
     return str(found.path()) if found is not None else None
 
 

@@ -83,16 +83,10 @@ def nic(root: Element, mac: str) -> Nic | None:
 
 def put_disk(root: Element, target: str, wanted: Disk | None) -> None:
     """Make the disk with this target WANTED, or take it away."""
-    one = disk_element(root, target)
-    parent = xml.ensure(root, "devices")
-    if wanted is None:
-        if one is not None:
-            parent.remove(one)
+    one = _device(root, disk_element(root, target), "disk", wanted)
+    if one is None or wanted is None:
         return
-    if one is None:
-        one = xml.made("disk")
-        parent.append(one)
-    elif (xml.at(one, "target", "bus"), one.get("device", "disk")) != (wanted.bus, wanted.device):
+    if (xml.at(one, "target", "bus"), one.get("device", "disk")) != (wanted.bus, wanted.device):
         for tag in ("address", "alias"):
             xml.drop(one, tag)
     fill_disk(one, target, wanted)
@@ -134,16 +128,22 @@ def _source_of(wanted: Disk) -> tuple[str, dict[str, str]]:
 
 def put_nic(root: Element, mac: str, wanted: Nic | None) -> None:
     """Make the interface with this MAC address WANTED, or take it away."""
-    one = nic_element(root, mac)
+    one = _device(root, nic_element(root, mac), "interface", wanted)
+    if one is not None and wanted is not None:
+        fill_nic(one, wanted)
+
+
+def _device(root: Element, there: Element | None, tag: str, wanted: object | None) -> Element | None:
+    """The element of a device, THERE or a new TAG. Where none is WANTED, None, and it is taken away."""
     parent = xml.ensure(root, "devices")
     if wanted is None:
-        if one is not None:
-            parent.remove(one)
-        return
-    if one is None:
-        one = xml.made("interface")
-        parent.append(one)
-    fill_nic(one, wanted)
+        if there is not None:
+            parent.remove(there)
+        return None
+    if there is None:
+        there = xml.made(tag)
+        parent.append(there)
+    return there
 
 
 def fill_nic(one: Element, wanted: Nic) -> None:

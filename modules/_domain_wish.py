@@ -65,11 +65,10 @@ def wanted(name: str, given: Mapping[str, Any]) -> Wanted:
 
 def _salt_words(said: dict[str, Any]) -> None:
     """Salt's `mem` is memory, and its `cpu` may be a number of processors."""
-    for other, own in (("mem", "memory"),):
-        if other in said:
-            if own in said:
-                raise DomainError(f"{other} and {own} are the same: give one of them")
-            said[own] = said.pop(other)
+    if "mem" in said:
+        if "memory" in said:
+            raise DomainError("mem and memory are the same: give one of them")
+        said["memory"] = said.pop("mem")
     if isinstance(said.get("cpu"), int):
         if "vcpus" in said:
             raise DomainError("cpu is given as a number, and vcpus too: give one of them")

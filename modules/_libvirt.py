@@ -142,6 +142,16 @@ def find_domain(connection: Any, name: str) -> Any:
     return or_none(lambda: connection.lookupByName(name), "VIR_ERR_NO_DOMAIN")
 
 
+def find_volume(connection: Any, pool: str, volume: str) -> Any:
+    """The VOLUME (virStorageVol) of the running POOL, or None."""
+    return or_none(
+        lambda: connection.storagePoolLookupByName(pool).storageVolLookupByName(volume),
+        "VIR_ERR_NO_STORAGE_POOL",
+        "VIR_ERR_NO_STORAGE_VOL",
+        "VIR_ERR_OPERATION_INVALID",  # the pool does not run
+    )
+
+
 def bounded(function: Callable[[], Any], timeout_s: float) -> tuple[bool, Any]:
     """Whether FUNCTION ended within TIMEOUT_S, and its value or the exception that it raised. One that does not end
     stays behind in a daemon thread: C code can't be interrupted."""

@@ -18,16 +18,11 @@ from typing import Any, NamedTuple
 
 from modules import _look
 from modules._run import run
-from saltern.errors import TemporaryError
 
 LOCKS = "/run/saltern/probes"
 TIMEOUT_S = 10.0  # for one question
 AGAIN_S = 1.0  # for one whose server gave no answer RECENT_S seconds ago or less; the least for any
 RECENT_S = 60.0
-
-
-class NoAnswer(TemporaryError):
-    """A file system did not answer in time."""
 
 
 class Answer(NamedTuple):

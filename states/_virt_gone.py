@@ -102,10 +102,8 @@ def _kept_by(ctx: Context, name: str, path: str, one: Disk) -> str | None:
 def _path(connection: Any, one: Disk) -> str | None:
     """The path of a disk that a pool knows, or None."""
     if one.pool and one.source is not None:
-        pool, _, volume = one.source.partition("/")
-        look_up = lambda: connection.storagePoolLookupByName(pool).storageVolLookupByName(volume)  # noqa: E731
+        pool, _, name = one.source.partition("/")
+        volume = _libvirt.find_volume(connection, pool, name)
     else:
-        look_up = lambda: connection.storageVolLookupByPath(one.source)  # noqa: E731
-    codes = ("VIR_ERR_NO_STORAGE_POOL", "VIR_ERR_NO_STORAGE_VOL", "VIR_ERR_OPERATION_INVALID")
-    volume = _libvirt.or_none(look_up, *codes)
+        volume = _libvirt.or_none(lambda: connection.storageVolLookupByPath(one.source), "VIR_ERR_NO_STORAGE_VOL")
     return str(volume.path()) if volume is not None else None

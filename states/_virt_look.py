@@ -285,11 +285,6 @@ def _missing_in_libvirt(connection: Any, wanted: Wanted) -> list[str]:
     for one in (wanted.disks or {}).values():
         if one.pool and one.source is not None:
             pool, _, volume = one.source.partition("/")
-            codes = ("VIR_ERR_NO_STORAGE_POOL", "VIR_ERR_NO_STORAGE_VOL", "VIR_ERR_OPERATION_INVALID")
-            if _libvirt.or_none(partial(_volume, connection, pool, volume), *codes) is None:
+            if _libvirt.find_volume(connection, pool, volume) is None:
                 said.append(f"libvirt has no volume {volume!r} in a running pool {pool!r}.")
     return said
-
-
-def _volume(connection: Any, pool: str, volume: str) -> Any:
-    return connection.storagePoolLookupByName(pool).storageVolLookupByName(volume)

@@ -71,10 +71,8 @@ def _wish(
     wish |= {"persistent": True, **seen.facets}
     if live is not None:
         left = {one.key for one in changed if one.asked or (one.waits and not restarts)}
-        if restarts and _balloons(seen):
-            left.add(
-                "memory"
-            )  # it starts with all that it may have, and gives back what it should when its driver runs
+        if restarts and _balloons(seen):  # it starts with all that it may have, and its driver gives back the rest
+            left.add("memory")
         wish |= {key + RUNNING: value for key, value in seen.facets.items() if key not in left}
         if not restarts:
             wish |= {PLUG + plug.dev: plug.bridge for plug in seen.plugs}

@@ -168,10 +168,8 @@ def _pool(
         if found is not None and not found.persistent:
             return Plan(None, wish, unknown=f"the pool {name} is transient: stop it (virt.pool_stop) to define it")
         current, old = _current(found, wish, folder, attributes), found.definition if found else None
-        if (
-            _virt_kept.restarts(current, wish)
-            and (why := _in_use(uri, name, found.running if found else None)) is not None
-        ):
+        by = found.running if found is not None else None
+        if _virt_kept.restarts(current, wish) and (why := _in_use(uri, name, by)) is not None:
             return Plan(current, wish, unknown=f"{why}, so it is not restarted")
     except (LibvirtUnavailable, DatastoreError) as error:
         return Plan(None, wish, unknown=str(error))

@@ -190,7 +190,9 @@ def stopped(ctx: Context, name: str, *, timeout: float = SHUTDOWN_S, force: bool
 @state
 def powered_off(ctx: Context, name: str) -> Plan:
     """The guest NAME does not run: the plug is pulled at once, and what it had not written is lost. Its disks stay."""
-    return _off(ctx, name, Step(f"power off guest {name}", None, None, do=call(_virt_act.power_off, _uri(ctx), name)))
+    return _off(
+        ctx, name, Step(f"power off guest {name}", None, None, do=call(_virt_act.power_off, _libvirt.uri_of(ctx), name))
+    )
 
 
 @state
@@ -204,7 +206,7 @@ def rebooted(ctx: Context, name: str) -> Plan:
         return Plan(None, None, imperative=True, unknown=str(error))
     if found is None or not found.is_active:
         return Plan(None, None, imperative=True, unknown=f"there is no guest {name} that runs on this node")
-    step = Step(f"reboot guest {name}", "running", "rebooted", do=call(_virt_act.reboot, _uri(ctx), name))
+    step = Step(f"reboot guest {name}", "running", "rebooted", do=call(_virt_act.reboot, _libvirt.uri_of(ctx), name))
     return Plan(None, None, [step], imperative=True)
 
 
@@ -283,12 +285,8 @@ def _may_restart(restart: str, window: str | Unset) -> tuple[bool, str | None]:
     return is_now, None if is_now else window
 
 
-def _uri(ctx: Context) -> str:
-    return _libvirt.uri_of(ctx)
-
-
 def _read(ctx: Context, name: str) -> _virt_read.Guest | None:
-    with _libvirt.session(_uri(ctx)) as connection:
+    with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
         return _virt_read.guest(connection, name)
 
 
