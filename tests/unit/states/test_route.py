@@ -86,7 +86,8 @@ def test_the_next_hop_that_is_wished_counts_wherever_it_stands() -> None:
         for gateway in ("10.0.0.8", "10.0.0.9")
     ]
     read = route.read([hops], "10.5.0.0/16", 0, Route(gateway="10.0.0.9"))
-    assert read == Route(gateway="10.0.0.9", interface="eth0", source=None, onlink=False, others=frozenset({"via 10.0.0.8 dev eth0"}))
+    others = frozenset({"via 10.0.0.8 dev eth0"})
+    assert read == Route(gateway="10.0.0.9", interface="eth0", source=None, onlink=False, others=others)
     assert route.read([hops], "10.5.0.0/16", 5, Route(gateway="10.0.0.9")) is None
 
 
