@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _sizes
+from modules import _linkvalues, _sizes
 from modules._domain_xml import DomainError
-from modules._netvalues import interface_name
-from saltern.errors import SalternError, nearest
+from modules._netvalues import BadValue, interface_name
+from saltern.errors import nearest
 from saltern.secret import Secret
 
 BUSES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd", "fdc": "fd"}
@@ -39,7 +39,6 @@ GRAPHICS_KEYS = ("type", "listen", "port", "password")
 CPU_KEYS = ("mode", "model", "sockets", "cores", "threads", "features")
 VNC_PASSWORD = 8  # of a longer one the protocol uses the first eight characters (RFC 6143, 7.2.2)
 _TARGET = re.compile(r"(vd|sd|hd|fd)([a-z]{1,2})")
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _WORD = re.compile(r"[A-Za-z0-9_.+-]{1,80}")
 
 
@@ -236,7 +235,7 @@ def _nic(one: Mapping[str, Any], what: str) -> WantedNic:
     address = one.get("address")
     try:
         bridge = interface_name(one["bridge"], "bridge") if one.get("bridge") is not None else None
-    except SalternError as error:
+    except BadValue as error:
         raise DomainError(f"{what}: {error}") from None
     return WantedNic(
         bridge=bridge,
@@ -259,10 +258,10 @@ def _link(value: object, what: str) -> str:
 
 def mac_address(value: object, what: str) -> str:
     """A MAC address of one interface, in small letters."""
-    text = value.lower() if isinstance(value, str) else ""
-    if not _MAC.fullmatch(text) or int(text[:2], 16) & 1 or text == "00:00:00:00:00:00":
-        raise DomainError(f"{what}: not the MAC address of an interface: {value!r}; write it like 52:54:00:12:34:56")
-    return text
+    try:
+        return _linkvalues.mac_address(value)
+    except BadValue as error:
+        raise DomainError(f"{what}: {error}") from None
 
 
 def made_mac(seed: str) -> str:

@@ -14,11 +14,12 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip
 from itertools import pairwise
 from typing import Any
 
+from modules._linkvalues import mac_address
+from modules._netvalues import BadValue
 from saltern.errors import PermanentError, nearest
 from saltern.secret import Secret
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
-_MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 _LINK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 _KEY_TYPE = re.compile(r"(?:ssh|ecdsa|sk)-[a-z0-9@.-]+")
 _HASH = re.compile(r"\$[56]\$(?:rounds=[0-9]+\$)?[./0-9A-Za-z]{1,16}\$[./0-9A-Za-z]{43,86}")
@@ -134,10 +135,10 @@ def _mtu(where: str, value: object) -> int:
 
 def mac(text: object, where: str = "interface") -> str:
     """TEXT as a MAC address in lower case with colons. SeedError for anything else, and for one of a group."""
-    found = text.strip().lower().replace("-", ":") if isinstance(text, str) else ""
-    if not _MAC.fullmatch(found) or int(found[:2], 16) & 1:
-        raise SeedError(f"{where}: not the MAC address of an interface: {text!r}; quote it, like '52:54:00:12:34:56'")
-    return found
+    try:
+        return mac_address(text.strip() if isinstance(text, str) else text)
+    except BadValue as error:
+        raise SeedError(f"{where}: {error}") from None
 
 
 def hostname(text: str, where: str = "hostname") -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 from typing import TYPE_CHECKING, Any
 
 from modules import _xml
-from modules._seed_values import SeedError, hostname, listed, mac
+from modules._netvalues import BadValue, interface_name
+from modules._seed_values import MTU, SeedError, hostname, listed, mac
 from modules._virt_pool_xml import name_of
 from saltern.errors import PermanentError, nearest
 
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 FORWARDS = ("bridge", "nat", "route", "open", "isolated")
-_LINK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 _IP_KEYS = ("cidr", "dhcp_ranges", "hosts")
 _VLANS = range(1, 4095)
-MTU = range(68, 65536)
 
 
 class NetworkError(PermanentError, ValueError):
@@ -77,8 +75,8 @@ def definition(
     """What the arguments of a state mean. NetworkError where they don't fit together."""
     if forward not in FORWARDS:
         raise NetworkError(f"forward: there is no {forward!r}.{nearest(forward, FORWARDS)} ({', '.join(FORWARDS)})")
-    if bridge is not None and not _LINK.fullmatch(bridge):
-        raise NetworkError(f"bridge: not the name of a bridge: {bridge!r} (up to 15 letters, digits, '_', '.', '-')")
+    if bridge is not None:
+        _said(interface_name, bridge, "bridge")
     tags = _tags(tag, "tag")
     given = [(config, version) for config, version in ((ipv4_config, 4), (ipv6_config, 6)) if config]
     if forward == "bridge":
@@ -119,7 +117,7 @@ def _tags(given: object, what: str) -> tuple[int, ...]:
 def _said(function: Any, value: object, what: str) -> Any:
     try:
         return function(value, what)
-    except SeedError as error:
+    except (SeedError, BadValue) as error:
         raise NetworkError(str(error)) from None
 
 

@@ -173,7 +173,7 @@ def test_a_cloud_config_as_text_is_one_with_the_other_arguments() -> None:
         ({"interfaces": [{"address": "10.0.0.1/24", "gateway": "10.0.0.1"}]}, "its own gateway"),
         ({"interfaces": [{"address": "10.0.0.1/24", "gateway": ["10.0.0.2", "10.0.0.3"]}]}, "same family"),
         ({"interfaces": [{"mac": "01:00:5e:00:00:01"}]}, "MAC"),
-        ({"interfaces": [{"mac": 185}]}, "quote it"),
+        ({"interfaces": [{"mac": 185}]}, "in quotes"),
         ({"interfaces": [{"name": "a b"}]}, "name of an interface"),
         ({"interfaces": [{"name": "a"}, {"name": "a"}]}, "same name"),
         ({"interfaces": [{"mtu": 40}]}, "MTU"),
