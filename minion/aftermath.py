@@ -45,7 +45,10 @@ class Aftermath:
                 self._waiting[jid] = tell
                 self.look()
                 return
-        tell(self._outcome(jid))
+        outcome = self._outcome(jid)
+        if outcome:
+            self._renew()  # the process died before it could ask for that
+        tell(outcome)
 
     def close(self) -> None:
         """Look no more."""

@@ -57,12 +57,12 @@ def roll_back(
         began = time.monotonic()
         store.say("rollback", why=why, by=by)
         remains = ["everything"]
-        store.ease()
         for attempt in range(TRIES):
             remains = _back(store, socket, kernel)
             if not remains:
                 break
             store.say("remains", what=remains)
+            store.ease()  # not before: what fills the disk would take it
             time.sleep(_PAUSE_S if attempt + 1 < TRIES else 0)
         last = Last(
             id=pending.id,

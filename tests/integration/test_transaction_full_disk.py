@@ -77,6 +77,22 @@ def test_the_files_come_back_and_the_outcome_is_kept(disk: Path) -> None:
     assert not {"spare", "reserve"} & set(os.listdir(store.folder))
 
 
+def test_the_files_come_back_where_the_disk_fills_meanwhile(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(disk / "network")
+    store.open(pending(), checkpoint(disk))
+    said: list[str] = []
+
+    def say(event: str, **fields: object) -> None:
+        said.append(event)
+        if said.count("back") == 1 and event == "back":
+            fill(disk)
+
+    monkeypatch.setattr(store, "say", say)
+    last = roll_back(store, pending(), "too late", "guard", kernel=False)
+    assert (last.outcome, last.remains) == (ROLLED_BACK, [])
+    assert said == ["rollback", "back", "remains", "back", "ended"]
+
+
 def test_what_a_killed_process_left_goes_with_the_next_transaction(disk: Path) -> None:
     store = Store(disk / "network")
     store.folder.mkdir(mode=0o700)

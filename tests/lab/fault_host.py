@@ -105,6 +105,7 @@ class FaultHost:
         self.pool = ThreadPoolExecutor(3)
         self.old = self.new = Shape(frozenset(), frozenset(), frozenset(), frozenset())
         self.before = ""  # the job of the last transaction, at the last reset
+        self.second: Future[Mapping[str, Any]] | None = None  # a job beside the one that is watched
         self._away = False
         self._tagger: Kept | None = None
 
