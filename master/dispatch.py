@@ -99,6 +99,7 @@ class Dispatch:
             user,
             now,
         )
+        job.kept = bool(queue_s)
         here, away = "held" if pace else "sent", "queued" if queue_s else "offline"
         for minion in chosen:
             public = minion.record.public
@@ -112,7 +113,7 @@ class Dispatch:
         while not await self.store.do(lambda c: jobs.create_new(c, job)):
             job.jid = self._new_jid(now)  # a minion's own call has that id already
         self.active[job.jid] = job
-        if any(target.state == "queued" for target in job.targets.values()):
+        if job.kept:
             await self.store.do(lambda c: jobs.keep_until(c, job.jid, now + queue_s))
             self.ends.tasks.start(self.expire())
         job.emit(
@@ -185,24 +186,39 @@ class Dispatch:
             delay = max(due - time.time(), 0.0) + 0.01
             self._expiry = self._loop.call_later(min(delay, 3600.0), lambda: self.ends.tasks.start(self.expire()))
 
-    async def send(self, job: Job, to: Sequence[Minion]) -> None:
-        """Send the job to those minions, with trees and pillar where it needs them."""
+    async def send(self, job: Job, to: Sequence[Minion], *, again: bool = False) -> None:
+        """Send the job to those minions, with trees and pillar where it needs them. AGAIN: it was sent to them before,
+        or kept for them, and stays so where they are gone once more."""
         if job.function.partition(".")[0] not in NEEDS_BUNDLE:
             data = _job_message(job, b"")
             for minion in to:
-                self._send_one(job, minion, data)
+                self._send_one(job, minion, data, again)
             return
         results = await self._bundles([(minion, job.jid.encode()) for minion in to])
         for minion, result in zip(to, results, strict=True):
             if isinstance(result, bytes):
-                self._send_one(job, minion, _job_message(job, result))
+                self._send_one(job, minion, _job_message(job, result), again)
             else:
                 self.ends.refuse(job, minion.record.public, str(result))
 
-    def _send_one(self, job: Job, minion: Minion, data: bytes) -> None:
-        if not self.router.send(minion, data):
+    def _send_one(self, job: Job, minion: Minion, data: bytes, again: bool) -> None:
+        public = minion.record.public
+        if self.router.send(minion, data) or again:
+            return
+        if job.kept:
+            self.ends.tasks.start(self._queue_again(job, public))
+        else:
             lost = "The connection was lost before the job could be sent."
-            self.ends.refuse(job, minion.record.public, lost, outcome="offline")
+            self.ends.refuse(job, public, lost, outcome="offline")
+
+    async def _queue_again(self, job: Job, public: bytes) -> None:
+        await self.store.do(lambda c: jobs.queue_again(c, job.jid, public))
+        job.targets[public].state = "queued"
+        job.waiting.discard(public)
+        if job.turns:
+            job.turns.ended(public, True, self._loop.time())
+            await self._next_turns(job)
+        self.ends.ended(job)
 
     def unwatch(self, job: Job, watcher: Emit) -> None:
         """The command that waited is gone; the job goes on."""

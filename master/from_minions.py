@@ -44,7 +44,7 @@ class FromMinions:
                 self._ends.add(End(job.jid, public, "lost", False, 1, value, 0.0, of_minion=False), minion)
             else:
                 known.targets.setdefault(public, Target(public, minion.id, state))
-                await self._dispatch.send(known, [minion])
+                await self._dispatch.send(known, [minion], again=True)
 
     def joined(self, record: keys.Record) -> None:
         """Tell who asked to join."""

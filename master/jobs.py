@@ -32,7 +32,7 @@ class Target:
 
 @dataclass(slots=True)
 class Job:
-    """A published job. WATCHERS are the commands that wait for it."""
+    """A published job. WATCHERS are the commands that wait for it, WAITING those whose end they wait for."""
 
     jid: str
     function: str
@@ -46,6 +46,7 @@ class Job:
     watchers: list[Emit] = field(default_factory=list)
     waiting: set[bytes] = field(default_factory=set)
     turns: Turns | None = None
+    kept: bool = False  # it waits for those who are away
 
     def emit(self, line: bytes) -> None:
         """Tell all who watch."""
@@ -181,6 +182,13 @@ def send_now(connection: sqlite3.Connection, jid: str, publics: Iterable[bytes])
     connection.executemany(
         "UPDATE ends SET state = 'sent' WHERE jid = ? AND public = ? AND state = 'held'",
         [(jid, public) for public in publics],
+    )
+
+
+def queue_again(connection: sqlite3.Connection, jid: str, public: bytes) -> None:
+    """The job could not be sent to a minion that was there a moment ago: it waits for it."""
+    connection.execute(
+        "UPDATE ends SET state = 'queued' WHERE jid = ? AND public = ? AND state = 'sent'", (jid, public)
     )
 
 
