@@ -45,7 +45,7 @@ def pillar(public: str) -> dict[str, Any]:
             GUEST: {
                 "memory": guest.MEMORY_MIB,
                 "size": "100M",
-                "more": {"machine": "pc", "max_memory": 2 * guest.MEMORY_MIB},
+                "more": {"machine": "pc"},
             }
         },
         "containers": {

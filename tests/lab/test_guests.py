@@ -1,9 +1,7 @@
-"""The guests of the platform: reached with the declared key across their VLANs, which stay apart, and changed as they
-run."""
+"""The guests of the platform: reached with the declared key across their VLANs, which stay apart."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 
@@ -13,7 +11,6 @@ from tests.lab import article
 from tests.lab.article import CONTAINER_ADDRESS, GUEST, GUEST_ADDRESS, GUEST_MAC, KEY
 from tests.lab.conftest import Platform
 from tests.lab.host import Host
-from tests.lab.test_platform import apply
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -78,24 +75,3 @@ def test_frames_of_the_guests_network_never_appear_in_the_other_vlan(platform: P
     assert seen["eno1.43"] == []
     trunk = [line for line in seen["eno1"] if GUEST_MAC in line.split(">")[0]]
     assert [line for line in trunk if "vlan 46" not in line] == []
-
-
-def test_memory_is_raised_while_the_guest_runs(platform: Platform, workstation: Host) -> None:
-    cluster, node = platform.cluster, platform.cluster.lab["on-node1"]
-    up = article.log_in(workstation, GUEST_ADDRESS, "cut -d. -f1 /proc/uptime")
-    file = cluster.root / "srv/saltern/pillar/lab.sls"
-    before = file.read_text()
-    values = json.loads(before)
-    values["guests"][GUEST]["memory"] += 32
-    file.write_text(json.dumps(values))
-    try:
-        shown, planned = apply(cluster, "on-node1", "kvm.guests", "test=True")
-        assert apply(cluster, "on-node1", "kvm.guests") == (shown, planned)
-        memory = values["guests"][GUEST]["memory"]
-        assert planned["on-node1"] == [f"set memory of {GUEST} to {memory} MiB (live)"]
-        told = node.run(["virsh", "-q", "dommemstat", GUEST]).stdout
-        assert f"actual {memory * 1024}\n" in told
-    finally:
-        file.write_text(before)
-        apply(cluster, "on-node1", "kvm.guests")
-    assert int(article.log_in(workstation, GUEST_ADDRESS, "cut -d. -f1 /proc/uptime")) >= int(up)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 
-from tests.lab import guest
-from tests.lab.article import GUEST
 from tests.lab.cluster import BIN, Cluster
 from tests.lab.conftest import Platform
 from tests.lab.lab import HOSTS
@@ -15,7 +12,6 @@ from tests.lab.report import changed, exports, failures, links, mounts, steps, u
 from tests.lab.test_lab import reaches
 
 STORE = "/var/lib/one/datastores"
-BOOT_S = 120.0  # many times what it takes
 
 
 def apply(cluster: Cluster, target: str = "*", *words: str) -> tuple[set[tuple[str, str, str]], dict[str, list[str]]]:
@@ -24,15 +20,6 @@ def apply(cluster: Cluster, target: str = "*", *words: str) -> tuple[set[tuple[s
     found = cluster.returns(["saltern", target, "state.apply", *words], timeout_s=120)
     assert failures(found) == []
     return changed(found) - unknown(found), {minion: done for minion, done in steps(found).items() if done}
-
-
-def wait_for_guest(cluster: Cluster) -> None:
-    """Wait until the virtual machine has booted: it gives back the memory that it should not have."""
-    node, wanted = cluster.lab["on-node1"], f"actual {guest.MEMORY_MIB * 1024}\n"
-    deadline = time.monotonic() + BOOT_S
-    while wanted not in (told := node.run(["virsh", "-q", "dommemstat", GUEST], check=False).stdout):
-        assert time.monotonic() < deadline, told
-        time.sleep(0.5)
 
 
 def test_one_command_converges_all_hosts_from_bare(platform: Platform) -> None:
@@ -95,17 +82,17 @@ def test_a_second_run_writes_nothing_to_the_kernel_or_to_a_file(platform: Platfo
 
 def test_a_mount_waits_for_a_server_that_is_not_there_yet(platform: Platform) -> None:
     """As on bare hosts, which all converge at once."""
-    cluster, node = platform.cluster, platform.cluster.lab["on-node1"]
-    node.run(["umount", f"{STORE}/102"])
+    cluster, front = platform.cluster, platform.cluster.lab["on-master1"]
+    front.run(["umount", f"{STORE}/100"])
     cluster.lab["on-filer1"].run(["ip", "link", "set", "eno1.43", "down"])
     server = threading.Timer(8, cluster.lab["on-filer1"].run, [["ip", "link", "set", "eno1.43", "up"]])
     server.start()
     try:
-        assert apply(cluster, "on-node1")[0] == {("on-node1", "mount.mounted", f"{STORE}/102")}
+        assert apply(cluster, "on-master1", "nfs.datastores")[0] == {("on-master1", "mount.mounted", f"{STORE}/100")}
     finally:
         server.join()
-    assert (f"{STORE}/102", "on-filer1:/files", "NFS 4.2") in mounts(node.read("/proc/self/mountinfo"))
-    apply(cluster)  # the filer's default route went with its link
+        apply(cluster, "on-filer1", "network")  # the filer's default route went with its link
+    assert (f"{STORE}/100", "on-filer1:/images", "NFS 4.2") in mounts(front.read("/proc/self/mountinfo"))
 
 
 def test_vlan_filtering_is_set_and_seen_on_a_kernel_that_has_it(platform: Platform) -> None:

@@ -14,7 +14,7 @@ from tests.lab.article import CONTAINER, CONTAINER_ADDRESS, GUEST, GUEST_ADDRESS
 from tests.lab.conftest import Platform
 from tests.lab.host import Host
 from tests.lab.report import exports, links, mounts
-from tests.lab.test_platform import apply, wait_for_guest
+from tests.lab.test_platform import apply
 
 pytestmark = pytest.mark.timeout(420)
 
@@ -49,7 +49,6 @@ def test_all_is_back_after_a_reboot_of_every_host_without_a_master(platform: Pla
     cluster, hosts = platform.cluster, platform.cluster.lab.hosts
     before = {name: seen(host) for name, host in hosts.items()}
     assert (before["on-node1"]["machines"], before["on-master1"]["containers"]) == ([GUEST], [CONTAINER])
-    wait_for_guest(cluster)
     cluster.stop()
     try:
         with ThreadPoolExecutor(len(hosts)) as pool:
@@ -66,5 +65,4 @@ def test_all_is_back_after_a_reboot_of_every_host_without_a_master(platform: Pla
     finally:
         cluster.start()
         cluster.wait_up(*hosts)
-    wait_for_guest(cluster)
     assert apply(cluster) == (set(), {})
