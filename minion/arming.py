@@ -50,18 +50,23 @@ WantedBy=sysinit.target
 ARM_S = 30.0  # a small host under load takes seconds to load Python and pyroute2
 _SYSTEMD_S = 30.0
 _POLL_S = 0.02
+_AGAIN_S = 1.0
 
 
 def arm(root: Path, var: Path, transaction: str) -> str:
     """Have a guard armed for TRANSACTION, and say how it runs. TransactionError where none is in time."""
     store = Store(folder_of(var))
     how, process = start(root)
-    deadline = time.monotonic() + ARM_S
+    began = time.monotonic()
+    deadline, again = began + ARM_S, began + _AGAIN_S
     while store.armed() != transaction:
         if process is not None and process.poll() is not None:
             raise TransactionError(f"the network guard ended at once ({how}, exit code {process.returncode})")
         if time.monotonic() > deadline:
             raise TransactionError(f"the network guard was not ready within {ARM_S:.0f} s ({how})")
+        if process is None and time.monotonic() > again:
+            how, process = start(root)  # a unit that was about to end, of the transaction before, was not started
+            again = time.monotonic() + _AGAIN_S
         time.sleep(_POLL_S)
     return how
 

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,8 @@ def held(file: Path, *, jid: str, fun: str, wait: bool) -> Iterator[None]:
             raise StateRunning(told(_read(fd)), delay_s=5.0) from None
         owner = {"jid": jid, "pid": os.getpid(), "fun": fun, "since": time.time()}
         os.ftruncate(fd, 0)
-        os.pwrite(fd, json.dumps(owner).encode(), 0)
+        with suppress(OSError):  # a full disk, which a run may be about to mend: then nobody is told who runs
+            os.pwrite(fd, json.dumps(owner).encode(), 0)
         yield
         os.ftruncate(fd, 0)
     finally:
