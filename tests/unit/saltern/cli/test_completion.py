@@ -43,7 +43,8 @@ def test_bash_completes_functions_behind_the_target_and_counts_no_value_of_an_op
 
 def test_bash_completes_actions_and_runners(tmp_path: Path) -> None:
     assert complete(tmp_path, "saltern-key", "acc") == ["accept"]
-    assert complete(tmp_path, "saltern-run", "manage.") == ["manage.up", "manage.down", "manage.status", "manage.returners"]
+    runners = ["manage.up", "manage.down", "manage.status", "manage.returners"]
+    assert complete(tmp_path, "saltern-run", "manage.") == runners
 
 
 def test_functions_are_found_without_importing_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
