@@ -10,10 +10,12 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from modules import _disk_notes, _identity, _qemu_img, _safe, _sizes, file, image
+from modules import _disk_notes, _identity, _mountinfo, _qemu_img, _safe, _sizes, datastore, file, image, mount
 from modules._disk_notes import Note
+from modules._mount_proof import is_network
 from modules._qcow2 import BadImage
 from saltern.context import Context
 from saltern.errors import PermanentError
@@ -78,13 +80,14 @@ def in_use(path: str) -> bool:
 
 
 def standing_on(path: str, notes: str) -> list[str]:
-    """The disks of this node (as its NOTES say) that stand on the image at PATH."""
+    """The disks of this node (as its NOTES say) that stand on the image at PATH. Of one whose server is away, what was
+    noted counts."""
     found = []
-    for note in _disk_notes.everything(notes):
+    for note, why_away in noted(notes):
         if note.image is None or note.format != "qcow2":
             continue
         try:
-            disk = get(note.path, note.format)
+            disk = get(note.path, note.format) if why_away is None else Disk(note.format, 0, note.image)
         except BadImage:
             continue
         if disk is not None and disk.below is not None and same(disk.below, path):
@@ -92,10 +95,27 @@ def standing_on(path: str, notes: str) -> list[str]:
     return found
 
 
+def noted(notes: str) -> Iterator[tuple[Note, str | None]]:
+    """The NOTES on disks that are still there, or whose server is away, and then why; each directory is asked once."""
+    away: dict[str, str | None] = {}
+    for note in _disk_notes.everything(notes):
+        folder = os.path.dirname(note.path)
+        if folder not in away:
+            away[folder] = datastore.away(folder)
+        if away[folder] is not None or _disk_notes.find(notes, note.path) == note:
+            yield note, away[folder]
+
+
 def same(one: str, other: str) -> bool:
-    """Whether both paths lead to one file."""
+    """Whether both paths lead to one file. Those on two servers are not looked at, since one may be away."""
+    if one == other:
+        return True
+    mounts = mount.mounts()
+    here, there = (_mountinfo.holder(mounts, path) for path in (one, other))
+    if here and there and here.number != there.number and any(is_network(live.fstype) for live in (here, there)):
+        return False
     try:
-        return one == other or os.path.samestat(_identity.status(one), _identity.status(other))
+        return os.path.samestat(_identity.status(one), _identity.status(other))
     except OSError:
         return False
 

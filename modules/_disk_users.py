@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from modules import _disk, _identity, _libvirt, _mount_proof, _mountinfo, _xml, image, mount
+from modules import _disk, _identity, _libvirt, _xml, image
 from modules._libvirt import LibvirtUnavailable
-from modules._mountinfo import Live
 from modules._qcow2 import BadImage
 
 if TYPE_CHECKING:
@@ -51,19 +50,8 @@ def _path(connection: Any, source: Element) -> str | None:
 
 def of(uri: str | None, path: str) -> tuple[Use, ...]:
     """The uses of the disk or image at PATH. LibvirtError where libvirt can't be asked."""
-    mounts = mount.mounts()
     with _libvirt.session(uri) as connection:
-        return tuple(use for use in uses(connection) if _is_same(mounts, path, use.path))
-
-
-def _is_same(mounts: Sequence[Live], path: str, other: str) -> bool:
-    """Whether both are one file. One on another server is not looked at, since that may be away."""
-    if path == other:
-        return True
-    here, there = (_mountinfo.holder(mounts, place) for place in (path, other))
-    if here and there and here.number != there.number and _mount_proof.is_network(there.fstype):
-        return False
-    return _disk.same(path, other)
+        return tuple(use for use in uses(connection) if _disk.same(path, use.path))
 
 
 def running(uri: str | None, path: str) -> str | None:
@@ -87,17 +75,17 @@ def kept_by(uri: str | None, path: str, notes: str, *, aside: str | None = None)
 
 
 def beside(path: str) -> list[str]:
-    """The qcow2 files in the directory of PATH that stand on it, whoever made them."""
+    """The qcow2 files in the directory of PATH that stand on it, whoever made them. What is mounted beside it is not
+    looked at."""
     folder, found = os.path.dirname(path), []
     try:
-        with _identity.reading(folder):
-            names = sorted(os.listdir(folder))
+        with _identity.reading(folder), os.scandir(folder) as entries:
+            others = sorted(entry.path for entry in entries if entry.is_file(follow_symlinks=False))
     except OSError:
         return []
-    for name in names:
-        other = os.path.join(folder, name)
+    for other in others:
         try:
-            below = image.info(other) if other != path and os.path.isfile(other) else None
+            below = image.info(other) if other != path else None
         except (OSError, BadImage):
             continue
         if below is not None and below.backing_file is not None:

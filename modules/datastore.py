@@ -102,6 +102,15 @@ def observe(path: str) -> tuple[str, str, str] | None:
     return _owner.user_name(answer.value["uid"]), _owner.group_name(answer.value["gid"]), _owner.mode_of(mode)
 
 
+def away(folder: str) -> str | None:
+    """Why the directory FOLDER can't be looked at now, where it lies on a server that does not answer; else None."""
+    live = _mountinfo.holder(mount.mounts(), folder)
+    if live is None or not _mount_proof.is_network(live.fstype):
+        return None
+    answer = ask("status", folder, server=server_of(live.device))
+    return f"{folder}: {answer.said}" if answer.error not in (None, "ENOENT", "ENOTDIR") else None
+
+
 def _server(path: str) -> str | None:
     """What answers for PATH, where that is another machine."""
     live = _mountinfo.holder(mount.mounts(), path)

@@ -28,16 +28,17 @@ def info(path: str, format: str | None = None) -> dict[str, Any] | None:
 
 @reading
 def list_(ctx: Context) -> list[dict[str, Any]]:
-    """The disks that this node made: path, format, image, persistent, in_use."""
+    """The disks that this node made: path, format, image, persistent, in_use; `error` in the place of the last where
+    its server is away."""
     return [
         {
             "path": note.path,
             "format": note.format,
             "image": note.image,
             "persistent": note.persistent,
-            "in_use": in_use(note.path),
+            **({"in_use": in_use(note.path)} if away is None else {"error": away}),
         }
-        for note in _disk_notes.everything(notes_folder(ctx))
+        for note, away in _disk.noted(notes_folder(ctx))
     ]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from modules import _mount_proof, _mountinfo, _safe, mount
+from modules import _safe
 from modules import datastore as stores
+from modules._datastores import DatastoreError
 from saltern.context import Context
 
 
@@ -28,7 +29,5 @@ def is_relative(name: str) -> bool:
 
 def answers(path: str) -> None:
     """DatastoreError where the directory of PATH lies on a server that does not answer."""
-    folder = os.path.dirname(path)
-    live = _mountinfo.holder(mount.mounts(), folder)
-    if live is not None and _mount_proof.is_network(live.fstype):
-        stores.observe(folder)
+    if (why := stores.away(os.path.dirname(path))) is not None:
+        raise DatastoreError(why)

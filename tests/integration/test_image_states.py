@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from modules import _image_note, _image_run, _libvirt, _probe, _qemu_img, _run, image
+from modules import _disk, _disk_notes, _image_note, _image_run, _libvirt, _probe, _qemu_img, _run, disk, image
+from modules._disk_notes import Note
 from modules._image_make import Job
 from modules._qcow2 import BadImage
 from modules._qemu_img import ImageError, NoSpace
@@ -285,6 +286,23 @@ def test_a_datastore_that_stops_answering_is_given_up(
         with pytest.raises(ImageError, match="nothing was heard of its making for 3 s"):
             _image_run.run(Job(source=str(source), target=str(tmp_path / "filer/a")), str(source))
         assert time.monotonic() - begin < 30
+
+
+def test_an_image_below_a_disk_on_a_filer_that_is_away_is_kept(
+    node: Node, tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_probe, "LOCKS", str(tmp_path / "locks"))
+    monkeypatch.setattr(_probe, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(_probe, "AGAIN_S", 0.3)
+    monkeypatch.setattr(_run, "ENDED_S", 0.2)
+    upper = str(tmp_path / "filer" / "disk")
+    note = Note(path=upper, inode=1, format="qcow2", persistent=False, image=str(source))
+    _disk_notes.put(_disk.notes_folder(node.ctx), note)
+    with silent(tmp_path / "filer"):
+        (listed,) = disk.list_(node.ctx)
+        assert "did not answer" in listed["error"]
+        with pytest.raises(ImageError, match=f"disks stand on it: {upper}"):
+            node.plan(absent, str(source))
 
 
 def test_what_somebody_left_who_was_killed_is_removed(tmp_path: Path) -> None:

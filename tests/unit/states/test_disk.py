@@ -137,11 +137,11 @@ def test_a_disk_that_somebody_put_in_the_place_of_ours_is_not_ours(tmp_path: Pat
     path, notes = tmp_path / "d", str(tmp_path / "notes")
     path.write_bytes(b"")
     _disk_notes.put(notes, Note(path=str(path), inode=path.stat().st_ino, format="raw", persistent=False))
-    assert [note.path for note in _disk_notes.everything(notes)] == [str(path)]
+    assert [note.path for note, _ in disk.noted(notes)] == [str(path)]
     (tmp_path / "other").write_bytes(b"")
     (tmp_path / "other").rename(path)
     assert _disk_notes.find(notes, str(path)) is None
-    assert _disk_notes.everything(notes) == ()
+    assert list(disk.noted(notes)) == []
     for written in (b"", b"[]", b"{}", b'{"path": 1}'):
         for note in Path(notes).iterdir():
             note.write_bytes(written)
