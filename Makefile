@@ -30,7 +30,7 @@ demo: $(STAMPS)/venv  ## Three real hosts converge from bare to the example plat
 	@$(BIN)/python -m tests.lab.demo
 
 test: $(STAMPS)/venv lint  ## All checks and tests, lab included
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m tests.together
 
 chaos: $(STAMPS)/venv  ## Jobs while masters and minions are killed; faults at each step of the network transaction
 	@$(BIN)/python -m tests.integration.chaos
