@@ -30,7 +30,7 @@ from tests.integration.libvirt_daemon import Libvirtd, available, libvirtd
 from tests.integration.system import wait_for
 from tests.plans import context, converge
 
-BR43, BR46 = "slvt43", "slvt46"
+BR43, BR46 = f"sv43-{os.getpid()}", f"sv46-{os.getpid()}"  # another test run may have its own beside them
 NAME = "saltern-t-web1"
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not available, reason="needs root, libvirtd and QEMU")]
 

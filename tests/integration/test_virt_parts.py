@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -40,7 +41,7 @@ pytestmark = [
 def daemon(qemu_cache: Path) -> Iterator[Libvirtd]:
     folder = Path(tempfile.mkdtemp(prefix="slt-virt-"))
     try:
-        with network_namespace("slt-virt"), libvirt_daemon.libvirtd(folder, qemu_cache) as running:
+        with network_namespace(f"slt-virt-{os.getpid()}"), libvirt_daemon.libvirtd(folder, qemu_cache) as running:
             ip("link", "add", "sltbr43", "type", "bridge")
             yield running
     finally:
