@@ -158,9 +158,21 @@ class FaultHost:
         self.reset()
 
     def _succeed(self, sls: str) -> None:
-        found = self.cluster.returns(["saltern", NAME, "state.apply", sls])[NAME]
-        if not isinstance(found, dict) or not all(result["result"] for result in found.values()):
-            raise LabError(f"{sls} was not applied: {json.dumps(found, indent=1)}")
+        """Apply SLS; once more where the return was lost with the way by which it would have come."""
+        for _ in range(3):
+            found = self.apply(sls).result()
+            if all(result["result"] for result in found.values()):
+                return
+            self._answer()
+        raise LabError(f"{sls} was not applied: {json.dumps(found, indent=1)}\n{self.cluster.log_tail()}")
+
+    def _answer(self) -> Mapping[str, Any]:
+        """Wait for the report of the last transaction."""
+        deadline = time.monotonic() + 120
+        while (last := self.last()) is None:  # by a connection that is not of the way that is gone
+            if time.monotonic() > deadline:
+                raise LabError(f"the minion does not answer: {self.cluster.log_tail()}")
+        return last
 
     # what is seen
 
@@ -295,11 +307,7 @@ class FaultHost:
         else:
             raise LabError(f"the host can't be reset: {wrong}")
         self.cluster.wait_up(NAME, timeout_s=60)
-        deadline = time.monotonic() + 60
-        while (last := self.last()) is None:  # by a connection that is not of the way that is gone
-            if time.monotonic() > deadline:
-                raise LabError(f"the minion does not answer: {self.cluster.log_tail()}")
-        self.before = str(last.get("jid"))
+        self.before = str(self._answer().get("jid"))
 
     def _old_way(self) -> None:
         self.host.run(["rm", "-rf", KEPT])

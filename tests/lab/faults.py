@@ -179,7 +179,7 @@ def chosen_cases() -> list[Case]:
     events = [
         *("agent killed", "disk full", "worker killed", "power cut", "all three killed", "clock + 1 day"),
         *("packets dropped", "guard killed", "second apply", "master away", "worker killed", "clock - 1 day"),
-        *("guard killed", "power cut", "all three killed", "agent killed"),
+        *("guard killed", "disk full", "worker killed", "agent killed"),
     ]
     longest = ("power cut", "packets dropped", "master away")  # first, so that no host waits for another at the end
     cases = [Case(fault, moment) for fault, moment in zip(events, MOMENTS, strict=True)]
