@@ -160,6 +160,8 @@ class Router:
             self._endpoint.send((route, m.encode(m.Confirmed(message.nonce))))
         elif minion.session is None or minion.session.route != route:
             self._drop(public, "it came before hello")
+            # a connection that was given up here too early: without this, its minion would wait for a minute
+            self._endpoint.send((route, m.encode(m.Denied("say hello first", False))))
         else:
             minion.session.seen = time.time()
             self._handlers[type(message)](minion, message)

@@ -96,6 +96,17 @@ def test_a_return_that_comes_twice_is_stored_once_and_confirmed_twice(master: Sy
     assert master.runner("jobs.lookup_jid", jid)["Result"]["n1"]["return"] == 1
 
 
+def test_whoever_speaks_before_hello_is_told_to_say_it(master: System) -> None:
+    """Else a minion whose connection the master gave up would wait for a minute until it notices."""
+    with accepted_peer(master, "n1") as first, Peer(master.control_port, master.master_key, first.keys) as again:
+        again.send(m.Grains({"os": "Debian"}))
+        assert again.expect(m.Denied) == m.Denied("say hello first", False)
+        again.send(hello())
+        again.expect(m.Welcome)
+        again.send(m.Grains({"role": "mended"}))
+        wait_for("it is heard", lambda: "n1" in master.runner("manage.up"))
+
+
 def test_another_protocol_version_is_refused_with_the_side_to_upgrade(master: System) -> None:
     for version, side in ((m.PROTOCOL - 1, "minion"), (m.PROTOCOL + 1, "master")):
         with Peer(master.control_port, master.master_key) as peer:
