@@ -1,8 +1,8 @@
-"""`make test`: the lab and all other tests side by side, since the one mostly waits and the other mostly computes.
+"""`make test`: the tests in three groups side by side, since those of whole hosts mostly wait and others compute.
 
     python -m tests.together [pytest options]
 
-What the lab's tests print is shown when the others are done. The exit code is that of the first that failed.
+The first group is shown as it goes, the others when it is done. The exit code is that of the first that failed.
 """
 
 from __future__ import annotations
@@ -11,28 +11,51 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
 
-LAB, OTHERS = ("tests/lab",), ("tests/unit", "tests/integration")
+LAB = Path(__file__).parent / "lab"
+PLATFORM = ("Platform", "Cluster")  # what tests ask for that share the hosts of the example platform
+
+
+def groups() -> dict[str, list[str]]:
+    """The paths of each group: what needs no hosts, what shares the platform's hosts, what boots its own."""
+    shared: list[str] = []
+    own: list[str] = []
+    for file in sorted(LAB.glob("test_*.py")):
+        text = file.read_text()
+        (shared if any(f": {kind}" in text for kind in PLATFORM) else own).append(str(file))
+    return {
+        "unit and integration": [str(LAB.parent / name) for name in ("unit", "integration")],
+        "the platform in the lab": shared,
+        "other hosts in the lab": own,
+    }
 
 
 def main(options: Sequence[str]) -> int:
-    """Run both and tell of both; 0 where all passed."""
-    with tempfile.TemporaryFile("w+") as told:
-        lab = subprocess.Popen([*_pytest(LAB), *options], stdout=told, stderr=subprocess.STDOUT)
-        try:
-            print("tests/lab runs beside the others; its end is shown below", flush=True)
-            others = subprocess.run([*_pytest(OTHERS), *options], check=False).returncode
-            code = lab.wait()
-        finally:
-            lab.terminate()
-            lab.wait()
-        told.seek(0)
-        print(f"\ntests/lab:\n{told.read()}", flush=True)
-    return others or code
+    """Run all groups and tell of each; 0 where all passed."""
+    (first, paths), *rest = groups().items()
+    running: list[tuple[str, subprocess.Popen[bytes], IO[str]]] = []
+    try:
+        for name, files in rest:
+            told = tempfile.TemporaryFile("w+")  # noqa: SIM115 - read when the group is done
+            running.append((name, subprocess.Popen(_pytest(files, options), stdout=told, stderr=told), told))
+        print(f"{first} (beside it: {', '.join(name for name, _ in rest)})", flush=True)
+        codes = [subprocess.run(_pytest(paths, options), check=False).returncode]
+        for name, process, output in running:
+            codes.append(process.wait())
+            output.seek(0)
+            print(f"\n{name}:\n{output.read()}", flush=True)
+    finally:
+        for _, process, output in running:
+            process.terminate()
+            process.wait()
+            output.close()
+    return next((code for code in codes if code), 0)
 
 
-def _pytest(paths: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "pytest", *paths]
+def _pytest(paths: Sequence[str], options: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "pytest", *paths, *options]
 
 
 if __name__ == "__main__":
