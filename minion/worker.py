@@ -49,6 +49,8 @@ def _run(pipe: Blocking, config: Config, identity: Identity, run: Run) -> Done:
             result = _call(pipe, config, identity, run)
     except SalternError as error:
         result = ("failed", False, error.exit_code, str(error), b"")
+    except BrokenPipeError:  # the agent was ended meanwhile
+        raise
     except Exception as error:
         logger.exception("job %s, %s", run.jid, run.function)
         result = ("failed", False, 1, f"bug in {run.function}: {type(error).__name__}: {error}", b"")

@@ -19,7 +19,7 @@ from tests.lab.channel import LabError
 from tests.lab.cluster import Cluster, journal
 from tests.lab.host import Host
 from tests.lab.lab import HOSTS, Lab
-from tests.lab.report import changed, exports, failures, links, mounts, paragraph, runs, steps, summary, table
+from tests.lab.report import changed, exports, failures, links, mounts, paragraph, runs, steps, summary, table, unknown
 
 # What the demo breaks by hand, and the states that have to notice: no more and no fewer.
 DRIFT = (
@@ -188,11 +188,14 @@ def drift(show: Show, cluster: Cluster) -> Mapping[str, list[str]]:
     argv = ["saltern", "*", "state.apply", "test=True"]
     show.command(argv)
     returns = cluster.returns(argv)
-    found = changed(returns)
+    waits = unknown(returns)
+    found = changed(returns) - waits
     show.lines(summary(runs(returns), test=True))
     show.steps("what would be done", steps(returns))
     if found != NOTICED:
         raise Wrong(f"expected exactly {sorted(NOTICED)}, found {sorted(found)}\n" + "\n".join(failures(returns)))
+    for minion, function, name in sorted(waits):
+        show.lines([f"{minion}: {function} {name} is unknown until then"])
     show.good("what was broken, and nothing else")
     return steps(returns)
 
