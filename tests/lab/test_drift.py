@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -12,6 +13,7 @@ from tests.lab.test_platform import STORE, apply
 
 pytestmark = pytest.mark.timeout(240)
 
+SETTLED_S = 120.0
 FILER, FRONT, NODE = "on-filer1", "on-master1", "on-node1"
 UNIT = "var-lib-one-datastores-102.mount"
 CONFIG = f"/var/lib/lxc/{CONTAINER}/config"
@@ -238,6 +240,9 @@ DRIFTS: list[tuple[str, str, Sequence[str], str, set[str], str]] = [
 @pytest.fixture(scope="module")
 def converged(platform: Platform) -> Iterator[Platform]:
     """The platform, which has not changed after all that was broken and mended."""
+    deadline = time.monotonic() + SETTLED_S
+    while apply(platform.cluster, "*", "test=True")[0] and time.monotonic() < deadline:
+        time.sleep(3)  # a filer that was slow a moment ago is asked briefly for a minute
     yield platform
     assert apply(platform.cluster) == (set(), {})
 
