@@ -97,7 +97,7 @@ class Agent:
         }
         self._own: dict[str, tuple[str, bytes]] = {}  # jobs that this minion began by itself: function, arguments
         self._look_ups: dict[str, Callable[[Any], None]] = {}
-        configured = config.module_options.get("schedule") or {}
+        configured = config.schedule
         kept = config.paths.var / "minion" / "schedule.json"
         self._schedule = Keeper(
             self, identity.id, configured, kept, local_zone(), config.mine_functions, config.mine_interval

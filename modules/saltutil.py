@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
-from saltern.errors import PermanentError
+from modules._only_in_agent import only_in_agent
 from saltern.marks import acting, reading
-
-
-class OnlyInAgent(PermanentError):
-    """A function that only a running agent can answer."""
 
 
 @reading
 def running() -> list[dict[str, Any]]:
     """The jobs that run on the node now: jid, fun, pid, since when."""
-    _only_in_agent("running")
+    only_in_agent("saltutil.running")
 
 
 @reading
 def is_running(fun: str) -> list[dict[str, Any]]:
     """The running jobs whose function matches the glob FUN."""
-    _only_in_agent("is_running")
+    only_in_agent("saltutil.is_running")
 
 
 @reading
 def find_job(jid: str) -> dict[str, Any]:
     """The running job JID, or {}."""
-    _only_in_agent("find_job")
+    only_in_agent("saltutil.find_job")
 
 
 @acting
 def kill_job(jid: str) -> str:
     """End the job JID at once (SIGKILL to it and what it started)."""
-    _only_in_agent("kill_job")
+    only_in_agent("saltutil.kill_job")
 
 
 @acting
 def term_job(jid: str) -> str:
     """Ask the job JID to end (SIGTERM)."""
-    _only_in_agent("term_job")
+    only_in_agent("saltutil.term_job")
 
 
 @acting
@@ -58,7 +54,3 @@ def refresh_grains() -> bool:
 def sync_all() -> dict[str, list[str]]:
     """Bring custom modules, states and grains of the tree to the node: what was new, by kind. None are known yet."""
     return {"modules": [], "states": [], "grains": []}
-
-
-def _only_in_agent(name: str) -> NoReturn:
-    raise OnlyInAgent(f"saltutil.{name} is answered by a running agent: ask it by `saltern ID saltutil.{name}`")

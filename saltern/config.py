@@ -76,6 +76,7 @@ class Config:
     mine_functions: dict[str, Any] = field(default_factory=dict)  # what this node tells into the mine; pillar too
     mine_interval: float = 60.0  # minutes between two tellings; 0: only when it is asked to
     beacons: dict[str, Any] = field(default_factory=dict)  # what this node watches; pillar too
+    schedule: dict[str, Any] = field(default_factory=dict)  # what this node runs by itself; pillar too
     module_options: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -20,6 +20,7 @@ from typing import Any
 
 from minion.beacons.item import BeaconItemError, parse
 from minion.pipe import AskMaster, Evented, MasterSays, News, Trouble, Watch
+from minion.sources import Sources, read_kept
 from saltern.errors import UsageError, nearest
 from saltern.wire.private import write_file
 
@@ -35,12 +36,10 @@ class Beacons:
     master."""
 
     def __init__(self, configured: Mapping[str, Any], file: Path, ask: Ask) -> None:
-        self._configured, self._file, self._ask = dict(configured), file, ask
+        self._file, self._ask = file, ask
         self._loop = asyncio.get_running_loop()
-        kept = _read(file)
-        self._pillar: dict[str, Any] = kept.get("pillar") or {}
-        self._added: dict[str, Any] = kept.get("added") or {}
-        self._deleted: set[str] = set(kept.get("deleted") or ())
+        kept = read_kept(file, "beacons")
+        self._sources = Sources(configured, kept)
         self.enabled = bool(kept.get("enabled", True))
         self.problems: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -73,19 +72,15 @@ class Beacons:
         if not isinstance(found or {}, dict):
             logger.error("beacons: the pillar `beacons` is a mapping of beacons, not %r", found)
             return
-        if (found or {}) != self._pillar:
-            self._pillar = found or {}
+        if (found or {}) != self._sources.pillar:
+            self._sources.pillar = found or {}
             self._changed()
 
     # --- the process ---------------------------------------------------------------------------------------------
 
-    def _data(self) -> dict[str, Any]:
-        found = {**self._configured, **self._pillar, **self._added}
-        return {name: data for name, data in found.items() if name not in self._deleted or name in self._added}
-
     def _apply(self) -> None:
         self.problems.clear()
-        wanted = self._data() if self.enabled else {}
+        wanted = self._sources.all() if self.enabled else {}
         if not wanted:
             self._end()
             return
@@ -144,7 +139,7 @@ class Beacons:
         """The beacons as they were given, and what is wrong with them."""
         found = {
             name: [*_listed(data), *([{"problem": self.problems[name]}] if name in self.problems else [])]
-            for name, data in self._data().items()
+            for name, data in self._sources.all().items()
         }
         return {"enabled": self.enabled, "beacons": found}
 
@@ -154,7 +149,7 @@ class Beacons:
 
     def add(self, name: str, beacon_data: Any = None, **more: Any) -> dict[str, Any]:
         """Watch NAME too: beacons.add load '[{averages: {1m: [0, 4]}}]'."""
-        if name in self._data():
+        if name in self._sources.all():
             raise UsageError(f"the beacon {name!r} is there already: beacons.modify changes it")
         return self._put(name, beacon_data, more, f"Added beacon: {name}")
 
@@ -166,9 +161,7 @@ class Beacons:
     def delete(self, name: str) -> dict[str, Any]:
         """Watch NAME no more; one of the configuration or the pillar stays away until it is added again."""
         self._known(name)
-        self._added.pop(name, None)
-        if name in self._configured or name in self._pillar:
-            self._deleted.add(name)
+        self._sources.delete(name)
         return self._changed(f"Deleted beacon: {name}")
 
     def _switch(self, enabled: bool) -> dict[str, Any]:
@@ -187,22 +180,16 @@ class Beacons:
             raise UsageError(str(error)) from None
         if item.kind not in KINDS:
             raise UsageError(f"there is no beacon {item.kind!r}.{nearest(item.kind, KINDS)}")
-        self._added[name] = whole
-        self._deleted.discard(name)
+        self._sources.put(name, whole)
         return self._changed(comment)
 
     def _known(self, name: str) -> Any:
-        if name not in self._data():
-            raise UsageError(f"there is no beacon {name!r} here.{nearest(str(name), self._data())}")
-        return self._data()[name]
+        if name not in self._sources.all():
+            raise UsageError(f"there is no beacon {name!r} here.{nearest(str(name), self._sources.all())}")
+        return self._sources.all()[name]
 
     def _changed(self, comment: str = "") -> dict[str, Any]:
-        data = {
-            "pillar": self._pillar,
-            "added": self._added,
-            "deleted": sorted(self._deleted),
-            "enabled": self.enabled,
-        }
+        data = {**self._sources.kept(), "enabled": self.enabled}
         try:
             write_file(self._file, json.dumps(data).encode())
         except (OSError, TypeError) as error:
@@ -216,14 +203,3 @@ KINDS = ("load", "diskusage", "memusage", "service", "link", "inotify")  # of mo
 
 def _listed(data: Any) -> list[Any]:
     return list(data) if isinstance(data, list) else [data]
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        read = json.loads(file.read_bytes())
-        return read if isinstance(read, dict) else {}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        logger.error("beacons: %s can't be read, so it is begun anew: %s", file, error)
-        return {}

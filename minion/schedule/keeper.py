@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from minion.schedule.item import Item, ScheduleError, parse
 from minion.schedule.scheduler import Left, Scheduler, Start
+from minion.sources import Sources, read_kept
 from saltern.errors import UsageError, nearest
 from saltern.wire.private import write_file
 
@@ -65,11 +66,8 @@ class Keeper:
         self._timer: asyncio.TimerHandle | None = None
         self._asking: asyncio.TimerHandle | None = None
         self._jids: dict[str, list[str]] = {}
-        kept = _read(file)
-        self._configured = dict(configured)
-        self._pillar: dict[str, Any] = kept.get("pillar") or {}
-        self._added: dict[str, Any] = kept.get("added") or {}
-        self._deleted: set[str] = set(kept.get("deleted") or ())
+        kept = read_kept(file, "schedule")
+        self._sources = Sources(configured, kept)
         self._asked = "pillar" in kept
         self._own_mine, self._mine_interval = bool(mine_functions), mine_interval
         self._mine: list[Any] = kept.get("mine") or []  # what the pillar adds to be told, and how often in minutes
@@ -129,8 +127,8 @@ class Keeper:
             logger.error("%s", self.problems[0])
             return
         self._asked = True
-        if found != self._pillar:
-            self._pillar = found
+        if found != self._sources.pillar:
+            self._sources.pillar = found
             self._changed()
 
     def _mine_is(self, functions: Any, interval: Any) -> None:
@@ -159,9 +157,7 @@ class Keeper:
     def _data(self) -> dict[str, Any]:
         minutes = self._mine[1] if self._mine else 0
         mine = {"function": "mine.update", "seconds": max(1, round(minutes * 60)), "return_job": False}
-        built_in = {MINE: mine} if minutes else {}
-        found = {**built_in, **self._configured, **self._pillar, **self._added}
-        return {name: data for name, data in found.items() if name not in self._deleted or name in self._added}
+        return self._sources.all({MINE: mine} if minutes else None)
 
     def _changed(self) -> None:
         self.scheduler.set_items(self._items(), time.time())
@@ -199,13 +195,11 @@ class Keeper:
         return len(jids)
 
     def _save(self) -> bool:
-        data = {
-            "memory": self.scheduler.memory(),
-            "added": self._added,
-            "deleted": sorted(self._deleted),
-            "enabled": self.scheduler.enabled,
-            **({"pillar": self._pillar, "mine": self._mine} if self._asked else {}),
-        }
+        data = {**self._sources.kept(), "memory": self.scheduler.memory(), "enabled": self.scheduler.enabled}
+        if self._asked:
+            data["mine"] = self._mine
+        else:
+            del data["pillar"]  # so that it is asked for at once after a restart
         try:
             write_file(self._file, json.dumps(data).encode())
         except (OSError, TypeError) as error:
@@ -245,9 +239,7 @@ class Keeper:
     def delete(self, name: str) -> dict[str, Any]:
         """Take the item NAME away; one of the configuration or the pillar stays away until it is added again."""
         self._known(name)
-        self._added.pop(name, None)
-        if name in self._configured or name in self._pillar:
-            self._deleted.add(name)
+        self._sources.delete(name)
         self._changed()
         return {"result": True, "comment": f"Deleted {name} from the schedule"}
 
@@ -291,8 +283,7 @@ class Keeper:
         return {"result": True, "comment": f"{'Enabled' if enabled else 'Disabled'} the schedule"}
 
     def _put(self, name: str, data: dict[str, Any], comment: str) -> dict[str, Any]:
-        self._added[name] = data
-        self._deleted.discard(name)
+        self._sources.put(name, data)
         self._changed()
         return {"result": True, "comment": comment}
 
@@ -352,17 +343,3 @@ def _epoch(text: str) -> float:
         return datetime.fromisoformat(str(text)).timestamp()
     except ValueError:
         raise UsageError(f"a time is written like 2026-11-21T05:00:00, not {text!r}") from None
-
-
-def _read(file: Path) -> dict[str, Any]:
-    """What was kept; nothing where it can't be read, which is told."""
-    try:
-        read = json.loads(file.read_bytes())
-        if isinstance(read, dict):
-            return read
-        logger.error("schedule: %s is no mapping: begun anew", file)
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError) as error:
-        logger.error("schedule: %s can't be read, so it is begun anew: %s", file, error)
-    return {}
