@@ -21,7 +21,7 @@ from modules._run import run
 
 LOCKS = "/run/saltern/probes"
 TIMEOUT_S = 10.0  # for one question
-AGAIN_S = 1.0  # for one whose server gave no answer RECENT_S seconds ago or less; the least for any
+AGAIN_S = 3.0  # for one whose server gave no answer RECENT_S seconds ago or less; the least for any
 RECENT_S = 60.0
 
 

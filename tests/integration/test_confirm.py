@@ -27,6 +27,7 @@ def test_the_master_confirms_with_the_nonce_and_the_first_connection_goes_on(mas
         assert master.runner("manage.up") == ["n1"]
         jid = master.ask(op="publish", target="n1", function="test.ping", **{"async": True})[0]["jid"]
         assert first.expect(m.Job).jid == jid
+        assert second.expect(m.Denied).reason == "say hello first"
         assert second.receive(0.2) is None
 
 

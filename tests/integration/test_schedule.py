@@ -56,6 +56,22 @@ def test_an_item_of_pillar_runs_also_while_the_master_is_away_and_its_returns_ar
     assert len(jobs(one, "state.apply")) == count
 
 
+def test_the_configuration_has_items_too_and_pillar_wins_over_it(one: System, tmp_path: Path) -> None:
+    write(one, pillar__top="base: {'*': [schedule]}", pillar__schedule="schedule: {b: {function: test.nop, days: 2}}\n")
+    item = "{function: test.nop, days: 1}"
+    one.prepare("m1")
+    with (one.folder / "m1/etc/saltern/minion").open("a") as file:
+        file.write(f"schedule: {{a: {item}, b: {item}}}\n")
+    one.minions["m1"].start()
+    one.wait_up("m1")
+
+    def days() -> dict[str, int]:
+        listed = one.publish("m1", "schedule.list")["m1"]["return"]["schedule"]
+        return {name: item["days"] for name, item in listed.items()}
+
+    wait_for("both are known", lambda: days() == {"a": 1, "b": 2})
+
+
 def test_a_run_that_was_cut_off_is_reported_as_lost_and_not_repeated(one: System, tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     minion = one.minion("m1")

@@ -63,7 +63,7 @@ class Cluster:
         """Stop the master. The minions go with the lab."""
         self.stop()
 
-    def start(self, timeout_s: float = 20.0) -> None:
+    def start(self, timeout_s: float = 60.0) -> None:
         """Start the master and wait until it takes commands."""
         with self.log.open("ab") as log:
             self._master = self.lab.switch.start([str(BIN / "saltern-master"), "--root", str(self.root)], output=log)
@@ -104,7 +104,7 @@ class Cluster:
         done = self.command(["saltern-run", "manage.up", "--out", "json"])
         return set(json.loads(done.stdout)) if done.returncode == 0 else set()
 
-    def wait_up(self, *names: str, timeout_s: float = 30.0) -> None:
+    def wait_up(self, *names: str, timeout_s: float = 90.0) -> None:
         """Wait until the minions NAMES are connected. LabError with their journals where they are not."""
         deadline = time.monotonic() + timeout_s
         while missing := set(names) - self.up():

@@ -241,7 +241,8 @@ DRIFTS: list[tuple[str, str, Sequence[str], str, set[str], str]] = [
 def converged(platform: Platform) -> Iterator[Platform]:
     """The platform, which has not changed after all that was broken and mended."""
     deadline = time.monotonic() + SETTLED_S
-    while apply(platform.cluster, "*", "test=True")[0] and time.monotonic() < deadline:
+    while (shown := apply(platform.cluster, "*", "test=True"))[0]:
+        assert time.monotonic() < deadline, shown
         time.sleep(3)  # a filer that was slow a moment ago is asked briefly for a minute
     yield platform
     assert apply(platform.cluster) == (set(), {})
@@ -260,6 +261,6 @@ def test_a_drift_is_shown_and_then_mended_by_the_steps_that_were_shown(
         shown, planned = apply(cluster, name, sls, "test=True")
     finally:
         mended, done = apply(cluster, name, sls)
-    assert shown == noticed
+    assert shown == noticed, planned
     assert any(step in sentence for sentence in planned[name]), planned
     assert (mended, done) == (shown, planned)

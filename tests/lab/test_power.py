@@ -12,9 +12,9 @@ from tests.lab.report import changed, failures, runs
 pytestmark = pytest.mark.timeout(420)
 
 NOTICED_WITHIN_S = 45.0  # three heartbeats of 10 s, and as much again as half of that for a busy machine
-AT_ONCE_S = 3.0
+AT_ONCE_S = 10.0  # far from the time after which a minion counts as silent
 BACK_WITHIN_S = 150.0  # the grace time of an NFS server is 90 s
-NO_ANSWER_S = 45.0  # 10 s for a server, 1 s for each other mount of it, and much for a busy machine
+NO_ANSWER_S = 75.0  # 10 s for a server, 3 s for each other mount of it, and much for a busy machine
 
 
 def test_a_host_without_power_is_offline_and_the_others_neither_hang_nor_change(platform: Platform) -> None:
