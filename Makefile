@@ -6,7 +6,8 @@ STAMPS := .stamps
 LAB_PACKAGES := user-mode-linux uml-utilities systemd dbus util-linux e2fsprogs iproute2 iputils-ping nfs-kernel-server nfs-common kmod tcpdump
 KVM_PACKAGES := libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients libvirt-dev pkg-config qemu-system-x86 qemu-utils
 GUEST_PACKAGES := dropbear-bin openssh-client
-PACKAGES := python3-venv python3-dev gcc lxc busybox-static $(LAB_PACKAGES) $(KVM_PACKAGES) $(GUEST_PACKAGES)
+SERVER_PACKAGES := postgresql redis-server
+PACKAGES := python3-venv python3-dev gcc lxc busybox-static $(LAB_PACKAGES) $(KVM_PACKAGES) $(GUEST_PACKAGES) $(SERVER_PACKAGES)
 
 .PHONY: help demo test chaos lint bench docs clean
 help:  ## Show the targets
