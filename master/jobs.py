@@ -7,11 +7,11 @@ No sockets and no clock here: the server passes events in and carries out what i
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from master.turns import Turns
+from saltern.jid import jid_of
 
 Emit = Callable[[bytes], None]  # takes one line of the control protocol
 
@@ -78,7 +78,7 @@ class JidMaker:
 
     def __call__(self, now: float) -> str:
         """The next job id at NOW (seconds since the epoch)."""
-        text = time.strftime("%Y%m%d%H%M%S", time.localtime(now)) + f"{int(now * 1e6) % 1_000_000:06d}"
+        text = jid_of(now)
         self._last = text if text > self._last else f"{int(self._last) + 1:020d}"
         return self._last
 
@@ -117,12 +117,16 @@ def create(connection: sqlite3.Connection, job: Job) -> None:
 
 
 def store(connection: sqlite3.Connection, ends: Sequence[End], now: float) -> list[str]:
-    """Store ENDS: for each `stored`, `duplicate` (it had one already) or `unknown` (it was no target of that job)."""
+    """Store ENDS: for each `stored`, `duplicate` (it had one already) or `unknown` (it was no target of that job).
+
+    A job that was taken for never received has no end that a minion gave: its return, however late, is the truth.
+    """
     verdicts = []
     for end in ends:
         cursor = connection.execute(
             "UPDATE ends SET state = ?, success = ?, retcode = ?, value = ?, duration_ms = ?, at = ? "
-            "WHERE jid = ? AND public = ? AND state IN ('held', 'queued', 'sent', 'received')",
+            "WHERE jid = ? AND public = ? AND (state IN ('held', 'queued', 'sent', 'received') "
+            "OR (state = 'expired' AND ?))",
             (
                 end.outcome,
                 end.success,
@@ -132,6 +136,7 @@ def store(connection: sqlite3.Connection, ends: Sequence[End], now: float) -> li
                 now,
                 end.jid,
                 end.public,
+                end.of_minion,
             ),
         )
         if cursor.rowcount:

@@ -31,6 +31,7 @@ from minion.workers import Workers
 from saltern import __version__
 from saltern.config import Config
 from saltern.errors import SalternError, UsageError
+from saltern.jid import jid_of
 from saltern.wire import messages as m
 from saltern.wire.private import write_file
 
@@ -295,8 +296,7 @@ class Agent:
     def _new_jid(self) -> str:
         """A job id as the master makes them, that this minion has not used."""
         while True:
-            now = time.time()
-            jid = time.strftime("%Y%m%d%H%M%S", time.localtime(now)) + f"{int(now % 1 * 1e6):06d}"
+            jid = jid_of(time.time())
             if jid not in self.running and jid not in self._look_ups:
                 return jid
             time.sleep(1e-6)

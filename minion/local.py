@@ -21,6 +21,7 @@ from saltern.config import Config, load_minion
 from saltern.context import Context
 from saltern.errors import UsageError
 from saltern.files import LocalFiles
+from saltern.jid import jid_of
 from saltern.lazy import LazyMapping
 from saltern.runner import FunctionResult, run_function
 
@@ -68,7 +69,7 @@ def build_context(
         files=LocalFiles(config.file_roots),
         saltenv=config.saltenv,
         test=config.module_options.get("test") is True,
-        jid=_jid(),
+        jid=jid_of(time.time()),
         ask=_agent_wanted if config.file_client != "local" and _has_master(config) else None,
         progress=progress or (lambda step, total, state_id: None),
         extra={
@@ -123,9 +124,3 @@ def _pillar(config: Config, grains: Mapping[str, Any], override: Mapping[str, An
         merge_lists=config.pillar_merge_lists,
     )
     return compiled
-
-
-def _jid() -> str:
-    """A job id as the master makes them: the time to the microsecond."""
-    now = time.time()
-    return f"{time.strftime('%Y%m%d%H%M%S', time.localtime(now))}{int(now % 1 * 1e6):06d}"

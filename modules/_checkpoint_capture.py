@@ -101,7 +101,6 @@ _SETTINGS = {
     "ipv6": "disable_ipv6 forwarding accept_ra autoconf accept_redirects addr_gen_mode use_tempaddr accept_dad "
     "proxy_ndp",
 }
-_BRVLAN = 2  # RTEXT_FILTER_BRVLAN
 _SKIP_STATS = 8
 _LOCAL = 255
 _KNOWN_ROUTE = {

@@ -15,6 +15,7 @@ from modules import _safe
 from modules._checkpoint import Checkpoint, SavedAddress, SavedFile, SavedLink, SavedRoute, Touched
 from modules._checkpoint_diff import Action, way_back
 from modules._netlink import words
+from saltern.wire.private import sync_folder
 
 ROUNDS = 12  # a stack of links needs two or three
 _PATIENT = 4  # rounds without any success before it is given up
@@ -245,7 +246,7 @@ def restore_files(
 def _file_back(path: str, then: SavedFile | None, now: SavedFile | None) -> None:
     if now is not None and (then is None or now.target is not None or then.target is not None):
         os.unlink(path)
-        _sync(os.path.dirname(path))
+        sync_folder(os.path.dirname(path))
     if then is None:
         return
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
@@ -254,15 +255,7 @@ def _file_back(path: str, then: SavedFile | None, now: SavedFile | None) -> None
         os.lchown(path, then.uid, then.gid)
     else:
         _safe.write(path, [then.data], uid=then.uid, gid=then.gid, mode=then.mode, follow=False)
-    _sync(os.path.dirname(path))
-
-
-def _sync(folder: str) -> None:
-    _safe_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(_safe_fd)
-    finally:
-        os.close(_safe_fd)
+    sync_folder(os.path.dirname(path))
 
 
 def files_named(paths: Iterable[str], folders: Iterable[str]) -> dict[str, SavedFile | None]:

@@ -34,7 +34,6 @@ _RENAMED: Mapping[str, Mapping[str, str]] = {
     "vxlan": {"id": "vxlan_id", "port": "port", "group": "remote"},
     "macvlan": {"mode": "mode"},
 }
-_LISTS = ("ports", "addresses")
 
 Low = Mapping[str, Any]
 Graph = dict[str, Any]

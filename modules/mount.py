@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _fstab, _holders, _mount_options, _mount_unit, _mountinfo, _probe, _safe
+from modules import _fstab, _holders, _mount_options, _mount_unit, _mountinfo, _probe, _safe, _text_file
 from modules._fstab import Line
 from modules._mount_options import MountOptionError
 from modules._mountinfo import Live
@@ -147,7 +147,7 @@ def fstab() -> dict[str, dict[str, Any]]:
             "dump": str(entry.dump),
             "pass": str(entry.check),
         }
-        for target, entry in _fstab.entries(_read(FSTAB))
+        for target, entry in _fstab.entries(_text_file.read(FSTAB))
     }
 
 
@@ -161,7 +161,7 @@ def under_systemd() -> bool:
 def unit_of(target: str, kind: str = "mount") -> Unit | None:
     """The unit of KIND ("mount", "automount") that an administrator (or this module) wrote for TARGET, or None."""
     name = _mountinfo.unit_name(target, kind)
-    text = _read(f"{UNITS}/{name}")
+    text = _text_file.read(f"{UNITS}/{name}")
     return Unit(text, os.path.islink(f"{UNITS}/{WANTS}/{name}")) if text else None
 
 
@@ -174,12 +174,12 @@ def is_armed(target: str) -> bool:
 @reading
 def line_of(target: str) -> Line | None:
     """The entry of /etc/fstab for TARGET, or None."""
-    return _fstab.find(_read(FSTAB), target)
+    return _fstab.find(_text_file.read(FSTAB), target)
 
 
 def loop_file(device: str) -> str:
     """The file behind the loop device DEVICE ("/dev/loop0"), or ""."""
-    return _read(f"/sys/block/{os.path.basename(device)}/loop/backing_file").strip()
+    return _text_file.read(f"/sys/block/{os.path.basename(device)}/loop/backing_file").strip()
 
 
 @acting
@@ -233,7 +233,7 @@ def disarm(target: str) -> None:
 @acting
 def write_line(target: str, entry: Line | None) -> None:
     """Put ENTRY for TARGET into /etc/fstab, or take it out where it is None. Other lines stay as they are."""
-    _safe.write(FSTAB, [_fstab.put(_read(FSTAB), target, entry).encode("utf-8", "surrogateescape")])
+    _safe.write(FSTAB, [_fstab.put(_text_file.read(FSTAB), target, entry).encode("utf-8", "surrogateescape")])
 
 
 @acting
@@ -263,7 +263,7 @@ def rm_fstab(name: str) -> bool:
 def start_unit(target: str, fstype: str = "") -> None:
     """Mount TARGET by its unit. MountError says what mount(8) said."""
     name = _mountinfo.unit_name(target)
-    what = _mount_unit.parse(_read(f"{UNITS}/{name}")).what
+    what = _mount_unit.parse(_text_file.read(f"{UNITS}/{name}")).what
     if what.startswith("/dev/") and not os.path.exists(what):  # systemd would wait for it, systemd.device(5)
         raise MountError(f"{target} can't be mounted: there is no device {what}")
 
@@ -354,11 +354,3 @@ def _persist(target: str, fstype: str, device: str, attempt: Callable[[], str | 
                 _probe.note_silent(server)
             raise MountError(f"{target} can't be mounted: {said}")
         time.sleep(_PAUSE_S)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return ""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from modules import _exports, _safe
+from modules import _exports, _safe, _text_file
 from modules._exports import Clients, ExportError, Options
 from modules._run import run
 from saltern.converge.plan import UNSET, Unset
@@ -175,10 +175,7 @@ def _plain(found: Mapping[str, Mapping[str, Options]]) -> dict[str, dict[str, li
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
+        return _text_file.read(path)
     except OSError as error:
         if path == THREADS:  # there, but the server was never started
             return ""

@@ -11,7 +11,7 @@ import os
 import re
 from typing import Any
 
-from modules import _safe
+from modules import _safe, _text_file
 from saltern.errors import PermanentError, nearest
 from saltern.marks import acting, reading
 
@@ -129,7 +129,7 @@ def missing(path: str) -> str:
 
 def saved(config: str) -> dict[str, str]:
     """The parameters that the file CONFIG sets, by path; none where it is missing."""
-    return parse(_text(config))
+    return parse(_text_file.read(config))
 
 
 @reading
@@ -174,18 +174,10 @@ def assign(name: str, value: str | int) -> dict[str, str]:
 def persist(name: str, value: str | int, config: str = CONFIG) -> bool:
     """Have the kernel parameter NAME set to VALUE at each boot by the file CONFIG. Whether that changed."""
     config = config_path(config)
-    before = _text(config)
+    before = _text_file.read(config)
     after = with_parameter(before, path_of(name), value_of(value))
     if after == before:
         return False
     os.makedirs(os.path.dirname(config), mode=0o755, exist_ok=True)
     _safe.write(config, [after.encode("utf-8", "surrogateescape")])
     return True
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""

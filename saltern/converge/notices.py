@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from saltern.errors import PermanentError
+from saltern.wire.private import sync_folder
 
 
 class NoticeError(PermanentError):
@@ -87,8 +88,4 @@ def _write(folder: str, name: str, data: bytes) -> None:
     finally:
         os.close(fd)
     os.rename(temporary, os.path.join(folder, name))
-    above = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(above)
-    finally:
-        os.close(above)
+    sync_folder(folder)

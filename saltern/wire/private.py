@@ -54,7 +54,7 @@ def write_file(file: Path, data: bytes) -> None:
     sync_folder(file.parent)
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path | str) -> None:
     """Make the names in FOLDER durable (fsync(2): a file's own fsync does not cover its directory entry)."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
