@@ -26,12 +26,13 @@ from minion.identity import Identity
 from minion.journal import Journal, JournalError
 from minion.pipe import AskMaster, BundleIs, Done, MasterSays, Mine, Run, Step
 from minion.questions import Questions
-from minion.schedule.keeper import Keeper, local_zone
+from minion.schedule.keeper import Keeper
 from minion.workers import Workers
 from saltern import __version__
 from saltern.config import Config
 from saltern.errors import SalternError, UsageError
 from saltern.jid import jid_of
+from saltern.schedule.zone import local_zone
 from saltern.wire import messages as m
 from saltern.wire.private import write_file
 

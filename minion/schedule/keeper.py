@@ -17,10 +17,11 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, Protocol
 
-from minion.schedule.item import Item, ScheduleError, parse
-from minion.schedule.scheduler import Left, Scheduler, Start
 from minion.sources import Sources, read_kept
 from saltern.errors import UsageError, nearest
+from saltern.schedule.item import Item, ScheduleError, parse
+from saltern.schedule.scheduler import Left, Scheduler, Start
+from saltern.schedule.zone import shown
 from saltern.wire.private import write_file
 
 logger = logging.getLogger(__name__)
@@ -177,7 +178,7 @@ class Keeper:
             if isinstance(one, Start):
                 self._begin(one.item)
             else:
-                logger.warning("schedule: %s of %s is left out: %s", one.item.name, _shown(one.due), one.why)
+                logger.warning("schedule: %s of %s is left out: %s", one.item.name, shown(one.due), one.why)
         due = self.scheduler.wake_at(now)
         sleep = _LONGEST_SLEEP_S if due is None else min(max(due - time.time(), 0.0) + 0.001, _LONGEST_SLEEP_S)
         self._timer = self._loop.call_later(sleep, self._wake)
@@ -219,7 +220,7 @@ class Keeper:
                 found[name] = {**(data if isinstance(data, dict) else {}), "problem": self._problem(name)}
             elif item.enabled or show_disabled:
                 due = self.scheduler.next_of(name, now)
-                found[name] = {**data, "enabled": item.enabled, "next": _shown(due) if due else None}
+                found[name] = {**data, "enabled": item.enabled, "next": shown(due) if due else None}
         return {"enabled": self.scheduler.enabled, "schedule": found}
 
     def add(self, name: str, **item: Any) -> dict[str, Any]:
@@ -260,22 +261,22 @@ class Keeper:
         due = self._due(name, time)
         self.scheduler.skip(name, due)
         self._saved()
-        return {"result": True, "comment": f"{name} is left out at {_shown(due)}"}
+        return {"result": True, "comment": f"{name} is left out at {shown(due)}"}
 
     def postpone_job(self, name: str, new_time: str, time: str | None = None) -> dict[str, Any]:
         """Run the item NAME at the local NEW_TIME instead of its next time, or of TIME."""
         due, later = self._due(name, time), _epoch(new_time)
         if later <= due:
-            raise UsageError(f"{new_time} does not come after {_shown(due)}")
+            raise UsageError(f"{new_time} does not come after {shown(due)}")
         self.scheduler.postpone(name, due, later)
         self._saved()
-        return {"result": True, "comment": f"{name} runs at {_shown(later)} instead of {_shown(due)}"}
+        return {"result": True, "comment": f"{name} runs at {shown(later)} instead of {shown(due)}"}
 
     def next_time(self, name: str) -> str | None:
         """When the item NAME runs next, local time."""
         self._parsed(name)
         due = self.scheduler.next_of(name, time.time())
-        return _shown(due) if due else None
+        return shown(due) if due else None
 
     def _switch(self, enabled: bool) -> dict[str, Any]:
         self.scheduler.enabled = enabled
@@ -312,30 +313,6 @@ class Keeper:
         if due is None:
             raise UsageError(f"{name} is never due")
         return due
-
-
-def local_zone() -> tzinfo:
-    """The time zone of this node, with its changes of the clocks (localtime(5)); UTC where it says none."""
-    import os
-    from zoneinfo import ZoneInfo
-
-    try:
-        if name := os.environ.get("TZ", "").lstrip(":"):
-            return ZoneInfo(name)
-        with open("/etc/localtime", "rb") as file:
-            return ZoneInfo.from_file(file)
-    except (OSError, ValueError, KeyError):
-        return ZoneInfo("UTC") if Path("/usr/share/zoneinfo/UTC").exists() else _utc()
-
-
-def _utc() -> tzinfo:
-    from datetime import timezone
-
-    return timezone.utc  # noqa: UP017 - no tzdata here
-
-
-def _shown(epoch: float) -> str:
-    return datetime.fromtimestamp(epoch).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _epoch(text: str) -> float:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
 
-from minion.schedule.item import Item
-from minion.schedule.slots import following
+from saltern.schedule.item import Item
+from saltern.schedule.slots import following
 
 LATE_S = 60.0  # a run that begins later than this was missed
 

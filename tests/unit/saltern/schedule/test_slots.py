@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minion.schedule.item import parse
-from minion.schedule.slots import following
+from saltern.schedule.item import parse
+from saltern.schedule.slots import following
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone, tzinfo
 
-from minion.schedule.item import Item, Moment
+from saltern.schedule.item import Item, Moment
 
 _DAY = timedelta(days=1)
 _GIVE_UP = 4000  # slots that may fall outside of the windows before the next one is said to be far away

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from minion.schedule.item import Item, Moment, ScheduleError, Window, parse
+from saltern.schedule.item import Item, Moment, ScheduleError, Window, parse
 
 
 def item(text: str) -> Item:

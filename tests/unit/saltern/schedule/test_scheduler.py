@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from minion.schedule.item import Item, parse
-from minion.schedule.scheduler import Left, Scheduler, Start
+from saltern.schedule.item import Item, parse
+from saltern.schedule.scheduler import Left, Scheduler, Start
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = 3600.0
