@@ -23,7 +23,7 @@ from master.from_minions import FromMinions
 from master.presence import Minion, Presence
 from master.reactor import Reactor, rules_of
 from master.requests import Requests
-from master.returners import returners_of
+from master.returners.configured import returners_of
 from master.router import open_router, umask_private
 from master.store import Store
 from saltern import __version__
@@ -99,6 +99,7 @@ async def start(config: MasterConfig) -> Master:
     folder = config.paths.var / "master"
     pair = load_or_make(folder / "keys" / "master.key")
     store = Store(folder / "master.db")
+    await returners.start(store, folder / "master.db", asyncio.get_running_loop().call_soon_threadsafe)
     presence = Presence()
     last_jid = await store.do(lambda connection: _load(connection, presence))
     pool = BundlePool(config)
@@ -128,8 +129,7 @@ async def start(config: MasterConfig) -> Master:
     dispatch = Dispatch(presence, store, router, bundles, pillars, pillar, last_jid, config.job_ttl_s)
     dispatch.pillar_key = folder / PILLAR_KEY
     router.work = FromMinions(dispatch, bundles)
-    if returners.all:
-        dispatch.ends.on_stored.append(returners.take)
+    dispatch.ends.on_stored.append(returners.wake)
     dispatch.returners = returners
     requests = Requests(config, pair, dispatch)
     if rules:

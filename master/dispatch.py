@@ -20,7 +20,7 @@ from master.ends import Ends, line
 from master.events import Bus
 from master.jobs import Emit, Job, Target
 from master.presence import Minion, Presence
-from master.returners import Returners
+from master.returners.configured import Returners
 from master.router import Router
 from master.store import Store
 from master.turns import Pace, Turns

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 RETRY_S = 5.0  # what the master itself ended and could not store is stored later
 OUTCOMES = ("done", "failed", "refused", "killed", "lost")  # what a minion may say
 
-Stored = Callable[[Mapping[str, Any]], None]  # takes what a return event holds, and what was stored
+Stored = Callable[[], None]  # called when an end was stored
 
 
 class Ends:
@@ -203,7 +203,7 @@ class Ends:
 
         self._bus.fire(f"salt/job/{end.jid}/ret/{minion}", data)
         for hear in self.on_stored:
-            hear(data())
+            hear()
 
 
 def line(**fields: Any) -> bytes:

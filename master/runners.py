@@ -51,7 +51,7 @@ async def mine_get(master: Dispatch, tgt: str, fun: str, tgt_type: str = "glob")
 
 async def returners(master: Dispatch) -> dict[str, Any]:
     """How the returners do: what each delivered, what waits, what was dropped, and what keeps it."""
-    return {one.name: one.counts() for one in master.returners.all}
+    return await master.returners.counts()
 
 
 async def send_event(master: Dispatch, tag: str, data: Any = None, **more: Any) -> str:
