@@ -49,10 +49,16 @@ class Signature:
         return self.converters[name](value)
 
 
-class Signatures:
-    """The signatures of the state functions that a run names, each looked up once."""
+def _state(name: str) -> Callable[..., Any]:
+    return find(name, "states", is_state)
 
-    def __init__(self) -> None:
+
+class Signatures:
+    """The signatures of the state functions that a run names, each looked up once by LOOK_UP, which raises UsageError
+    where there is none."""
+
+    def __init__(self, look_up: Callable[[str], Callable[..., Any]] = _state) -> None:
+        self._look_up = look_up
         self._known: dict[str, Signature | UsageError] = {}
 
     def get(self, name: str) -> Signature:
@@ -60,7 +66,7 @@ class Signatures:
         found = self._known.get(name)
         if found is None:
             try:
-                found = Signature(find(name, "states", is_state))
+                found = Signature(self._look_up(name))
             except UsageError as error:
                 found = error
             self._known[name] = found

@@ -7,13 +7,16 @@ apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from saltern.context import Context, split_uri
+from saltern.converge.state import is_state
 from saltern.errors import NoValue, SalternError, SourceError, nearest
+from saltern.loader import find
 from saltern.marks import forbid_acting
+from saltern.sls.check import Signatures
 from saltern.sls.compile import compiled
 from saltern.sls.high import Collector
 from saltern.sls.low import Low
@@ -101,7 +104,7 @@ def _sls(tree: Tree, name: str, saltenv: str, problems: Problems) -> None:
         own = Problems()
         collector = Collector(tree, own)
         collector.add([name], saltenv)
-        lows = compiled(collector.finish(), own)
+        lows = compiled(collector.finish(), own, Signatures(_state))
         for error in own.found:
             problems.add(error)
         if not own.found:
@@ -111,6 +114,15 @@ def _sls(tree: Tree, name: str, saltenv: str, problems: Problems) -> None:
         problems.add(error)
     except SalternError as error:
         problems.add(SourceError(str(error), file=name))
+
+
+def _state(name: str) -> Callable[..., Any]:
+    """The state NAME, of a minion's run or of an orchestration, whose SLS lie in the same tree."""
+    if name.startswith("salt."):
+        from saltern.orchestration import words
+
+        return words.find(name)
+    return find(name, "states", is_state)
 
 
 def _sources(tree: Tree, lows: Iterable[Low]) -> Iterator[SourceError]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from saltern.context import Context
 from saltern.errors import SourceError, nearest
+from saltern.sls.check import Signatures
 from saltern.sls.compile import compiled
 from saltern.sls.declaration import Declaration, StateDeclaration
 from saltern.sls.high import Collector, High
@@ -25,10 +26,11 @@ from saltern.sls.tree import Tree
 
 
 class StateTree:
-    """The state tree that the job CTX sees. Nothing is read before it is needed."""
+    """The state tree that the job CTX sees. Nothing is read before it is needed. SIGNATURES: of other states than those
+    of `states/`."""
 
-    def __init__(self, ctx: Context) -> None:
-        self.ctx = ctx
+    def __init__(self, ctx: Context, signatures: Signatures | None = None) -> None:
+        self.ctx, self._signatures = ctx, signatures
         self.tree = Tree(ctx.files, renderer_of(ctx))
 
     def top(self, saltenv: str | None = None) -> dict[str, list[str]]:
@@ -72,7 +74,7 @@ class StateTree:
         problems = Problems()
         with _uncollected():
             high = self._collect(sls, saltenv, exclude, problems)
-            found = compiled(high, problems)
+            found = compiled(high, problems, self._signatures)
         problems.check()
         return found if ids is None else _only(found, list(ids))
 
