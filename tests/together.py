@@ -2,7 +2,8 @@
 
     python -m tests.together [pytest options]
 
-The first group is shown as it goes, the others when it is done. The exit code is that of the first that failed.
+The first group is shown as it goes, the others when they are done, with their ten slowest tests. The exit code is that
+of the first that failed.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def main(options: Sequence[str]) -> int:
     try:
         for name, files in rest:
             told = tempfile.TemporaryFile("w+")  # noqa: SIM115 - read when the group is done
-            running.append((name, subprocess.Popen(_pytest(files, options), stdout=told, stderr=told), told))
+            argv = _pytest(files, ["--durations=10", *options])
+            running.append((name, subprocess.Popen(argv, stdout=told, stderr=told), told))
         print(f"{first} (beside it: {', '.join(name for name, _ in rest)})", flush=True)
         codes = [subprocess.run(_pytest(paths, options), check=False).returncode]
         for name, process, output in running:
