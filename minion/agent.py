@@ -309,7 +309,7 @@ class Agent:
 
     def _changed(self, function: str) -> None:
         """Have the grains looked at anew after a FUNCTION that may have made the node another."""
-        if function.startswith(("state.", "grains.", "pkg.", "network.")):
+        if function.startswith(("state.", "grains.", "pkg.", "network.", "saltutil.sync_")):
             self.refresh_grains()
         if function == "saltutil.refresh_pillar":
             self._schedule.reload()

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minion.custom import synced
 from minion.grains import LazyGrains
 from minion.identity import Identity
 from minion.pipe import AskMaster, Blocking, BundleIs, MasterSays, NetworkChanged
@@ -189,10 +190,11 @@ def context(
             with suppress(OSError):
                 pipe.send(NetworkChanged())
 
+    custom = synced(config)
     return Context(
         id=identity.id,
         config=config,
-        grains=LazyGrains(config),
+        grains=LazyGrains(config, custom),
         pillar=LazyMapping(lambda: bundled.opened.pillar),
         files=LateFiles(bundled),
         saltenv=config.saltenv,
@@ -202,7 +204,8 @@ def context(
         ask=ask,
         extra={
             "renew_pillar": lambda: bundled.renewed().opened.pillar,
-            "renew_grains": lambda: LazyGrains(config),
+            "renew_grains": lambda: LazyGrains(config, custom),
+            "custom": custom,
             **offered(identity, renew),
         },
     )

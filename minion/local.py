@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from minion.custom import in_tree
 from minion.grains import LazyGrains, own_id
 from minion.transactions import offered
 from saltern.asks import MasterAway
@@ -37,10 +38,11 @@ def build_context(
     pillar_roots: Sequence[str] = (),
     grains: Mapping[str, Any] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
+    offer_custom: bool = True,
 ) -> Context:
     """The context of a local job. DIRECTORY holds the file `minion` (default: ROOT/etc/saltern); the other arguments
     win over what it says: FILE_ROOTS and PILLAR_ROOTS for the environment `base`, GRAINS one by one. PROGRESS is told
-    of each state that is about to run. ConfigError."""
+    of each state that is about to run. OFFER_CUSTOM: the code in the trees may be run. ConfigError."""
     config = load_minion(root, directory)
     changed: dict[str, Any] = {}
     if id:
@@ -59,14 +61,16 @@ def build_context(
     name = own_id(config)
     if not config.id:
         config = replace(config, id=name)
-    facts = LazyGrains(config)
+    files = LocalFiles(config.file_roots)
+    custom = in_tree(config, files) if offer_custom else None
+    facts = LazyGrains(config, custom)
     compile_pillar = partial(_pillar, config, facts)
     return Context(
         id=name,
         config=config,
         grains=facts,
         pillar=LazyMapping(compile_pillar),
-        files=LocalFiles(config.file_roots),
+        files=files,
         saltenv=config.saltenv,
         test=config.module_options.get("test") is True,
         jid=jid_of(time.time()),
@@ -75,7 +79,8 @@ def build_context(
         extra={
             "compile_pillar": compile_pillar,
             "renew_pillar": compile_pillar,
-            "renew_grains": partial(LazyGrains, config),
+            "renew_grains": partial(LazyGrains, config, custom),
+            "custom": custom,
             **offered(None),
         },
     )

@@ -41,9 +41,10 @@ def _run(pipe: Blocking, config: Config, identity: Identity, run: Run) -> Done:
     began = time.perf_counter()
     try:
         if not run.function:
+            from minion.custom import synced
             from minion.grains import collect
 
-            pipe.send(GrainsAre(as_json(collect(config))))
+            pipe.send(GrainsAre(as_json(collect(config, synced(config)))))
             result: tuple[str, bool, int, Any, bytes] = ("done", True, 0, True, b"")
         else:
             result = _call(pipe, config, identity, run)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from modules._only_in_agent import only_in_agent
+from saltern.context import Context
+from saltern.errors import PermanentError
 from saltern.marks import acting, reading
 
 
@@ -51,6 +53,50 @@ def refresh_grains() -> bool:
 
 
 @acting
-def sync_all() -> dict[str, list[str]]:
-    """Bring custom modules, states and grains of the tree to the node: what was new, by kind. None are known yet."""
-    return {"modules": [], "states": [], "grains": []}
+def refresh_modules(ctx: Context) -> bool:
+    """Bring the modules of the tree; each job loads them anew."""
+    _synced(ctx, ("modules", "states", "utils"))
+    return True
+
+
+@acting
+def sync_modules(ctx: Context) -> list[str]:
+    """Bring the `_modules` of the tree to this node: those that were new or another, and those that have gone."""
+    return _synced(ctx, ("modules",))["modules"]
+
+
+@acting
+def sync_states(ctx: Context) -> list[str]:
+    """Bring the `_states` of the tree, as `sync_modules`."""
+    return _synced(ctx, ("states",))["states"]
+
+
+@acting
+def sync_grains(ctx: Context) -> list[str]:
+    """Bring the `_grains` of the tree, as `sync_modules`, and detect the grains anew."""
+    return _synced(ctx, ("grains",))["grains"]
+
+
+@acting
+def sync_utils(ctx: Context) -> list[str]:
+    """Bring the `_utils` of the tree, as `sync_modules`."""
+    return _synced(ctx, ("utils",))["utils"]
+
+
+@acting
+def sync_all(ctx: Context) -> dict[str, list[str]]:
+    """Bring the `_modules`, `_states`, `_grains` and `_utils` of the tree: what was new or another, by kind. A state
+    run does so by itself."""
+    return _synced(ctx, ("modules", "states", "grains", "utils"))
+
+
+def _synced(ctx: Context, kinds: tuple[str, ...]) -> dict[str, list[str]]:
+    custom = ctx.extra.get("custom")
+    if custom is None:
+        raise PermanentError("this node uses no code of the state tree: it is configured with `custom_modules: false`")
+    synced = custom.sync(ctx.files, kinds)
+    if synced is None:  # the tree is here
+        return {kind: [] for kind in kinds}
+    if synced.problems:
+        raise PermanentError("; ".join(["the rest was brought, but not all can be used", *synced.problems]))
+    return {kind: list(synced.changed[kind]) for kind in kinds}

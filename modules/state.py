@@ -322,6 +322,8 @@ def _check_confirm(ctx: Context, confirm: object) -> None:
 def _tree(ctx: Context) -> StateTree:
     from saltern.sls.state_tree import StateTree
 
+    if custom := ctx.extra.get("custom"):
+        custom.sync(ctx.files)
     return StateTree(ctx)
 
 

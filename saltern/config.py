@@ -77,6 +77,7 @@ class Config:
     mine_interval: float = 60.0  # minutes between two tellings; 0: only when it is asked to
     beacons: dict[str, Any] = field(default_factory=dict)  # what this node watches; pillar too
     schedule: dict[str, Any] = field(default_factory=dict)  # what this node runs by itself; pillar too
+    custom_modules: bool = True  # whether code of the state tree (_modules, _states, _grains) runs on this node
     module_options: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -1,4 +1,5 @@
-"""Finds a function by the name that users write: `bridge.add` in `modules/`, `bridge.present` in `states/`.
+"""Finds a function by the name that users write: `bridge.add` in `modules/`, `bridge.present` in `states/`. What a
+state tree brings stands beside them while a job runs (`saltern.custom`).
 
 A namespace is imported when it is first asked for and never before, so the cost of a call is that of what it uses.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -24,7 +26,16 @@ def is_name(text: str) -> bool:
 
 
 def namespaces(package: str) -> tuple[str, ...]:
-    """The namespaces of PACKAGE ("modules" or "states"), without importing them."""
+    """The namespaces of PACKAGE ("modules" or "states") and those that the tree adds, without importing them."""
+    found = built_in(package)
+    for finder in sys.meta_path:
+        if further := getattr(finder, "saltern_namespaces", None):
+            found = tuple(sorted({*found, *further(package)}))
+    return found
+
+
+def built_in(package: str) -> tuple[str, ...]:
+    """The namespaces of PACKAGE that Saltern itself has."""
     found = importlib.import_module(package)
     return tuple(
         sorted(
@@ -50,7 +61,10 @@ def namespace(package: str, name: str) -> ModuleType | None:
 
 def functions(module: ModuleType, offered: Callable[[object], object] = kind_of) -> dict[str, Callable[..., Any]]:
     """The offered functions that MODULE itself defines, by the name that users write (`list_` is `list`). What it
-    imports from a part of itself counts too: `modules._virt_pool` is one of `modules.virt`."""
+    imports from a part of itself counts too: `modules._virt_pool` is one of `modules.virt`. A module that was made for
+    Salt has a table of them, `__saltern_offers__` (see `saltern.compat`)."""
+    if isinstance(table := vars(module).get("__saltern_offers__"), dict):
+        return {name: value for name, value in table.items() if offered(value)}
     package, _, own = module.__name__.rpartition(".")
     part = f"{package}._{own}_"
     return {

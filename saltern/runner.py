@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
@@ -50,6 +51,12 @@ class _Shape(NamedTuple):
 def run_function(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], ctx: Context) -> FunctionResult:
     """Run the execution function NAME, which may act. Every failure is told in the result; nothing is raised but what
     ends a process."""
+    custom = ctx.extra.get("custom")  # what the state tree brings
+    with nullcontext() if custom is None else custom.offered(with_calls(ctx)):
+        return _run(name, args, kwargs, ctx)
+
+
+def _run(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], ctx: Context) -> FunctionResult:
     try:
         function = find(name)
         shape = check_arguments(name, function, args, kwargs)
@@ -70,7 +77,7 @@ def run_function(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], ctx:
             if why := misfit(function, args, kwargs):
                 return FunctionResult(f"{name}: {why}: {signature(name, function)}", success=False, retcode=1)
         _log(name)
-        return FunctionResult(f"bug in {name}: {type(error).__name__}: {error}", success=False, retcode=1)
+        return FunctionResult(f"bug in {name}: {_bug(error)}", success=False, retcode=1)
     if isinstance(value, Returned):
         return FunctionResult(value.value, success=value.retcode == 0, retcode=value.retcode)
     return FunctionResult(value)
@@ -160,6 +167,14 @@ def _count(number: int) -> str:
 def _os_words(error: OSError) -> str:
     words = error.strerror or str(error)
     return f"{error.filename}: {words}" if error.filename is not None else words
+
+
+def _bug(error: Exception) -> str:
+    """ERROR, with its place where that is in the code of a tree."""
+    from saltern.custom.errors import place_of
+
+    place = place_of(error)
+    return f"{place}: {type(error).__name__}: {error}" if place else f"{type(error).__name__}: {error}"
 
 
 def _log(name: str) -> None:

@@ -16,6 +16,10 @@ from typing import Any
 
 from saltern.config import Config
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from saltern.custom.custom import Custom
+
 GROUPS: dict[str, tuple[str, ...]] = {
     "identity:names": ("localhost", "nodename", "host", "fqdn", "domain", "fqdn_ip4", "fqdn_ip6"),
     "identity:master": ("master",),
@@ -73,9 +77,10 @@ def own_id(config: Config) -> str:
     return minion_id(config)
 
 
-def collect(config: Config) -> dict[str, Any]:
-    """All grains, by name. ConfigError for static grains that can't be read or an id that can't be one."""
-    return dict(sorted(LazyGrains(config).items()))
+def collect(config: Config, custom: Custom | None = None) -> dict[str, Any]:
+    """All grains, by name, with those that CUSTOM code of the tree finds. ConfigError for static grains that can't be
+    read or an id that can't be one."""
+    return dict(sorted(LazyGrains(config, custom).items()))
 
 
 def core(config: Config) -> dict[str, Any]:
@@ -84,15 +89,16 @@ def core(config: Config) -> dict[str, Any]:
 
 
 class LazyGrains(Mapping[str, Any]):
-    """The grains of this node, each group looked up once and when it is first asked for.
+    """The grains of this node, each group looked up once and when it is first asked for. What CUSTOM code of the tree
+    finds wins over what Saltern itself finds.
 
     Iterating, counting and printing need all of them. ConfigError as `collect`, when the first grain is asked for.
     """
 
-    __slots__ = ("_config", "_done", "_known")
+    __slots__ = ("_config", "_custom", "_done", "_known")
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, custom: Custom | None = None) -> None:
+        self._config, self._custom = config, custom
         self._known: dict[str, Any] | None = None
         self._done: set[str] = set()
 
@@ -120,6 +126,9 @@ class LazyGrains(Mapping[str, Any]):
     def _values(self) -> dict[str, Any]:
         if self._known is None:
             self._known = _own(self._config)
+            if self._custom is not None:
+                found = self._custom.grains(self._config, LazyGrains(self._config))
+                self._known = {**found, **self._known}
         return self._known
 
     def _find(self, known: dict[str, Any], groups: Any) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from saltern.converge.plan import Plan, Step
 
 if TYPE_CHECKING:
+    from saltern.converge.result import Verdict
     from saltern.sls.low import Low
 
 C = TypeVar("C", bound=Callable[..., None])
@@ -108,6 +109,18 @@ def aggregate(*, of: Callable[..., Plan]) -> Callable[[J], J]:
 def aggregate_of(function: object) -> Joining | None:
     """What joins the steps of several of these states, or None."""
     found: Any = getattr(function, "__saltern_aggregate__", None)
+    return found if callable(found) else None
+
+
+def foretold_by(function: Callable[..., Plan], foretell: Callable[..., Verdict]) -> None:
+    """Have FORETELL (ctx, name, arguments) say what the state FUNCTION would do, where its plan can't: a state that was
+    made for Salt acts and tells in one."""
+    function.__saltern_foretell__ = foretell  # type: ignore[attr-defined]
+
+
+def foretelling_of(function: object) -> Callable[..., Verdict] | None:
+    """What says in a preview what the state would do, or None: its plan does."""
+    found: Any = getattr(function, "__saltern_foretell__", None)
     return found if callable(found) else None
 
 

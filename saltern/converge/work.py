@@ -14,6 +14,7 @@ from saltern.context import Context
 from saltern.converge.compare import changes, differences, hidden, plain, secrets_in, told
 from saltern.converge.plan import Outcome, Plan, Step
 from saltern.converge.result import Verdict
+from saltern.converge.state import foretelling_of
 from saltern.errors import SalternError
 from saltern.kept import current
 from saltern.marks import permit_acting
@@ -97,7 +98,10 @@ def _promise(steps: Iterable[Step]) -> None:
 def preview(work: Work, *, earlier_changes: bool) -> Verdict:
     """What an apply would do. EARLIER_CHANGES: an earlier state of the run would change something, so what is unknown
     now may be known then."""
+    foretell = foretelling_of(work.function)
     try:
+        if foretell is not None:
+            return foretell(work.ctx, work.low.name, work.low.args)
         plan = work.plan()
     except Exception as error:
         return Verdict(False, error_line(error, work.low))

@@ -1,0 +1,77 @@
+"""Makes what a Salt-style file defines callable as Saltern's own functions and states."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import wraps
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from saltern.custom.errors import CustomFailed, words_of
+from saltern.errors import SalternError
+from saltern.marks import acting
+
+if TYPE_CHECKING:
+    from saltern.compat.surroundings import Bridge
+    from saltern.custom.source import Origin
+
+_log = logging.getLogger(__name__)
+
+
+def offer(module: ModuleType, bridge: Bridge, origin: Origin) -> None:
+    """Give MODULE the table of what it offers, which the loader reads."""
+    found = public_functions(module)
+    if origin.kind == "states":
+        from saltern.compat.states import as_state
+
+        watch = found.pop("mod_watch", None)
+        space = module.__name__.rpartition(".")[2]
+        offers = {
+            name: as_state(f"{space}.{name}", function, watch, bridge, origin) for name, function in found.items()
+        }
+    else:
+        offers = {name: _as_acting(function, bridge, origin) for name, function in found.items()}
+    vars(module)["__saltern_offers__"] = offers
+
+
+def public_functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    """The functions that Salt would offer of MODULE, by the name that users write: those that it defines and that are
+    not private, or those of `__load__`; `__func_alias__` gives other names."""
+    names = vars(module)
+    load, alias = names.get("__load__"), names.get("__func_alias__", {})
+    alias = alias if isinstance(alias, Mapping) else {}
+    return {
+        str(alias.get(name, name.rstrip("_"))): value
+        for name, value in names.items()
+        if isinstance(value, FunctionType)
+        and not name.startswith("_")
+        and (name in load if isinstance(load, list | tuple) else value.__module__ == module.__name__)
+    }
+
+
+def called(bridge: Bridge, origin: Origin, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call FUNCTION of Salt-style code. What it raises is told as one line with its place; but Salt-style code that
+    called it through `__salt__` gets the error itself. CustomFailed, or the SalternError that it raised."""
+    if bridge.inside.get():
+        return function(*args, **kwargs)
+    token = bridge.inside.set(True)
+    try:
+        return function(*args, **kwargs)
+    except SalternError:
+        raise
+    except (Exception, SystemExit) as error:
+        _log.debug("%s", origin.path, exc_info=True)
+        raise CustomFailed(words_of(error, origin.path)) from None
+    finally:
+        bridge.inside.reset(token)
+
+
+def _as_acting(function: Callable[..., Any], bridge: Bridge, origin: Origin) -> Callable[..., Any]:
+    """FUNCTION as one that may change the node, since nothing says that it does not."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return called(bridge, origin, function, *args, **kwargs)
+
+    return acting(run)

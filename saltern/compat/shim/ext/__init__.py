@@ -1,0 +1,3 @@
+"""Where older modules find `six`."""
+
+from __future__ import annotations
