@@ -58,6 +58,11 @@ def journal(host: Host) -> list[dict[str, Any]]:
     return [json.loads(line) for line in host.read(f"{FOLDER}/journal").splitlines()]
 
 
+def kept(host: Host) -> set[str]:
+    """The names of what the host keeps for its next boot."""
+    return set(host.run(["ls", KEPT], check=False).stdout.split())
+
+
 def shape(host: Host) -> list[tuple[str, ...]]:
     """The host's links, addresses and routes, without counters and indexes."""
     shown: list[tuple[str, ...]] = []
@@ -88,6 +93,7 @@ VLAN = {
 
 
 def test_a_vlan_on_the_management_link_is_kept_and_its_guard_is_a_unit_of_its_own(cluster: Cluster, host: Host) -> None:
+    before = kept(host)
     preview = apply(cluster, VLAN, "test=True")["eno1.77"]
     assert "Touches the management path (eno1)" in preview["comment"]
     result = apply(cluster, VLAN)["eno1.77"]
@@ -99,11 +105,11 @@ def test_a_vlan_on_the_management_link_is_kept_and_its_guard_is_a_unit_of_its_ow
     again = apply(cluster, VLAN)["eno1.77"]
     assert (again["result"], again["changes"]) == (True, {})
     apply(cluster, {"eno1.77": {"vlan.absent": []}})
-    assert host.run(["ls", KEPT], check=False).stdout == ""
+    assert kept(host) == before
 
 
 def test_a_host_that_would_be_cut_off_answers_again_in_time(cluster: Cluster, host: Host) -> None:
-    before = shape(host)
+    before, files = shape(host), kept(host)
     (address,) = [words[1] for words in before if words[0] == "eno1" and len(words) == 2 and words[1].count(".") == 3]
     began = time.monotonic()
     wrong = {"addresses": [address], "parent": "eno1", "id": 78, "persist": "saltern"}  # the switch knows no VLAN 78
@@ -111,8 +117,7 @@ def test_a_host_that_would_be_cut_off_answers_again_in_time(cluster: Cluster, ho
     assert time.monotonic() - began < 60
     assert result["result"] is False
     assert "Rolled back" in result["comment"]
-    assert shape(host) == before
-    assert host.run(["ls", KEPT], check=False).stdout == ""
+    assert (shape(host), kept(host)) == (before, files)
 
 
 def test_a_guard_outlives_the_whole_service_of_the_minion(cluster: Cluster, host: Host) -> None:
@@ -127,13 +132,14 @@ def test_a_guard_outlives_the_whole_service_of_the_minion(cluster: Cluster, host
 
 
 def test_after_a_power_cut_the_files_are_back_before_networking(cluster: Cluster, host: Host) -> None:
+    before = kept(host)
     apply(cluster, VLAN, "confirm=300")
-    assert host.run(["ls", KEPT]).stdout != ""
+    assert kept(host) > before
     host.kill()
     host.start()
     host.wait_booted()
     cluster.wait_up("on-node1")
-    assert host.run(["ls", KEPT], check=False).stdout == ""
+    assert kept(host) == before
     assert host.run(["ip", "link", "show", "eno1.77"], check=False).returncode != 0
     last = call(cluster, "network.last")
     assert (last["outcome"], last["by"], last["remains"]) == ("rolled back", "boot", [])
