@@ -245,12 +245,16 @@ def append(path: str, *lines: str) -> str:
 
 
 @acting
-def touch(path: str) -> bool:
-    """Make sure that the file PATH exists, and set its times to now."""
+def touch(path: str, atime: float | None = None, mtime: float | None = None, makedirs: bool = False) -> bool:
+    """Make sure that the file PATH exists, and set its times to ATIME and MTIME (seconds since 1970; where only one is
+    given both are it), or to now. MAKEDIRS makes the directories above it."""
+    if makedirs:
+        mkdir(os.path.dirname(_safe.absolute(path)))
     if not path_exists(path):
         put(path, "")
+    given = [time for time in (atime, mtime) if time is not None]
     with _Worded(path):
-        os.utime(_safe.absolute(path))
+        os.utime(_safe.absolute(path), (given[0], given[-1]) if given else None)
     return True
 
 

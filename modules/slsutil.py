@@ -84,13 +84,15 @@ def _text_of(ctx: Context, path: str) -> tuple[str, str]:
 
 @reading
 def serialize(serializer: str, obj: Any, **mod_kwargs: Any) -> str:
-    """OBJ as a text: SERIALIZER is yaml, json or python; MOD_KWARGS are its options (json: indent, sort_keys)."""
+    """OBJ as a text: SERIALIZER is yaml, json, python or configparser; MOD_KWARGS are its options (json:
+    indent, sort_keys)."""
     return str(_of(_WRITERS, serializer, "write")(obj, mod_kwargs))
 
 
 @reading
 def deserialize(serializer: str, stream_or_string: str, **mod_kwargs: Any) -> Any:
-    """The data that the text STREAM_OR_STRING holds: SERIALIZER is yaml, json, toml or python (literals)."""
+    """The data that the text STREAM_OR_STRING holds: SERIALIZER is yaml, json, toml, configparser or python
+    (literals)."""
     try:
         return _of(_READERS, serializer, "read")(stream_or_string)
     except (ValueError, SyntaxError) as error:
@@ -210,5 +212,38 @@ def _from_toml(text: str) -> Any:
     return tomllib.loads(text)
 
 
-_WRITERS = {"yaml": _to_yaml, "json": _to_json, "python": _to_python}
-_READERS = {"yaml": _from_yaml, "json": json.loads, "toml": _from_toml, "python": ast.literal_eval}
+def _to_ini(obj: Any, options: Mapping[str, Any]) -> str:
+    import configparser
+    import io
+
+    parser = configparser.RawConfigParser(interpolation=None, allow_no_value=True)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # keys keep their case
+    text = io.StringIO()
+    try:
+        parser.read_dict(merging.deepcopied(obj))
+        parser.write(text, **options)
+    except (configparser.Error, TypeError, ValueError, AttributeError) as error:
+        raise SlsUtilError(f"this can't be written as sections of an INI file: {error}") from None
+    return text.getvalue().rstrip("\n")
+
+
+def _from_ini(text: str) -> dict[str, dict[str, Any]]:
+    import configparser
+
+    parser = configparser.RawConfigParser(interpolation=None, allow_no_value=True)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        raise ValueError(str(error)) from None
+    return {section: dict(parser[section]) for section in parser.sections()}
+
+
+_WRITERS = {"yaml": _to_yaml, "json": _to_json, "python": _to_python, "configparser": _to_ini}
+_READERS = {
+    "yaml": _from_yaml,
+    "json": json.loads,
+    "toml": _from_toml,
+    "python": ast.literal_eval,
+    "configparser": _from_ini,
+}

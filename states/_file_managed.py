@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from modules import file
@@ -32,6 +33,7 @@ class Sourced(NamedTuple):
     saltenv: str = "base"
     show_changes: bool = True
     allow_empty: bool = True
+    given: Mapping[str, Any] = MappingProxyType({})  # further names for a template, by Salt's custom: user, group, mode
 
 
 def origin_of(ctx: Context, sourced: Sourced) -> Origin | None:
@@ -69,12 +71,19 @@ def wished_contents(
             text = wish.data.decode()
     have = UNSET if status is None else file.held(name, status.st_size, None if text is not None else wish)
     if text is not None and sourced.template is not None:
-        variables = sourced.variables or {}
+        variables = {"name": name, **_source_name(found), **sourced.given, **(sourced.variables or {})}
         data = rendered(ctx, text, sourced.template, variables, place=place, saltenv=sourced.saltenv)
         wish = Contents(data, hidden=hidden)
         have = wish if have == wish else have
     _hide(have, wish, sourced)
     return have, wish
+
+
+def _source_name(found: Origin | None) -> dict[str, str]:
+    """What a template calls `source`: where it was taken from."""
+    if found is None:
+        return {}
+    return {"source": found.path if found.env is None else f"salt://{found.path}"}
 
 
 def _as_source(

@@ -135,7 +135,8 @@ def _wished(ctx: Context, source: Origin, asked: Recursed, held: Contents | None
     assert source.env is not None
     if asked.template is not None:
         text = template_text(ctx, source)
-        data = rendered(ctx, text, asked.template, asked.variables or {}, place=source.path, saltenv=asked.saltenv)
+        names = {"source": f"salt://{source.path}", **(asked.variables or {})}
+        data = rendered(ctx, text, asked.template, names, place=source.path, saltenv=asked.saltenv)
         return Contents(data)
     digest = ctx.files.digest(source.path, source.env)
     if held is not None and held.digest == digest:

@@ -7,7 +7,7 @@ directory 0755, both the agent's own user; what is there keeps what it has.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modules import file
@@ -19,7 +19,6 @@ from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import state
 from states import _file_managed as _managed
 from states._file import (
-    File,
     FileStateError,
     Mode,
     Owner,
@@ -31,7 +30,20 @@ from states._file import (
     unknown,
     wished,
 )
-from states._file_contents import origin, template_text
+from states._file_edited import edited, source_text
+from states._file_from import copy, serialize, touch
+from states._file_lines import blockreplace, comment, keyvalue, line, uncomment
+
+__all__ = [
+    "blockreplace",
+    "comment",
+    "copy",
+    "keyvalue",
+    "line",
+    "serialize",
+    "touch",
+    "uncomment",
+]  # they lie elsewhere
 
 
 @state
@@ -87,6 +99,12 @@ def managed(
         saltenv=environment(ctx, saltenv),
         show_changes=show_changes,
         allow_empty=allow_empty,
+        given={
+            key: None if isinstance(value, Unset) else value
+            for key, value in (("user", user), ("group", group), ("mode", mode))
+        }
+        if template
+        else {},
     )
     status = file.status(path, follow_symlinks)
     _managed.check_kind(path, status)
@@ -251,8 +269,8 @@ def append(
     blanks is the same."""
     from states._file_edit import appended
 
-    text = _source_text(ctx, text, source, saltenv)
-    return _edited(name, lambda old: appended(old, text, ignore_whitespace=ignore_whitespace), makedirs)
+    text = source_text(ctx, text, source, saltenv)
+    return edited(name, lambda old: appended(old, text, ignore_whitespace=ignore_whitespace), makedirs)
 
 
 @state
@@ -269,8 +287,8 @@ def prepend(
     """As `file.append`; what the file lacks is added at its beginning."""
     from states._file_edit import prepended
 
-    text = _source_text(ctx, text, source, saltenv)
-    return _edited(name, lambda old: prepended(old, text, ignore_whitespace=ignore_whitespace), makedirs)
+    text = source_text(ctx, text, source, saltenv)
+    return edited(name, lambda old: prepended(old, text, ignore_whitespace=ignore_whitespace), makedirs)
 
 
 @state
@@ -303,7 +321,7 @@ def replace(
             return Plan(None, None, comment=f"File {name} is not there")
         return unknown(f"there is no file {name}; `ignore_if_missing: True` takes that as fine")
     bits = flag_bits(flags)
-    return _edited(
+    return edited(
         name,
         lambda old: replaced(
             old,
@@ -389,33 +407,3 @@ def missing(ctx: Context, name: str) -> Plan:
     if not file.path_exists(name):
         return Plan(None, None, comment=f"Path {name} is missing")
     raise FileStateError(f"{name} exists, and should not")
-
-
-def _source_text(
-    ctx: Context, text: str | Sequence[Any], source: str | None, saltenv: str | Unset
-) -> str | Sequence[Any]:
-    """TEXT, or that of SOURCE. FileStateError where neither or both are given."""
-    if bool(text) == bool(source):
-        raise FileStateError("name one of `text` and `source`")
-    if source is None:
-        return text
-    return template_text(ctx, origin(ctx, source, environment(ctx, saltenv)))
-
-
-def _edited(name: str, edit: Callable[[str], str], makedirs: bool = False, hidden: str | None = None) -> Plan:
-    """The plan that makes the text of the file NAME (a missing one is empty) what EDIT makes of it."""
-    path = absolute(name)
-    status = file.status(path)
-    _managed.check_kind(path, status)
-    if status is None and (reason := missing_parent(path, makedirs)):
-        return unknown(reason)
-    have = None if status is None else file.held(path, status.st_size)
-    data = b"" if have is None else have.data
-    if data is None:
-        raise FileStateError(f"{path} is too long to be edited")
-    body = Contents(edit(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape"))
-    if have is not None and have == body:
-        return Plan(File(have), File(have), comment=f"File {name} is in the correct state")
-    body.hidden = hidden
-    current, wish = None if have is None else File(have), File(body)
-    return Plan(current, wish, _managed.steps(path, current, wish))

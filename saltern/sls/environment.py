@@ -6,6 +6,7 @@ Imported only where a text holds template marks, since Jinja costs more to impor
 from __future__ import annotations
 
 import posixpath
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn
@@ -18,12 +19,13 @@ from jinja2.utils import pass_context
 from saltern.context import FileSource
 from saltern.errors import nearest
 from saltern.secret import Secret
-from saltern.sls import filters_data, filters_net, filters_text
+from saltern.sls import filters_data, filters_net, filters_node, filters_text
 from saltern.sls.tags import SaltTags
 
 LOOP_LIMIT = 5_000_000  # turns of all loops of one rendering
 TEXT_LIMIT = 64 << 20  # characters that one rendering, or one product in it, may give
-_BITS_LIMIT = 1 << 16  # of a number that `**` gives
+_BITS_LIMIT = 1 << 16  # of a number that `*` or `**` gives
+_WIDE = re.compile(r"%[^%a-zA-Z]*\d{6}")  # a width or precision of six digits
 
 
 class LimitReached(TemplateRuntimeError):
@@ -72,14 +74,16 @@ class TreeLoader(BaseLoader):
 class TemplateEnvironment(SandboxedEnvironment):
     """Salt's Jinja. Names with a leading underscore are out of reach, loops and products are limited."""
 
-    intercepted_binops = frozenset({"*", "**"})
+    intercepted_binops = frozenset({"*", "**", "%"})
 
-    def __init__(self, loader: TreeLoader) -> None:
+    def __init__(self, loader: TreeLoader, *, on_node: bool = False) -> None:
+        """ON_NODE says whether templates may look at the machine on which they are rendered."""
         super().__init__(
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", SaltTags],
             undefined=Missing,
             keep_trailing_newline=True,
             finalize=_written,
+            optimized=False,  # what is constant is reckoned inside the limits of the rendering, and has its line there
             loader=loader,
             auto_reload=False,
         )
@@ -87,14 +91,15 @@ class TemplateEnvironment(SandboxedEnvironment):
         self.filters.update(filters_text.FILTERS)
         self.filters.update(filters_data.FILTERS)
         self.filters.update(filters_net.FILTERS)
-        self.filters["is_sorted"] = filters_data.is_sorted
+        if on_node:
+            self.filters.update(filters_node.FILTERS)
         self.tests.update(
             match=filters_text.is_match,
             list=filters_data.is_list,
             iter=filters_data.is_iter,
             ip=filters_net.is_ip,
         )
-        self.globals.update({"raise": _raise, "show_full_context": _show_full_context})
+        self.globals.update({"raise": _raise, "odict": dict, "show_full_context": _show_full_context})
 
     def join_path(self, template: str, parent: str) -> str:
         """`./x` and `../x` are meant from the folder of the importing template; others from the top of the tree."""
@@ -103,12 +108,18 @@ class TemplateEnvironment(SandboxedEnvironment):
         return template
 
     def call_binop(self, context: Names, operator: str, left: Any, right: Any) -> Any:
-        """A product or power whose result stays within measure; LimitReached otherwise."""
-        if operator == "*":
+        """A product, power or formatted text that stays within measure; LimitReached otherwise."""
+        if operator == "%":
+            if isinstance(left, str) and _WIDE.search(left):
+                raise LimitReached("a format that makes a text of more than 99999 characters")
+        elif operator == "*":
             for one, other in ((left, right), (right, left)):
                 sized = isinstance(one, str | bytes | list | tuple) and isinstance(other, int)
                 if sized and len(one) * other > TEXT_LIMIT:
                     raise LimitReached(f"a product of {len(one) * other} parts; {TEXT_LIMIT} is the limit")
+            if isinstance(left, int) and isinstance(right, int):
+                if left.bit_length() + right.bit_length() > _BITS_LIMIT:
+                    raise LimitReached(f"this product would have more than {_BITS_LIMIT} bits")
         elif isinstance(left, int) and isinstance(right, int) and left.bit_length() * right > _BITS_LIMIT:
             raise LimitReached(f"this power would have more than {_BITS_LIMIT} bits")
         return super().call_binop(context, operator, left, right)
@@ -149,7 +160,8 @@ def _raise(message: Any = "raised by the template") -> NoReturn:
     raise Raised(str(message))
 
 
-def _written(value: Any) -> Any:
+@pass_context
+def _written(_context: Names, value: Any) -> Any:
     if isinstance(value, Secret):  # its mask would go unnoticed into a file or an argument
         raise Raised("this value is a secret, which a template can't write out")
     return value

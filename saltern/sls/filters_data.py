@@ -140,15 +140,28 @@ def substring_in_list(text: str, values: Iterable[str]) -> bool:
 
 
 def check_whitelist_blacklist(
-    value: str, whitelist: Iterable[str] | None = None, blacklist: Iterable[str] | None = None
+    value: Any, whitelist: Iterable[Any] | None = None, blacklist: Iterable[Any] | None = None
 ) -> bool:
     """Whether a glob of WHITELIST (empty: all) matches VALUE and none of BLACKLIST does."""
     from fnmatch import fnmatchcase
 
-    allowed, refused = list(whitelist or ()), list(blacklist or ())
-    return not any(fnmatchcase(value, glob) for glob in refused) and (
-        not allowed or any(fnmatchcase(value, glob) for glob in allowed)
+    allowed, refused = [str(glob) for glob in whitelist or ()], [str(glob) for glob in blacklist or ()]
+    return not any(fnmatchcase(str(value), glob) for glob in refused) and (
+        not allowed or any(fnmatchcase(str(value), glob) for glob in allowed)
     )
+
+
+def json_query(value: Any, expression: str) -> Any:
+    """What the JMESPath EXPRESSION finds in VALUE. The package jmespath has to be there, as for Salt."""
+    import importlib
+
+    try:
+        jmespath: Any = importlib.import_module("jmespath")
+    except ImportError:
+        from jinja2.exceptions import FilterArgumentError
+
+        raise FilterArgumentError("json_query needs the Python package jmespath: install python3-jmespath") from None
+    return jmespath.search(expression, value)
 
 
 def method_call(value: Any, name: str, *args: Any, **kwargs: Any) -> Any:
@@ -225,7 +238,7 @@ FILTERS = {
         for function in (
             *(to_bool, to_num, exactly_n_true, exactly_one_true, sequence, unique, union, intersect, difference),
             *(symmetric_difference, avg, flatten, is_list, is_iter, is_sorted, compare_lists, compare_dicts),
-            *(substring_in_list, check_whitelist_blacklist, method_call, random_sample, random_shuffle),
+            *(substring_in_list, check_whitelist_blacklist, json_query, method_call, random_sample, random_shuffle),
             *(set_dict_key_value, update_dict_key_value, append_dict_key_value, extend_dict_key_value),
         )
     },

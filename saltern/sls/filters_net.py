@@ -99,7 +99,7 @@ def _address(value: Any, versions: tuple[int, ...], options: str | None) -> str 
         return None
     if found.version not in versions:
         return None
-    kinds = [kind.strip() for kind in (options or "").split(",") if kind.strip()]
+    kinds = [kind.strip().replace("-", "_") for kind in (options or "").split(",") if kind.strip()]
     for kind in kinds:
         if kind not in _KINDS:
             raise ValueError(f"unknown kind of address {kind!r}: one of {', '.join(_KINDS)}")

@@ -24,6 +24,33 @@ def json_(value: Any, sort_keys: bool = True, indent: int | None = None) -> str:
     return json.dumps(_plain(value), sort_keys=sort_keys, indent=indent, ensure_ascii=False)
 
 
+def xml(value: Any) -> str:
+    """VALUE, a mapping of one name, as XML: scalars are attributes, mappings and the members of lists elements."""
+    from xml.etree import ElementTree
+
+    if not isinstance(value, Mapping) or len(value) != 1:
+        raise TypeError("xml takes a mapping of one name, the root, to what is in it")
+    root = ElementTree.Element("root")
+    _fill_element(root, value)
+    ElementTree.indent(root[0], " ")
+    return '<?xml version="1.0" ?>\n' + ElementTree.tostring(root[0], "unicode").strip()
+
+
+def _fill_element(element: Any, value: Any) -> None:
+    """Put VALUE, the members of a mapping or a scalar, into an XML ELEMENT."""
+    from xml.etree import ElementTree
+
+    if not isinstance(value, Mapping):
+        element.text = str(value)
+        return
+    for name, inner in value.items():
+        if not isinstance(inner, Mapping | list | tuple):
+            element.set(str(name), str(inner))
+            continue
+        for member in inner if isinstance(inner, list | tuple) else [inner]:
+            _fill_element(ElementTree.SubElement(element, str(name)), member)
+
+
 def python(value: Any) -> str:
     """VALUE as Python writes it."""
     import pprint
@@ -149,7 +176,7 @@ def hmac_(value: str | bytes, shared_secret: str | bytes, challenge_hmac: str) -
     return hmac.compare_digest(hmac_compute(value, shared_secret), challenge_hmac)
 
 
-def random_hash(value: Any = None, hash_type: str = "sha512") -> str:
+def random_hash(value: Any = None, hash_type: str = "sha256") -> str:
     """A digest of random bytes, another one each time."""
     import hashlib
     import os
@@ -158,7 +185,8 @@ def random_hash(value: Any = None, hash_type: str = "sha512") -> str:
 
 
 def strftime(value: Any = None, format: str = "%Y-%m-%d") -> str:
-    """A time (seconds since 1970, an ISO 8601 text, a datetime; None: now) by FORMAT, in local time."""
+    """A time (seconds since 1970, an ISO 8601 or RFC 5322 text, Y/m/d, a datetime; None: now) by FORMAT, in local
+    time."""
     from datetime import datetime
 
     if value is None or value == "":
@@ -166,15 +194,29 @@ def strftime(value: Any = None, format: str = "%Y-%m-%d") -> str:
     elif isinstance(value, int | float):
         moment = datetime.fromtimestamp(value).astimezone()
     elif isinstance(value, str):
-        text = value.strip()
-        moment = (
-            datetime.fromtimestamp(float(text)).astimezone()
-            if re.fullmatch(r"\d+(\.\d+)?", text)
-            else datetime.fromisoformat(text)
-        )
+        moment = _moment(value.strip())
     else:
         moment = value
     return moment.strftime(format)
+
+
+def _moment(text: str) -> Any:
+    from datetime import datetime
+    from email.utils import parsedate_to_datetime
+
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return datetime.fromtimestamp(float(text)).astimezone()
+    if re.fullmatch(r"\d{4}/\d{1,2}/\d{1,2}", text):
+        return datetime(*map(int, text.split("/")))  # type: ignore[arg-type]
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    try:
+        return parsedate_to_datetime(text)
+    except ValueError:
+        known = "2002-12-25, 2002-12-25 17:00, 2002/12/25, Wed, 25 Dec 2002 17:00:00 +0100, or seconds since 1970"
+        raise ValueError(f"not a time: {text!r}; write {known}") from None
 
 
 def to_bytes(value: Any, encoding: str = "utf-8") -> bytes:
@@ -273,6 +315,7 @@ FILTERS = {
     "json": json_,
     "tojson": json_,
     "python": python,
+    "xml": xml,
     "load_yaml": load_yaml,
     "load_json": load_json,
     "load_text": str,

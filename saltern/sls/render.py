@@ -81,7 +81,10 @@ class Renderer:
         from saltern.sls import template
 
         code = self.compile(text, file=file, saltenv=saltenv)
-        names = {**self.names(saltenv), **_tree_names(file, saltenv, sls), **(context or {})}
+        names = {**self.names(saltenv), **_tree_names(file, saltenv, sls)}
+        if not self.sandboxed:  # where a master keeps its pillar is nobody's business
+            names["tplpath"] = self._path(file, saltenv)
+        names.update(context or {})
         return template.rendered(self._environment(saltenv), code, text, file, names, self.sources)
 
     def compile(self, text: str, *, file: str, saltenv: str) -> Any:
@@ -111,8 +114,16 @@ class Renderer:
         if saltenv not in self._environments:
             from saltern.sls.environment import TemplateEnvironment, TreeLoader
 
-            self._environments[saltenv] = TemplateEnvironment(TreeLoader(self.ctx.files, saltenv, self.sources))
+            loader = TreeLoader(self.ctx.files, saltenv, self.sources)
+            self._environments[saltenv] = TemplateEnvironment(loader, on_node=not self.sandboxed)
         return self._environments[saltenv]
+
+    def _path(self, file: str, saltenv: str) -> str:
+        """Where FILE lies on this node; FILE itself where it is none of the tree."""
+        try:
+            return str(self.ctx.files.local(file, saltenv))
+        except (FileNotFoundError, ValueError):
+            return file
 
     def _python(self, source: Source, saltenv: str, sls: str) -> Document:
         if self.sandboxed:
@@ -149,7 +160,7 @@ def _pipeline(text: str, file: str, default: Sequence[str]) -> tuple[Sequence[st
     first, newline, rest = text.partition("\n")
     if not first.startswith("#!") or first.startswith("#!/"):
         return default, text
-    names = first[2:].split()[0].split("|") if first[2:].split() else [""]
+    names = [(part.split() or [""])[0] for part in first[2:].split("|")]  # behind a name: what Salt would tell it
     for name in names:
         if name not in RENDERERS:
             column = first.find(name, 2) if name else 2

@@ -16,6 +16,7 @@ from jinja2 import Template, TemplateNotFound, TemplateSyntaxError, UndefinedErr
 from saltern.errors import NoValue, SalternError, SourceError, nearest
 from saltern.marks import ActedWhilePlanning
 from saltern.sls.environment import TEXT_LIMIT, TemplateEnvironment
+from saltern.sls.fence import TOO_BIG, fence
 from saltern.sls.source import Source, excerpt
 
 _SEARCH = 400  # lines that the search for a rendered line looks ahead
@@ -27,7 +28,7 @@ def compiled(environment: TemplateEnvironment, text: str, file: str, sources: Ma
     try:
         code = environment.compile(text, name=file, filename=file)
     except TemplateSyntaxError as error:
-        raise _syntax(error, file, {**sources, file: text}) from None
+        raise _syntax(error, file, {**sources, file: text}, environment) from None
     except RecursionError:
         raise Source(file, text).error("the template is nested too deep", 0) from None
     assert isinstance(code, CodeType)
@@ -51,13 +52,14 @@ def rendered(
     instructions: list[int] = []
     size = 0
     try:
-        for chunk in flow:
-            chunks.append(chunk)
-            frame = flow.gi_frame  # type: ignore[attr-defined]
-            instructions.append(frame.f_lasti if frame else 0)
-            size += len(chunk)
-            if size > TEXT_LIMIT:
-                break
+        with fence():
+            for chunk in flow:
+                chunks.append(chunk)
+                frame = flow.gi_frame  # type: ignore[attr-defined]
+                instructions.append(frame.f_lasti if frame else 0)
+                size += len(chunk)
+                if size > TEXT_LIMIT:
+                    break
     except Exception as error:  # whatever an expression of a user may raise: it is told with its line
         _explain(error, file, text, sources, context)
     run = flow.gi_code  # type: ignore[attr-defined]
@@ -101,7 +103,7 @@ def _words(error: Exception, context: Any) -> tuple[str, str]:
     if isinstance(error, RecursionError):
         return _TOO_DEEP, ""
     if isinstance(error, MemoryError):
-        return "the template needs more memory than there is", ""
+        return TOO_BIG, ""
     if isinstance(error, ActedWhilePlanning):
         return f"a template may only read here: {message}", ""
     if isinstance(error, SalternError) or type(error).__module__.startswith(("jinja2", "saltern")):
@@ -124,10 +126,15 @@ def _pass_on(error: SourceError, name: str, line: int, text: str) -> NoReturn:
     raise SourceError(error.message, file=name, line=line, excerpt=shown, hint=error.hint) from None
 
 
-def _syntax(error: TemplateSyntaxError, file: str, sources: Mapping[str, str]) -> SourceError:
+def _syntax(
+    error: TemplateSyntaxError, file: str, sources: Mapping[str, str], environment: TemplateEnvironment | None = None
+) -> SourceError:
     name = error.name or file
     message = str(error.message)
     hint = ""
+    unknown = re.fullmatch(r"No (filter|test) named '([^']*)'\.", message)
+    if unknown and environment is not None:
+        message += nearest(unknown[2], environment.filters if unknown[1] == "filter" else environment.tests)
     if "Unexpected end of template" in message:
         hint = "A block is not closed."
     return Source(name, sources.get(name, "")).error(f"Jinja: {message}", error.lineno - 1, None, hint)

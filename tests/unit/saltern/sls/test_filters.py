@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from saltern.sls.render import render_template
+from saltern.errors import SourceError
+from saltern.sls.filters_node import FILTERS, http_query
+from saltern.sls.render import Renderer, render_template
+from tests.serving import serving
 from tests.unit.saltern.sls.files import context
 
 
@@ -68,9 +71,48 @@ from tests.unit.saltern.sls.files import context
         ("'a: [1]' | load_yaml, '{\"a\": 1}' | load_json", "({'a': [1]}, {'a': 1})"),
         ("'x' | is_hex, 'ff' | is_hex, 'a b' | contains_whitespace", "(False, True, True)"),
         ("'web1' | check_whitelist_blacklist(['web*'], ['web2'])", "True"),
+        ("5 | check_whitelist_blacklist(whitelist=[5, 6]), 5 | check_whitelist_blacklist(blacklist=[5])", "(True, False)"),
+        ("'fe80::1' | is_ip('link-local'), '127.0.0.1' | is_ip(options='loopback')", "(True, True)"),
+        ("'2002/12/25' | strftime('%y'), 'Wed, 25 Dec 2002 10:00:00 +0000' | strftime('%m')", "('02', '12')"),
+        ("7 | random_hash | length, 7 | random_hash('md5') | length", "(64, 32)"),
+        ("'/etc/passwd' | is_text_file, '/etc/passwd' | is_binary_file, '/nix' | is_binary_file", "(True, False, None)"),
+        ("'/etc/passwd' | is_empty_file, '/dev/null' | is_empty_file", "(False, True)"),
+        ("'/dev/null' | list_files, '/etc/pam.d' | list_files | first", "(['/dev/null'], '/etc/pam.d')"),
+        ("('/etc/passwd' | file_hashsum) == ('/etc/passwd' | file_hashsum('sha256'))", "True"),
+        ("'127.0.0.1' | dns_check(port=443), 'a..b' | dns_check(safe=true)", "('127.0.0.1', '')"),
+        ("{'r': {'n': 4, 'l': ['x', 'y'], 'm': {'k': true}}} | xml", '<?xml version="1.0" ?>\n<r n="4">\n <l>x</l>\n <l>y</l>\n <m k="True" />\n</r>'),
+        ("odict(a=1), {'a': 'b'} | compare_dicts({'a': 'c'})", "({'a': 1}, {'a': {'old': 'b', 'new': 'c'}})"),
     ],
 )  # fmt: skip
 def test_a_filter_gives_what_salt_documents(tmp_path: Path, expression: str, text: str) -> None:
     ctx = context(tmp_path, {})
     found = render_template("{{ (" + expression + ") }}", place="t", context={}, ctx=ctx, saltenv="base")
     assert found == text
+
+
+def rendered_error(tmp_path: Path, text: str) -> str:
+    with pytest.raises(SourceError) as caught:
+        render_template(text, place="t", context={}, ctx=context(tmp_path, {}), saltenv="base")
+    return str(caught.value)
+
+
+def test_a_filter_that_is_not_there_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+    assert "No filter named 'str_to_num'. Did you mean 'to_num'?" in rendered_error(tmp_path, "{{ 1 | str_to_num }}")
+    assert "not a time: 'tomorrow'; write" in rendered_error(tmp_path, "{{ 'tomorrow' | strftime }}")
+    assert "there is no file /nix" in rendered_error(tmp_path, "{{ '/nix' | file_hashsum }}")
+    assert "can't find an address of a..b" in rendered_error(tmp_path, "{{ 'a..b' | dns_check }}")
+    assert "http_query asks http://" in rendered_error(tmp_path, "{{ 'file:///etc/passwd' | http_query }}")
+
+
+def test_templates_of_the_pillar_do_not_look_at_the_master(tmp_path: Path) -> None:
+    renderer = Renderer(context(tmp_path, {}), sandboxed=True)
+    for name in FILTERS:
+        with pytest.raises(SourceError, match=f"No filter named '{name}'"):
+            renderer.template("{{ '/etc/passwd' | " + name + " }}", file="t", saltenv="base")
+
+
+def test_a_url_is_asked_for_what_it_gives(tmp_path: Path) -> None:
+    with serving({"/a": b'{"x": 1}'}) as url:
+        assert http_query(f"{url}/a") == {"body": '{"x": 1}', "status": 200}
+        assert http_query(f"{url}/a", decode=True)["dict"] == {"x": 1}
+        assert http_query(f"{url}/b")["status"] == 404
