@@ -11,12 +11,12 @@ import asyncio
 import json
 import logging
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, Protocol
 
+from minion.schedule.clock import Clock
 from minion.sources import Sources, read_kept
 from saltern.errors import UsageError, nearest
 from saltern.schedule.item import Item, ScheduleError, parse
@@ -50,7 +50,7 @@ class Host(Protocol):
 
 class Keeper:
     """Keeps the schedule in FILE. CONFIGURED are the items of the configuration, by name. MINE_FUNCTIONS of the
-    configuration are told every MINE_INTERVAL minutes."""
+    configuration are told every MINE_INTERVAL minutes. CLOCK: the node's where none is given."""
 
     def __init__(
         self,
@@ -61,9 +61,10 @@ class Keeper:
         zone: tzinfo,
         mine_functions: Mapping[str, Any] | None = None,
         mine_interval: float = 60.0,
+        clock: Clock | None = None,
     ) -> None:
         self._host, self._file = host, file
-        self._loop = asyncio.get_running_loop()
+        self._clock = clock or Clock()
         self._timer: asyncio.TimerHandle | None = None
         self._asking: asyncio.TimerHandle | None = None
         self._jids: dict[str, list[str]] = {}
@@ -94,7 +95,7 @@ class Keeper:
 
     def start(self) -> None:
         """Begin: what is to run on start does."""
-        self.scheduler.set_items(self._items(), time.time(), starting=True)
+        self.scheduler.set_items(self._items(), self._clock.now(), starting=True)
         self._wake()
 
     def close(self) -> None:
@@ -109,7 +110,7 @@ class Keeper:
         """The master is there: have a look at the pillar, at once where it was never seen."""
         if self._asking is None:
             delay = random.uniform(0, _PILLAR_SPREAD_S) if self._asked else 0.0  # noqa: S311 - spreads load
-            self._asking = self._loop.call_later(delay, self.reload)
+            self._asking = self._clock.call_later(delay, self.reload)
 
     def reload(self) -> bool:
         """Look at the pillar anew."""
@@ -161,7 +162,7 @@ class Keeper:
         return self._sources.all({MINE: mine} if minutes else None)
 
     def _changed(self) -> None:
-        self.scheduler.set_items(self._items(), time.time())
+        self.scheduler.set_items(self._items(), self._clock.now())
         self._save()
         self._wake()
 
@@ -170,7 +171,7 @@ class Keeper:
     def _wake(self) -> None:
         if self._timer:
             self._timer.cancel()
-        now = time.time()
+        now = self._clock.now()
         decided = list(self.scheduler.decide(now))
         if decided and not self._save():
             decided = [one for one in decided if isinstance(one, Left)]  # it could be begun twice: see the log
@@ -180,8 +181,8 @@ class Keeper:
             else:
                 logger.warning("schedule: %s of %s is left out: %s", one.item.name, shown(one.due), one.why)
         due = self.scheduler.wake_at(now)
-        sleep = _LONGEST_SLEEP_S if due is None else min(max(due - time.time(), 0.0) + 0.001, _LONGEST_SLEEP_S)
-        self._timer = self._loop.call_later(sleep, self._wake)
+        sleep = _LONGEST_SLEEP_S if due is None else min(max(due - self._clock.now(), 0.0) + 0.001, _LONGEST_SLEEP_S)
+        self._timer = self._clock.call_later(sleep, self._wake)
 
     def _begin(self, item: Item) -> str:
         report = item.return_job and item.jid_include
@@ -213,7 +214,7 @@ class Keeper:
     def list(self, show_all: bool = True, show_disabled: bool = True) -> dict[str, Any]:
         """The items as they were given, with the next time of each."""
         found: dict[str, Any] = {}
-        now = time.time()
+        now = self._clock.now()
         for name, data in self._data().items():
             item = self.scheduler.items.get(name)
             if item is None:
@@ -275,7 +276,7 @@ class Keeper:
     def next_time(self, name: str) -> str | None:
         """When the item NAME runs next, local time."""
         self._parsed(name)
-        due = self.scheduler.next_of(name, time.time())
+        due = self.scheduler.next_of(name, self._clock.now())
         return shown(due) if due else None
 
     def _switch(self, enabled: bool) -> dict[str, Any]:
@@ -309,7 +310,7 @@ class Keeper:
 
     def _due(self, name: str, at: str | None) -> float:
         self._parsed(name)
-        due = self.scheduler.next_of(name, time.time()) if at is None else _epoch(at)
+        due = self.scheduler.next_of(name, self._clock.now()) if at is None else _epoch(at)
         if due is None:
             raise UsageError(f"{name} is never due")
         return due
