@@ -337,6 +337,7 @@ def _converged(
 ) -> Any:
     """Compile and run, as Salt returns it; NOTHING is what a run without any state returns, where that is a failure."""
     from saltern.converge.engine import run
+    from saltern.sls.functions import ACTS
 
     lock = _state_lock.lock_file(ctx.config.paths.var)
     free = concurrent or ctx.test
@@ -346,7 +347,7 @@ def _converged(
             lows = compile(_tree(ctx))
             if not lows and nothing is not None:
                 return Returned(nothing, 2)
-            result = run(lows, ctx, test=ctx.test)
+            result = run(lows, ctx, test=ctx.test).with_warnings(ctx.extra.get(ACTS, ()))
     except SalternError as error:
         return Returned(_told(error), 1)
     return Returned(result.as_salt(), result.retcode)

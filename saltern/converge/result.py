@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -82,6 +82,15 @@ class RunResult:
 
     results: tuple[StateResult, ...]
     warnings: tuple[str, ...] = ()
+
+    def with_warnings(self, texts: Iterable[str]) -> RunResult:
+        """The same with the warnings TEXTS, which belong to no state: the first one's result shows them."""
+        added = tuple(texts)
+        if not added or not self.results:
+            return self
+        first, *rest = self.results
+        verdict = first.verdict._replace(warnings=(*added, *first.verdict.warnings))
+        return RunResult((first._replace(verdict=verdict), *rest), (*added, *self.warnings))
 
     @property
     def ok(self) -> bool:

@@ -25,7 +25,7 @@ from saltern.sls.tags import SaltTags
 LOOP_LIMIT = 5_000_000  # turns of all loops of one rendering
 TEXT_LIMIT = 64 << 20  # characters that one rendering, or one product in it, may give
 _BITS_LIMIT = 1 << 16  # of a number that `*` or `**` gives
-_WIDE = re.compile(r"%[^%a-zA-Z]*\d{6}")  # a width or precision of six digits
+_WIDE = re.compile(r"%(?:\([^)]*\))?[^%a-zA-Z]*\d{6}")  # a width or precision of six digits
 
 
 class LimitReached(TemplateRuntimeError):
@@ -117,9 +117,9 @@ class TemplateEnvironment(SandboxedEnvironment):
                 sized = isinstance(one, str | bytes | list | tuple) and isinstance(other, int)
                 if sized and len(one) * other > TEXT_LIMIT:
                     raise LimitReached(f"a product of {len(one) * other} parts; {TEXT_LIMIT} is the limit")
-            if isinstance(left, int) and isinstance(right, int):
-                if left.bit_length() + right.bit_length() > _BITS_LIMIT:
-                    raise LimitReached(f"this product would have more than {_BITS_LIMIT} bits")
+            numbers = isinstance(left, int) and isinstance(right, int)
+            if numbers and left.bit_length() + right.bit_length() > _BITS_LIMIT:
+                raise LimitReached(f"this product would have more than {_BITS_LIMIT} bits")
         elif isinstance(left, int) and isinstance(right, int) and left.bit_length() * right > _BITS_LIMIT:
             raise LimitReached(f"this power would have more than {_BITS_LIMIT} bits")
         return super().call_binop(context, operator, left, right)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from types import FrameType
 from typing import Any
 
 from saltern.context import Context
 from saltern.errors import UsageError
 from saltern.marks import permit_acting
+from saltern.sls.fence import open_for_programs
 
 Function = Callable[..., Any]
+ACTS = "acts_of_templates"  # the key of `Context.extra` below which a run in test mode notes them
 
 
 class Functions(Mapping[str, Function]):
@@ -70,9 +74,12 @@ class Functions(Mapping[str, Function]):
             function = self._execution(name)
         if not self._may_act:
             return function
+        told = self._ctx.test and self._offered is None
 
         def permitted(*args: Any, **kwargs: Any) -> Any:
-            with permit_acting():
+            with permit_acting(), open_for_programs():
+                if told:
+                    note_act(self._ctx, name)
                 return function(*args, **kwargs)
 
         return permitted
@@ -88,6 +95,26 @@ class Functions(Mapping[str, Function]):
 
         first = next(iter(inspect.signature(found).parameters), "")
         return (lambda *args, **kwargs: found(self._ctx, *args, **kwargs)) if first == "ctx" else found
+
+
+def note_act(ctx: Context, name: str) -> None:
+    """Note, for the result of the run CTX in test mode, that a template calls NAME, where that acts."""
+    from saltern.loader import find
+    from saltern.marks import kind_of
+
+    if kind_of(find(name)) != "acting" or not isinstance(ctx.extra, MutableMapping):
+        return
+    place = ""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not place:
+        template = frame.f_globals.get("__jinja_template__")
+        if template is not None:
+            place = f"{template.name}:{template.get_corresponding_lineno(frame.f_lineno)}: "
+        frame = frame.f_back
+    noted: list[str] = ctx.extra.setdefault(ACTS, [])
+    text = f"{place}the template called {name} while it was rendered: that ran, although this is a test"
+    if text not in noted:
+        noted.append(text)
 
 
 class _Namespace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from saltern.sls.fence import TOO_BIG, TooLong, fence
 from saltern.sls.source import Source
 
 
@@ -16,11 +17,12 @@ def run(source: Source, names: Mapping[str, Any]) -> Any:
     }
     space: dict[str, Any] = {**names, **dunder, "__name__": "sls", "__file__": source.file}
     try:
-        exec(compile(source.text, source.file, "exec"), space)  # noqa: S102 - what the user asked for with #!py
-        function = space.get("run")
-        if not callable(function):
-            raise source.error("an SLS in Python needs a function run() that returns its data")
-        return function()
+        with fence():
+            exec(compile(source.text, source.file, "exec"), space)  # noqa: S102 - what the user asked for with #!py
+            function = space.get("run")
+            if not callable(function):
+                raise source.error("an SLS in Python needs a function run() that returns its data")
+            return function()
     except SyntaxError as error:
         raise source.error(f"Python: {error.msg}", (error.lineno or 1) - 1, (error.offset or 1) - 1) from None
     except Exception as error:  # whatever the user's code may raise: it is told with its line
@@ -31,4 +33,5 @@ def run(source: Source, names: Mapping[str, Any]) -> Any:
             if traceback.tb_frame.f_code.co_filename == source.file:
                 line = traceback.tb_lineno
             traceback = traceback.tb_next
-        raise source.error(f"{type(error).__name__}: {error}", line - 1) from None
+        words = TOO_BIG if isinstance(error, MemoryError) else f"{type(error).__name__}: {error}"
+        raise source.error(str(error) if isinstance(error, TooLong) else words, line - 1) from None
