@@ -26,6 +26,7 @@ from minion.identity import Identity
 from minion.journal import Journal, JournalError
 from minion.pipe import AskMaster, BundleIs, Done, MasterSays, Mine, Run, Step
 from minion.questions import Questions
+from minion.schedule.clock import Clock
 from minion.schedule.keeper import Keeper
 from minion.workers import Workers
 from saltern import __version__
@@ -60,9 +61,11 @@ class Running:
 
 
 class Agent:
-    """One minion. GRAINS() gives what the hello tells of the node."""
+    """One minion. GRAINS is what the hello tells of the node, CLOCK what the schedule goes by (None: the node's)."""
 
-    def __init__(self, config: Config, identity: Identity, context: Any, grains: Mapping[str, Any]) -> None:
+    def __init__(
+        self, config: Config, identity: Identity, context: Any, grains: Mapping[str, Any], clock: Clock | None = None
+    ) -> None:
         self._config = config
         self.grains_now = dict(grains)
         self.boot = os.urandom(8).hex()
@@ -102,7 +105,7 @@ class Agent:
         configured = config.schedule
         kept = config.paths.var / "minion" / "schedule.json"
         self._schedule = Keeper(
-            self, identity.id, configured, kept, local_zone(), config.mine_functions, config.mine_interval
+            self, identity.id, configured, kept, local_zone(), config.mine_functions, config.mine_interval, clock
         )
         self._beacons = Beacons(config.beacons, config.paths.var / "minion" / "beacons.json", self.ask_master)
         self._inline |= self._schedule.functions | self._beacons.functions
