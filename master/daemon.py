@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from master import history, jobs, keys
+from master import history, jobs, keys, own_jobs
 from master.bundle_messages import PILLAR_KEY
 from master.bundles import BundlePool
 from master.control import Control
@@ -166,4 +166,6 @@ def _load(connection: Any, presence: Presence) -> str:
         if minion:
             minion.grains, minion.seen, minion.address = json.loads(grains), seen, address
     jobs.drop_held(connection)
+    if lost := own_jobs.mark_lost(connection):
+        logger.warning("%d orchestrations were cut off when the master ended: see jobs.list_jobs outcome=lost", lost)
     return jobs.last_jid(connection)

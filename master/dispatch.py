@@ -19,6 +19,7 @@ from master.asks import Asks, Pillar
 from master.ends import Ends, line
 from master.events import Bus
 from master.jobs import Emit, Job, Target
+from master.orchestration.parts import Parts
 from master.presence import Minion, Presence
 from master.returners.configured import Returners
 from master.router import Router
@@ -62,7 +63,8 @@ class Dispatch:
         self.ends = Ends(presence, store, router, self.bus, self.active)
         self.ends.next = self._next_turns
         self.returners = Returners([])  # the configured ones come from the daemon
-        self._new_jid = jobs.JidMaker(last_jid)
+        self.new_jid = jobs.JidMaker(last_jid)
+        self.orchestration: Parts | None = None  # set when the master serves
         self._loop = asyncio.get_running_loop()
         self._ttl_s = ttl_s
         self._expiry: asyncio.TimerHandle | None = None
@@ -90,7 +92,7 @@ class Dispatch:
             raise UsageError("a job needs at least one minion")
         now = time.time()
         job = Job(
-            self._new_jid(now),
+            self.new_jid(now),
             function,
             json.dumps(args).encode(),
             json.dumps(kwargs).encode(),
@@ -111,7 +113,7 @@ class Dispatch:
         if watcher:
             job.watchers.append(watcher)
         while not await self.store.do(lambda c: jobs.create_new(c, job)):
-            job.jid = self._new_jid(now)  # a minion's own call has that id already
+            job.jid = self.new_jid(now)  # a minion's own call has that id already
         self.active[job.jid] = job
         if job.kept:
             await self.store.do(lambda c: jobs.keep_until(c, job.jid, now + queue_s))

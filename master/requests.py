@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from master import fields, key_requests, keys, mine, runners
+from master.caller import Answer, Caller
 from master.collecting import collect
 from master.control import Conversation, Handler
 from master.dispatch import Dispatch
-from master.ends import OUTCOMES
+from master.ends import OUTCOMES, line
+from master.orchestration.doing import ORCHESTRATE
+from master.orchestration.parts import Parts
 from master.peer_asks import Publish
 from master.peers import Peers
 from master.presence import Minion
@@ -39,6 +42,7 @@ class Requests:
         self.dispatch.select = self.select
         asking = self.dispatch.asks.asking
         asking.select, asking.peers, asking.run = self.select, Peers(self.config.peer), self._for_minion
+        self.dispatch.orchestration = Parts(self.config, self._run, runners.check, self._key, runners.TELLING)
 
     def table(self) -> dict[str, Handler]:
         """The handlers by `op`."""
@@ -123,9 +127,13 @@ class Requests:
     async def runner(self, talk: Conversation, request: Mapping[str, Any]) -> None:
         """Call a runner and give what it returns."""
         function, args, kwargs = _call(request)
-        data, out = await runners.run(function, args, kwargs, self.dispatch)
-        talk.say("data", data=data, out=out)
-        talk.say("end", ok=True)
+        caller = Caller(talk.user, lambda event: talk.emit(line(**event)))
+        answer = await self._run(function, args, kwargs, caller)
+        talk.say("data", data=answer.data, out=answer.out)
+        talk.say("end", ok=answer.ok)
+
+    async def _run(self, function: str, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller) -> Answer:
+        return await runners.run(function, args, kwargs, self.dispatch, caller)
 
     # --- events --------------------------------------------------------------------------------------------------
 
@@ -146,7 +154,11 @@ class Requests:
             request = {"action": call.function.partition(".")[2], "match": call.tgt, "include": list(keys.STATES)}
             await self._key(request)
         elif call.kind == "runner":
-            await runners.run(call.function, call.args, call.kwargs, self.dispatch)
+            running = self._run(call.function, call.args, call.kwargs, Caller("reactor"))
+            if call.function in ORCHESTRATE:  # it may take long, and wait for events that the reactor is to answer
+                self.dispatch.ends.tasks.start(running)
+            else:
+                await running
         else:
             chosen = await self.select(call.tgt, call.form)
             if not chosen:

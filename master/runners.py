@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from master import events, job_runners, mine, network_runners, pillar_runners, vnet_runners
+from master import events, job_runners, mine, network_runners, orchestrate, pillar_runners, vnet_runners
+from master.caller import Answer, Caller
 from master.dispatch import Dispatch
 from master.keys import iso
 from saltern.errors import UsageError, nearest
@@ -92,6 +93,9 @@ TABLE: Mapping[str, tuple[Runner, str]] = {
     "vnet.reserve": (vnet_runners.reserve, "nested"),
     "vnet.release": (vnet_runners.release, "nested"),
     "vnet.move": (vnet_runners.move, "nested"),
+    "state.orchestrate": (orchestrate.orchestrate, "orchestration"),
+    "state.orch": (orchestrate.orchestrate, "orchestration"),
+    "state.sls": (orchestrate.orchestrate, "orchestration"),
     "pillar.show_pillar": (pillar_runners.show_pillar, "nested"),
     "pillar.encrypt": (pillar_runners.encrypt, "nested"),
     "event.send": (send_event, "nested"),
@@ -100,15 +104,31 @@ TABLE: Mapping[str, tuple[Runner, str]] = {
 }
 
 
-async def run(function: str, args: Sequence[Any], kwargs: Mapping[str, Any], master: Dispatch) -> tuple[Any, str]:
-    """Call the runner FUNCTION: (what it returns, the output format that suits it). UsageError for a wrong call."""
+_ACTING = ("jobs.prune", "vnet.reserve", "vnet.release", "vnet.move", "pillar.encrypt", "event.send")
+TELLING = frozenset(name for name in TABLE if name not in _ACTING and not name.startswith("state."))
+"""The runners that only tell: they change nothing anywhere."""
+
+
+def check(function: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """UsageError where FUNCTION is no runner or can't be called so."""
     if function not in TABLE:
         raise UsageError(
             f"there is no runner {function!r}.{nearest(function, TABLE)} (saltern-run doc.runner lists all)"
         )
-    runner, out = TABLE[function]
+    own = inspect.signature(TABLE[function][0])
+    known = own.replace(parameters=[one for name, one in own.parameters.items() if name != "caller"])
     try:
-        inspect.signature(runner).bind(master, *args, **kwargs)
+        known.bind(None, *args, **kwargs)
     except TypeError as error:
         raise UsageError(f"{function}: {error}") from None
-    return await runner(master, *args, **kwargs), out
+
+
+async def run(
+    function: str, args: Sequence[Any], kwargs: Mapping[str, Any], master: Dispatch, caller: Caller
+) -> Answer:
+    """Call the runner FUNCTION for CALLER: what it answers. UsageError for a wrong call."""
+    check(function, args, kwargs)
+    runner, out = TABLE[function]
+    more = {"caller": caller} if "caller" in inspect.signature(runner).parameters else {}
+    found = await runner(master, *args, **kwargs, **more)
+    return found if isinstance(found, Answer) else Answer(found, out)

@@ -13,8 +13,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from saltern.cli.orchestration import Way
+
 FORMATS = ("nested", "highstate", "json", "yaml", "table", "txt", "pprint", "quiet")
 RUNNERS = (
+    ("state.orchestrate", "run an SLS that acts on targets in order: state.orchestrate SLS [pillar={}] [test=True]"),
     ("jobs.list_jobs", "the latest jobs: jobs.list_jobs [function='state.*'] [minion=ID] [since=2d] [outcome=failed]"),
     ("jobs.lookup_jid", "one job and what each of its targets returned: jobs.lookup_jid JID"),
     ("jobs.last_run", "the latest job of a function: jobs.last_run 'state.*' [minion=ID]"),
@@ -42,6 +45,8 @@ RUNNERS = (
 OPTIONS = (
     Option("--output --out", "the layout", metavar="FORMAT", choices=FORMATS, late=True),
     Option("--out-file", "write into FILE; a graph is drawn where it ends in .svg", metavar="FILE", late=True),
+    Option("--progress", "show how far an orchestration is, even where standard error is no terminal", late=True),
+    Option("--no-progress", "do not show how far an orchestration is", dest="progress", const=False, late=True),
     LOG_LEVEL,
     ROOT,
     *COLOUR,
@@ -56,6 +61,7 @@ TAIL = (
     + """
 examples:
   saltern-run manage.status
+  saltern-run state.orchestrate orch.platform test=True
   saltern-run jobs.list_jobs limit=5
   saltern-run jobs.lookup_jid 20261121050354123456 --out json
   saltern-run state.event 'salt/job/*' pretty=True
@@ -95,13 +101,26 @@ def run(argv: list[str]) -> int:
     from saltern.cli import client
 
     well, debug = True, given.text("log_level") in ("debug", "trace", "all")
-    for event in client.events(given.text("root", "/"), request(given)):
-        if debug:
-            sys.stderr.write(f"{event!a}\n")
-        if event["event"] == "data":
-            _give(event, given)
-        elif event["event"] == "end":
-            well = event.get("ok") is not False
+    way: Way | None = None
+    try:
+        for event in client.events(given.text("root", "/"), request(given)):
+            if debug:
+                sys.stderr.write(f"{event!a}\n")
+            if event["event"] in ("job", "progress", "returned"):
+                from saltern.cli.orchestration import Way
+
+                way = way or Way(given.text("root", "/"), given.values.get("progress"))
+                way.take(event)
+            elif event["event"] == "data":
+                if way:
+                    way.clear()
+                _give(event, given)
+            elif event["event"] == "end":
+                well = event.get("ok") is not False
+    except (KeyboardInterrupt, client.MasterLost) as error:
+        if way:
+            way.goes_on(lost=isinstance(error, client.MasterLost))
+        raise
     return 0 if well else 1
 
 
@@ -158,6 +177,10 @@ def shown(data: Any, out: str | None, suits: str, colour: bool) -> str:
         from saltern.cli import network
 
         return network.tree(data, colour=colour)
+    if layout in ("orchestration", "highstate") and isinstance(data, dict) and suits == "orchestration":
+        from saltern.cli import orchestration
+
+        return orchestration.text(data, colour=colour)
     if layout in ("job", "highstate") and isinstance(data, dict) and isinstance(data.get("Result"), dict):
         return _job(data, colour)
     return render_data(data, out=layout, colour=colour)
@@ -165,10 +188,11 @@ def shown(data: Any, out: str | None, suits: str, colour: bool) -> str:
 
 def _job(data: dict[str, Any], colour: bool) -> str:
     """A job of the store: what it is, then what each target returned, as `saltern` showed it."""
+    from saltern.cli.orchestration import shortened
     from saltern.cli.output import render, render_data, render_fleet
 
     ends = {minion: end for minion, end in data["Result"].items() if isinstance(end, dict)}
-    returns = {minion: end.get("return") for minion, end in ends.items()}
+    returns = {minion: shortened(end.get("return")) for minion, end in ends.items()}
     outcomes = {minion: str(end.get("outcome")) for minion, end in ends.items()}
     function = str(data.get("Function", ""))
     head = render_data({key: value for key, value in data.items() if key != "Result"}, colour=colour)
