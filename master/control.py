@@ -1,7 +1,7 @@
 """The door for the commands: a Unix socket that speaks one JSON object a line (see `saltern.cli.client`).
 
-Who may knock is decided here, by the credentials that the kernel gives for the peer (unix(7), SO_PEERCRED): root, the
-daemon's own user, and the users that the configuration names.
+Who knocks is known by the credentials that the kernel gives for the peer (unix(7), SO_PEERCRED). Whether he may, is
+asked when he is connected, when he asks for something, and while he waits for it (see `master.users`).
 """
 
 from __future__ import annotations
@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-import pwd
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from master import users
 from saltern.errors import SalternError, SourceError, UsageError
 
 logger = logging.getLogger(__name__)
 
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
+LOOK_AGAIN_S = 2.0  # how often it is looked whether somebody who is connected still may be
 MAX_UNREAD_BYTES = 256 * 1024 * 1024  # a command that does not read its answer is dropped beyond this
 
 Handler = Callable[["Conversation", Mapping[str, Any]], Awaitable[None]]
@@ -58,11 +59,16 @@ class Conversation:
 
 
 class Control:
-    """The socket in FILE; HANDLERS by the request's `op`."""
+    """The socket in FILE; HANDLERS by the request's `op`. NAMED() gives the users that may come beside root, as the
+    configuration has them at the moment. SalternError where one of them does not exist at first."""
 
-    def __init__(self, file: Path, handlers: Mapping[str, Handler], users: list[str]) -> None:
-        self._file, self._handlers = file, handlers
-        self._allowed = {0, os.geteuid(), *(_uid(name) for name in users)}
+    def __init__(self, file: Path, handlers: Mapping[str, Handler], named: Callable[[], Sequence[str]]) -> None:
+        self._file, self._handlers, self._named = file, handlers, named
+        at_first = named()
+        for name in at_first:
+            if users.uid_of(name) is None:
+                raise SalternError(f"the configuration's `users` names {name!r}, but there is no such user")
+        self._mode = 0o666 if at_first else 0o600
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -76,7 +82,7 @@ class Control:
             self._server = await asyncio.start_unix_server(self._serve, str(self._file), limit=MAX_REQUEST_BYTES)
         except OSError as error:  # a path of more than 107 bytes (unix(7)), a folder that can't be written
             raise SalternError(f"{self._file}: the control socket can't be made: {error.strerror or error}") from None
-        self._file.chmod(0o666 if self._allowed - {0, os.geteuid()} else 0o600)
+        self._file.chmod(self._mode)
 
     async def close(self) -> None:
         """Stop listening and remove the socket."""
@@ -94,13 +100,10 @@ class Control:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         uid = _peer_uid(writer)
-        talk = Conversation(writer, _user_name(uid))
+        talk = Conversation(writer, users.name_of(uid))
         try:
-            if uid not in self._allowed:
-                logger.warning("a command of uid %d was refused", uid)
-                talk.say("error", kind="denied", message=f"{talk.user} may not command this master", exit=1)
-            else:
-                await self._answer(talk, reader)
+            if not await self._denied(talk, uid):
+                await self._answer(talk, reader, uid)
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
@@ -108,7 +111,28 @@ class Control:
             talk.gone.set()
             writer.close()
 
-    async def _answer(self, talk: Conversation, reader: asyncio.StreamReader) -> None:
+    async def _denied(self, talk: Conversation, uid: int) -> bool:
+        """Whether UID may not command the master now; it is told."""
+        if users.always(uid):
+            return False
+        try:
+            why = users.refusal(uid, await asyncio.to_thread(self._named), time.time())
+        except SalternError as error:  # who may is not known while the configuration can't be read
+            why = f"{talk.user} may not command this master: {error}"
+        if why:
+            logger.warning("a command of uid %d was refused: %s", uid, why)
+            talk.say("error", kind="denied", message=why, exit=1)
+        return bool(why)
+
+    async def _while_allowed(self, talk: Conversation, uid: int) -> None:
+        """End the conversation when its user may no longer have it."""
+        while not users.always(uid):
+            await asyncio.sleep(LOOK_AGAIN_S)
+            if await self._denied(talk, uid):
+                talk.gone.set()
+                return
+
+    async def _answer(self, talk: Conversation, reader: asyncio.StreamReader, uid: int) -> None:
         try:
             line = await reader.readuntil(b"\n")
         except asyncio.IncompleteReadError:
@@ -122,7 +146,10 @@ class Control:
         except (ValueError, KeyError, TypeError, RecursionError):
             talk.say("error", kind="usage", message="not a request of this protocol", exit=2)
             return
-        watch = asyncio.get_running_loop().create_task(_until_closed(reader, talk))
+        if await self._denied(talk, uid):  # he may have been connected for long before he asked
+            return
+        loop = asyncio.get_running_loop()
+        watches = [loop.create_task(_until_closed(reader, talk)), loop.create_task(self._while_allowed(talk, uid))]
         try:
             await handler(talk, request)
         except SalternError as error:
@@ -131,7 +158,8 @@ class Control:
             logger.exception("a request failed")
             talk.say("error", kind="internal", message="the master failed on this request: see its log", exit=1)
         finally:
-            watch.cancel()
+            for watch in watches:
+                watch.cancel()
 
 
 async def _until_closed(reader: asyncio.StreamReader, talk: Conversation) -> None:
@@ -148,17 +176,3 @@ def _peer_uid(writer: asyncio.StreamWriter) -> int:
     peer: socket.socket = writer.get_extra_info("socket")
     _pid, uid, _gid = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     return int(uid)
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def _uid(name: str) -> int:
-    try:
-        return pwd.getpwnam(name).pw_uid
-    except KeyError:
-        raise SalternError(f"the configuration's `users` names {name!r}, but there is no such user") from None

@@ -26,6 +26,7 @@ from master.requests import Requests
 from master.returners.configured import returners_of
 from master.router import open_router, umask_private
 from master.store import Store
+from master.uptime import uptime
 from saltern import __version__
 from saltern.cli.daemon import set_up_log
 from saltern.config import MasterConfig, load_master
@@ -134,7 +135,7 @@ async def start(config: MasterConfig) -> Master:
     requests = Requests(config, pair, dispatch)
     if rules:
         dispatch.bus.listeners.append(Reactor(rules, LocalFiles(config.file_roots), requests.react).take)
-    control = Control(config.paths.run / "master.sock", requests.table(), config.users)
+    control = Control(config.paths.run / "master.sock", requests.table(), lambda: load_master(config.root).users)
     await control.start()
     housekeeping = asyncio.get_running_loop().create_task(_keep_house(store, config))
     return Master(pair, dispatch, control, files, zap, pool, context, housekeeping)
@@ -152,6 +153,7 @@ async def _keep_house(store: Store, config: MasterConfig) -> None:
     while True:
         await asyncio.sleep(_HOUSEKEEPING_S)
         try:
+            await store.do(lambda connection: keys.forget_tokens(connection, time.time(), uptime()))
             await history.forget(store, time.time() - config.keep_jobs_hours * 3600, config.keep_jobs_most)
         except SalternError as error:
             logger.error("old jobs were not pruned: %s", error)
@@ -165,6 +167,7 @@ def _load(connection: Any, presence: Presence) -> str:
         minion = presence.minions.get(public)
         if minion:
             minion.grains, minion.seen, minion.address = json.loads(grains), seen, address
+    keys.forget_tokens(connection, time.time(), uptime())
     jobs.drop_held(connection)
     if lost := own_jobs.mark_lost(connection):
         logger.warning("%d orchestrations were cut off when the master ended: see jobs.list_jobs outcome=lost", lost)

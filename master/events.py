@@ -20,7 +20,8 @@ Follower = Callable[[bytes], None]  # takes one line of the control protocol
 Listener = Callable[[str, Callable[[], Mapping[str, Any]]], None]  # takes a tag, and what gives the data
 
 MAX_DATA_BYTES = 256 * 1024
-_TAG = re.compile(r"[A-Za-z0-9_.:-]{1,64}(/[A-Za-z0-9_.:-]{1,64}){0,15}")
+_PART = r"(?!\.+(?:/|\Z))[A-Za-z0-9_.:-]{1,64}"  # none that a reader could take for a way up
+_TAG = re.compile(rf"{_PART}(/{_PART}){{0,15}}")
 _OURS = ("salt", "minion")
 
 

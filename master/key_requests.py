@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from master import fields, keys
+from master.uptime import uptime
 from saltern.config import MasterConfig
 from saltern.errors import UsageError
 from saltern.wire.keys import KeyPair
@@ -57,7 +58,7 @@ def _token(
     minion, ttl_s, uses = fields.text(request, "minion", "*"), fields.number(request, "ttl_s"), request.get("uses", 1)
     if type(uses) is not int:
         raise UsageError("uses wants a whole number")
-    secret, expires = keys.new_token(connection, minion, ttl_s or 3600.0, uses, now)
+    secret, expires = keys.new_token(connection, minion, ttl_s or 3600.0, uses, now, uptime())
     address = config.publish_address or _own_address()
     host = f"[{address}]" if ":" in address else address
     token = Token(f"{host}:{config.control_port}", pair.public, secret, minion, expires)

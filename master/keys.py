@@ -3,6 +3,7 @@
 Identity is the key. An id belongs to at most one accepted key; what a minion says of itself is only a request.
 """
 
+# ruff: noqa: S608 - all parts of the queries are constants of the code
 from __future__ import annotations
 
 import fnmatch
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from master.uptime import Uptime
 from saltern import names
 from saltern.errors import SalternError, UsageError
 from saltern.targeting import compile_target
@@ -21,6 +23,7 @@ from saltern.wire.keys import fingerprint
 
 ACCEPTED, PENDING, REJECTED = "accepted", "pending", "rejected"
 STATES = (ACCEPTED, PENDING, REJECTED)
+_OVER = "(expires <= :now OR (boot = :boot AND until <= :up))"  # of a token; UNTIL is of the same boot only
 MAX_PENDING = 1000  # keys that wait: a flood of strangers can't fill the disk
 
 
@@ -50,9 +53,16 @@ def load(connection: sqlite3.Connection) -> list[Record]:
 
 
 def join(
-    connection: sqlite3.Connection, public: bytes, wanted_id: str, secret: bytes, seal: bytes, now: float
+    connection: sqlite3.Connection,
+    public: bytes,
+    wanted_id: str,
+    secret: bytes,
+    seal: bytes,
+    now: float,
+    up: Uptime | None = None,
 ) -> Record:
-    """Let PUBLIC ask to be WANTED_ID: the record as it is afterwards. JoinRefused says why not."""
+    """Let PUBLIC ask to be WANTED_ID: the record as it is afterwards. JoinRefused says why not. A token is over when
+    NOW, or UP where it is known, says so."""
     minion = names.minion_id(wanted_id)
     found = connection.execute("SELECT public, id, state, seal, since FROM keys WHERE public = ?", (public,)).fetchone()
     known = Record(*found) if found else None
@@ -62,7 +72,7 @@ def join(
         return known
     state = PENDING
     if secret:
-        _spend(connection, minion, secret, now)
+        _spend(connection, minion, secret, now, up)
         state = ACCEPTED
     holder = connection.execute("SELECT public FROM keys WHERE id = ? AND state = 'accepted'", (minion,)).fetchone()
     if holder:
@@ -80,19 +90,39 @@ def join(
     return record
 
 
-def _spend(connection: sqlite3.Connection, minion: str, secret: bytes, now: float) -> None:
+def _spend(connection: sqlite3.Connection, minion: str, secret: bytes, now: float, up: Uptime | None) -> None:
     digest = hashlib.sha256(secret).digest()
-    row = connection.execute("SELECT minion, expires, uses FROM tokens WHERE digest = ?", (digest,)).fetchone()
-    if row is None or now >= row[1] or row[2] < 1:
+    row = connection.execute(
+        f"SELECT minion, uses, {_OVER} FROM tokens LEFT JOIN token_uptimes USING (digest) WHERE digest = :digest",
+        {"digest": digest, **_clocks(now, up)},
+    ).fetchone()
+    if row is None or row[1] < 1 or row[2]:
         raise JoinRefused("the join token is unknown, used up or expired: make a new one with saltern-key token")
     if not fnmatch.fnmatchcase(minion, row[0]):
         raise JoinRefused(f"the join token is for minions named {row[0]!r}, not for {minion}")
     connection.execute("UPDATE tokens SET uses = uses - 1 WHERE digest = ?", (digest,))
-    connection.execute("DELETE FROM tokens WHERE uses < 1 OR expires <= ?", (now,))
+    forget_tokens(connection, now, up)
 
 
-def new_token(connection: sqlite3.Connection, minion: str, ttl_s: float, uses: int, now: float) -> tuple[bytes, float]:
-    """A fresh secret for minions that match the glob MINION: (secret, when it expires). Only its digest is kept."""
+def forget_tokens(connection: sqlite3.Connection, now: float, up: Uptime | None) -> None:
+    """Forget the tokens that are used up or over, so that no clock that is set back makes one good again."""
+    connection.execute(
+        "DELETE FROM tokens WHERE digest IN (SELECT digest FROM tokens LEFT JOIN token_uptimes USING (digest) "
+        f"WHERE uses < 1 OR {_OVER})",
+        _clocks(now, up),
+    )
+    connection.execute("DELETE FROM token_uptimes WHERE digest NOT IN (SELECT digest FROM tokens)")
+
+
+def _clocks(now: float, up: Uptime | None) -> dict[str, Any]:
+    return {"now": now, "boot": up.boot if up else None, "up": up.seconds if up else None}
+
+
+def new_token(
+    connection: sqlite3.Connection, minion: str, ttl_s: float, uses: int, now: float, up: Uptime | None = None
+) -> tuple[bytes, float]:
+    """A fresh secret for minions that match the glob MINION: (secret, when it expires). Only its digest is kept.
+    It expires by NOW, or by UP, whichever comes first."""
     if not 0 < ttl_s <= 366 * 86400:
         raise UsageError("a token lives for more than 0 seconds and at most 366 days")
     if not 1 <= uses <= 10_000:
@@ -102,9 +132,10 @@ def new_token(connection: sqlite3.Connection, minion: str, ttl_s: float, uses: i
     compile_target(minion, "glob")  # TargetError where no id could ever match it
     secret = os.urandom(32)
     expires = now + ttl_s
-    connection.execute(
-        "INSERT INTO tokens VALUES (?, ?, ?, ?)", (hashlib.sha256(secret).digest(), minion, expires, uses)
-    )
+    digest = hashlib.sha256(secret).digest()
+    connection.execute("INSERT INTO tokens VALUES (?, ?, ?, ?)", (digest, minion, expires, uses))
+    if up:
+        connection.execute("INSERT INTO token_uptimes VALUES (?, ?, ?)", (digest, up.boot, up.seconds + ttl_s))
     return secret, expires
 
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from master import keys
 from master.presence import Minion, Presence, Session
 from master.store import Store, StoreError
+from master.uptime import uptime
 from saltern import __version__
 from saltern.wire import messages as m
 from saltern.wire import monitor, sockets
@@ -185,7 +186,7 @@ class Router:
         else:
             try:
                 record = await self._store.do(
-                    lambda c: keys.join(c, public, message.id, message.secret, message.seal_key, time.time())
+                    lambda c: keys.join(c, public, message.id, message.secret, message.seal_key, time.time(), uptime())
                 )
             except keys.JoinRefused as error:
                 logger.warning("%s asked to join as %r: %s", fingerprint(public), message.id, error)

@@ -24,7 +24,7 @@ from minion.beacons.keeper import Beacons
 from minion.connection import Connection
 from minion.identity import Identity
 from minion.journal import Journal, JournalError
-from minion.pipe import AskMaster, BundleIs, Done, MasterSays, Mine, Run, Step
+from minion.pipe import AskMaster, BundleIs, Done, MasterSays, Mine, Run, Step, bounded
 from minion.questions import Questions
 from minion.schedule.clock import Clock
 from minion.schedule.keeper import Keeper
@@ -199,7 +199,7 @@ class Agent:
     # --- returns -------------------------------------------------------------------------------------------------
 
     def _return(self, jid: str, done: Done, *, sync: bool) -> None:
-        done = _bounded(done)
+        done = bounded(done)
         message = m.encode(
             m.Return(jid, done.outcome, done.success, done.retcode, done.value, done.duration_ms, done.used)
         )
@@ -263,7 +263,7 @@ class Agent:
             return
         if own := self._own.pop(jid, None):
             if jid in self._journal.owed:  # it is to be reported
-                self._owe(jid, _called(jid, *own, _bounded(done)), sync=True)
+                self._owe(jid, _called(jid, *own, bounded(done)), sync=True)
         else:
             self._return(jid, done, sync=True)
         self._changed(job.function)
@@ -355,7 +355,7 @@ class Agent:
 
     def mine(self, mine: Mine) -> str:
         """Something was run here by hand: the master gets to know. '' or why it does not."""
-        data = _called(mine.jid, mine.function, mine.args, _bounded(mine.done))
+        data = _called(mine.jid, mine.function, mine.args, bounded(mine.done))
         if len(data) > m.MAX_CONTROL_BYTES:
             return f"the master is not told of this run: its arguments of {len(mine.args)} bytes are too large"
         self._owe(mine.jid, data, sync=True)
@@ -368,14 +368,6 @@ def _called(jid: str, function: str, args: bytes, done: Done) -> bytes:
     return m.encode(
         m.Called(jid, function, args, done.outcome, done.success, done.retcode, done.value, done.duration_ms, done.used)
     )
-
-
-def _bounded(done: Done) -> Done:
-    """DONE, or a failure in its place where its value is more than the master takes."""
-    if len(done.value) <= m.MAX_RETURN_BYTES:
-        return done
-    text = f"The function ended ({done.outcome}), but its return of {len(done.value)} bytes is too large"
-    return Done("failed", False, 1, _json(f"{text} (at most {m.MAX_RETURN_BYTES})."), done.duration_ms)
 
 
 def _with_network(done: Done, network: str) -> Done:

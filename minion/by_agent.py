@@ -13,7 +13,7 @@ from typing import Any
 
 from minion import identity as identities
 from minion.connected import AskThrough, Bundled, context
-from minion.pipe import Blocking, BundleIs, Done, Mine, NeedBundle, Noted
+from minion.pipe import Blocking, BundleIs, Done, Mine, NeedBundle, Noted, bounded
 from minion.worker import as_json
 from saltern.context import Context
 from saltern.errors import SalternError
@@ -73,7 +73,9 @@ def _bundle(pipe: Blocking) -> BundleIs:
 
 def _done(result: FunctionResult, duration_ms: float, bundled: Bundled) -> Done:
     outcome = "done" if result.success else "failed"
-    return Done(outcome, result.success, result.retcode, as_json(result.value), duration_ms, used=bundled.used())
+    return bounded(
+        Done(outcome, result.success, result.retcode, as_json(result.value), duration_ms, used=bundled.used())
+    )
 
 
 def _tell(pipe: Blocking, mine: Mine) -> None:

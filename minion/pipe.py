@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from saltern.wire.messages import MAX_RETURN_BYTES
+
 _LENGTH = struct.Struct("<I")
 _MOST = 64 * 1024 * 1024
 
@@ -85,6 +87,15 @@ class Done(_Message, tag="done", frozen=True):
     duration_ms: float
     died: bool = False
     used: bytes = b""
+
+
+def bounded(done: Done) -> Done:
+    """DONE, or a failure in its place where its value is more than the master takes."""
+    size = len(done.value)
+    if size <= MAX_RETURN_BYTES:
+        return done
+    text = f'"The function ended ({done.outcome}), but its return of {size} bytes is too large'
+    return Done("failed", False, 1, f'{text} (at most {MAX_RETURN_BYTES})."'.encode(), done.duration_ms)
 
 
 class Mine(_Message, tag="mine", frozen=True):

@@ -17,7 +17,7 @@ import msgspec
 from minion import identity as identities
 from minion.connected import AskThrough, Bundled, context
 from minion.identity import Identity
-from minion.pipe import Blocking, BundleIs, Done, GrainsAre, NeedBundle, Run, Step
+from minion.pipe import Blocking, BundleIs, Done, GrainsAre, NeedBundle, Run, Step, bounded
 from saltern.config import Config, load_minion
 from saltern.errors import SalternError
 
@@ -56,7 +56,7 @@ def _run(pipe: Blocking, config: Config, identity: Identity, run: Run) -> Done:
         logger.exception("job %s, %s", run.jid, run.function)
         result = ("failed", False, 1, f"bug in {run.function}: {type(error).__name__}: {error}", b"")
     outcome, success, retcode, value, used = result
-    return Done(outcome, success, retcode, as_json(value), (time.perf_counter() - began) * 1000, used=used)
+    return bounded(Done(outcome, success, retcode, as_json(value), (time.perf_counter() - began) * 1000, used=used))
 
 
 def _call(pipe: Blocking, config: Config, identity: Identity, run: Run) -> tuple[str, bool, int, Any, bytes]:

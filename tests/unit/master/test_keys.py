@@ -10,6 +10,7 @@ import pytest
 
 from master import keys, store
 from master.keys import JoinRefused
+from master.uptime import Uptime
 from saltern.errors import UsageError
 from saltern.names import InvalidName
 
@@ -48,6 +49,26 @@ def test_a_token_ends_at_its_expiry(db: sqlite3.Connection, at: float, good: boo
     else:
         with pytest.raises(JoinRefused):
             keys.join(db, key(1), "n1", secret, SEAL, NOW + at)
+
+
+@pytest.mark.parametrize(("boot", "seconds", "good"), [("a", 559.9, True), ("a", 560, False), ("b", 10, True)])
+def test_a_clock_that_is_set_back_makes_no_token_live_longer(
+    db: sqlite3.Connection, boot: str, seconds: float, good: bool
+) -> None:
+    secret, _ = keys.new_token(db, "*", 60, 1, NOW, Uptime("a", 500.0))
+    if good:
+        assert keys.join(db, key(1), "n1", secret, SEAL, NOW - 86400, Uptime(boot, seconds)).state == keys.ACCEPTED
+    else:
+        with pytest.raises(JoinRefused, match="expired"):
+            keys.join(db, key(1), "n1", secret, SEAL, NOW - 86400, Uptime(boot, seconds))
+
+
+def test_a_token_that_was_seen_to_be_over_is_over_for_ever(db: sqlite3.Connection) -> None:
+    secret, _ = keys.new_token(db, "*", 60, 1, NOW, Uptime("a", 500.0))
+    keys.forget_tokens(db, NOW + 60, Uptime("b", 0.0))
+    with pytest.raises(JoinRefused, match="expired"):
+        keys.join(db, key(1), "n1", secret, SEAL, NOW, Uptime("b", 1.0))
+    assert db.execute("SELECT count(*) FROM token_uptimes").fetchone() == (0,)
 
 
 def test_a_token_is_for_the_names_it_was_made_for(db: sqlite3.Connection) -> None:
