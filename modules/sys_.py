@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from saltern.converge.state import is_state
-from saltern.loader import functions, namespace, namespaces
+from saltern.loader import functions, namespaces, usable
 from saltern.marks import kind_of, reading
 
 
@@ -87,13 +87,12 @@ def _offered(
     """The functions of PACKAGE by full name, as far as NAMES want them; a namespace that no name wants stays unread."""
     wanted = [name if "." in name else f"{name}.*" for name in names] or ["*.*"]
     found = {}
-    for space in namespaces(package):
-        if any(fnmatchcase(space, pattern.partition(".")[0]) for pattern in wanted):
-            module = namespace(package, space)
-            for name, function in functions(module, offered).items() if module else ():
-                full = f"{space}.{name}"
-                if any(fnmatchcase(full, pattern) for pattern in wanted):
-                    found[full] = function
+    spaces = [pattern.partition(".")[0] for pattern in wanted]
+    for space, module in usable(package, lambda space: any(fnmatchcase(space, pattern) for pattern in spaces)):
+        for name, function in functions(module, offered).items():
+            full = f"{space}.{name}"
+            if any(fnmatchcase(full, pattern) for pattern in wanted):
+                found[full] = function
     return found
 
 

@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -42,6 +42,18 @@ def built_in(package: str) -> tuple[str, ...]:
             entry.name.rstrip("_") for entry in pkgutil.iter_modules(found.__path__) if not entry.name.startswith("_")
         )
     )
+
+
+def usable(package: str, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[tuple[str, ModuleType]]:
+    """The namespaces of PACKAGE that are WANTED, with their modules; without those of the tree that are broken or not
+    for this node."""
+    for name in namespaces(package):
+        try:
+            module = namespace(package, name) if wanted(name) else None
+        except UsageError:
+            continue
+        if module is not None:
+            yield name, module
 
 
 def namespace(package: str, name: str) -> ModuleType | None:

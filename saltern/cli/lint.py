@@ -103,6 +103,7 @@ def examined(given: Parsed) -> tuple[Report, tuple[SourceError, ...]]:
         file_roots=[str(states)],
         pillar_roots=[str(pillar)],
         grains=read_grains(grains) if grains else None,
+        offer_custom=False,  # the tree's code is read, never run
     )
     wrong = _pillar_errors(ctx)
     if wrong:

@@ -184,11 +184,10 @@ class _States(Mapping[str, Callable[..., dict[str, Any]]]):
 
     def __iter__(self) -> Iterator[str]:
         from saltern.converge.state import is_state
-        from saltern.loader import functions, namespace, namespaces
+        from saltern.loader import functions, usable
 
-        for space in namespaces("states"):
-            module = namespace("states", space)
-            yield from (f"{space}.{name}" for name in functions(module, is_state)) if module else ()
+        for space, module in usable("states"):
+            yield from (f"{space}.{name}" for name in functions(module, is_state))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -254,7 +253,9 @@ def _import(
             try:
                 _shim(f"{name}.{part}")
             except NoSuchShim:
-                raise ImportError(f"it needs {part!r} of {name}, which the bridge to Salt's modules has not") from None
+                raise ImportError(
+                    f"it needs {part!r} of {name}, which the bridge to Salt's modules has not", name=name
+                ) from None
     return leaf if fromlist else top
 
 

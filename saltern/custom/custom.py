@@ -25,14 +25,18 @@ if TYPE_CHECKING:
     from saltern.custom.source import Origin, Source
     from saltern.custom.sync import Synced
 
+KINDS = ("modules", "states", "grains", "utils")  # what a minion uses
 PACKAGES = ("modules", "states")  # whose modules a file of the tree may be
 
 
 class Custom:
-    """The code of FILES as it is (a tree on this machine), or of the private FOLDER that `sync` fills."""
+    """The code of FILES as it is (a tree on this machine), or of the private FOLDER that `sync` fills. KINDS: of which
+    there is any, where that is known without a look through the tree."""
 
-    def __init__(self, *, files: FileSource | None = None, folder: Path | None = None) -> None:
-        self._files, self._folder = files, folder
+    def __init__(
+        self, *, files: FileSource | None = None, folder: Path | None = None, kinds: frozenset[str] | None = None
+    ) -> None:
+        self._files, self._folder, self._kinds = files, folder, kinds
         self._source: Source | None = None
         self._ctx: Context | None = None
         self._loaded: set[str] = set()
@@ -80,7 +84,6 @@ class Custom:
         """Bring what FILES have of KINDS (None: all) to this node; None where the tree itself is used. SalternError."""
         if self._folder is None:
             return None
-        from saltern.custom.source import KINDS
         from saltern.custom.sync import sync
 
         synced = sync(files, self._folder, kinds or KINDS)
@@ -102,7 +105,7 @@ class Custom:
 
     def saltern_namespaces(self, package: str) -> tuple[str, ...]:
         """The namespaces that it adds to PACKAGE."""
-        if package not in PACKAGES:
+        if package not in PACKAGES or not self._has(package):
             return ()
         public = (one for one in self.source.origins(package) if not one.stem.startswith("_"))
         return tuple(name for origin in public for name in origin.names)
@@ -121,6 +124,8 @@ class Custom:
 
     def origins(self, kind: str, name: str) -> tuple[Origin, ...]:
         """The files of KIND that may be the namespace NAME, or the private part NAME of others."""
+        if not self._has(kind):
+            return ()
         private = name.startswith("_")
         found = self.source.origins(kind)
         return tuple(one for one in found if (one.stem == name if private else name in one.names))
@@ -136,12 +141,15 @@ class Custom:
         sys.modules[name] = module
         self._loaded.add(name)
 
+    def _has(self, kind: str) -> bool:
+        return self._kinds is None or kind in self._kinds
+
     # --- grains ------------------------------------------------------------------------------------------------------
 
     def grains(self, config: Config, core: Mapping[str, Any]) -> dict[str, Any]:
         """What `_grains` of the tree find on this node, beside and before the CORE grains. A file that fails is logged
         and left out."""
-        if not self.source.origins("grains"):
+        if not self._has("grains") or not self.source.origins("grains"):
             return {}
         from saltern.custom.grains import found
         from saltern.files import LocalFiles

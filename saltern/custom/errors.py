@@ -40,4 +40,6 @@ def words_of(error: BaseException, file: str) -> str:
     place = place_of(error) or file
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("salt"):
         return f"{place}: needs the Python module {error.name!r}, which is not installed here"
+    if isinstance(error, ImportError):
+        return f"{place}: {error}"
     return f"{place}: {type(error).__name__}: {error}"

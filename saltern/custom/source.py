@@ -13,7 +13,6 @@ from saltern.context import FileSource
 from saltern.custom.errors import BrokenModule
 from saltern.errors import PermanentError
 
-KINDS = ("modules", "states", "grains", "utils")  # what a minion uses
 MAX_BYTES = 4 << 20  # of one file
 
 _STEM = re.compile(r"[a-z_][a-z0-9_]{0,63}")

@@ -52,11 +52,10 @@ class Functions(Mapping[str, Function]):
         if self._offered is not None:
             yield from self._offered
             return
-        from saltern.loader import functions, namespace, namespaces
+        from saltern.loader import functions, usable
 
-        for space in namespaces("modules"):
-            module = namespace("modules", space)
-            yield from (f"{space}.{name}" for name in functions(module)) if module else ()
+        for space, module in usable("modules"):
+            yield from (f"{space}.{name}" for name in functions(module))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -8,6 +8,7 @@ apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,7 @@ def lint(ctx: Context, only: Iterable[str] | None = None) -> Report:
     tree, problems = Tree(ctx.files, Renderer(ctx, may_act=False)), Problems()
     wanted = None if only is None else set(only)
     count = 0
-    with forbid_acting():
+    with forbid_acting(), _custom(ctx, problems if wanted is None else None):
         for saltenv in ctx.files.environments():
             names = [name for name in tree.names(saltenv) if wanted is None or name in wanted]
             count += len(names)
@@ -61,6 +62,27 @@ def lint(ctx: Context, only: Iterable[str] | None = None) -> Report:
         tuple(error for error in found if not isinstance(error, NoValue)),
         tuple(error for error in found if isinstance(error, NoValue)),
     )
+
+
+@contextmanager
+def _custom(ctx: Context, problems: Problems | None) -> Iterator[None]:
+    """Let the block know the modules and states that the tree brings, by what their text says unless this is a job that
+    may run them. What is wrong with them goes to PROBLEMS."""
+    from saltern.custom.custom import KINDS
+    from saltern.custom.source import TreeSource
+    from saltern.custom.stubs import Stubs
+    from saltern.runner import with_calls
+
+    if problems is not None:
+        source = TreeSource(ctx.files)
+        for origin in (one for kind in (*KINDS, "runners") for one in source.origins(kind) if one.problem):
+            line, found, message = origin.problem.removeprefix(f"{origin.path}:").partition(": ")
+            if found and line.isdecimal():
+                problems.add(SourceError(message, file=origin.path, line=int(line)))
+            else:
+                problems.add(SourceError((line + found + message).strip(), file=origin.path))
+    with nullcontext() if ctx.extra.get("custom") else Stubs(ctx.files).offered(with_calls(ctx)):
+        yield
 
 
 def _known(tree: Tree, wanted: Iterable[str], problems: Problems) -> None:
