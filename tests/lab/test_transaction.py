@@ -37,6 +37,7 @@ def apply(cluster: Cluster, states: Mapping[str, Any], *words: str) -> dict[str,
     """Run STATES on on-node1: the results by id."""
     cluster.write_sls("transaction", json.dumps(states))
     found = cluster.returns(["saltern", "on-node1", "state.apply", "transaction", *words])["on-node1"]
+    assert isinstance(found, dict), found
     return {result["__id__"]: dict(result) for result in found.values()}
 
 
