@@ -28,6 +28,7 @@ from minion.pipe import AskMaster, BundleIs, Done, MasterSays, Mine, Run, Step, 
 from minion.questions import Questions
 from minion.schedule.clock import Clock
 from minion.schedule.keeper import Keeper
+from minion.startup import startup_job
 from minion.workers import Workers
 from saltern import __version__
 from saltern.config import Config
@@ -108,6 +109,7 @@ class Agent:
             self, identity.id, configured, kept, local_zone(), config.mine_functions, config.mine_interval, clock
         )
         self._beacons = Beacons(config.beacons, config.paths.var / "minion" / "beacons.json", self.ask_master)
+        self._startup = startup_job(config)
         self._inline |= self._schedule.functions | self._beacons.functions
         self._bury_the_lost()
         self._resend = self._loop.call_later(_RESEND_S, self._resend_owed)
@@ -141,6 +143,9 @@ class Agent:
         self._resend_owed()
         self._questions.send_again()
         self._schedule.connected()
+        if self._startup:  # the trees are the master's, so it waits for the first connection
+            (function, args), self._startup = self._startup, None
+            self.begin(function, args, {"queue": True}, report=True)
 
     def _message(self, message: m.FromMaster) -> None:
         if isinstance(message, m.Job):

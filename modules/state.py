@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from modules import _state_lock
+from modules._state_data import high, low, top
 from modules._state_requests import check_request, clear_request, request, run_request
 from modules.pillar import overlaid
 from saltern.context import Context
@@ -22,7 +23,8 @@ from saltern.lazy import LazyMapping
 from saltern.marks import acting, reading
 from saltern.runner import Returned, with_calls
 
-__all__ = ["check_request", "clear_request", "request", "run_request"]  # functions of this namespace that lie elsewhere
+# functions of this namespace that lie elsewhere
+__all__ = ["check_request", "clear_request", "high", "low", "request", "run_request", "top"]
 
 if TYPE_CHECKING:
     from saltern.sls.low import Low
@@ -33,7 +35,7 @@ Exclude = str | Sequence[Any]
 
 _LEAST_S, _MOST_S = 5, 86400  # of confirm=
 
-_NO_STATES = {
+NO_STATES = {
     "no_|-states_|-states_|-None": {
         "name": "No States",
         "result": False,
@@ -65,10 +67,10 @@ def apply(
     """
     listed = _names(mods)
     fun = "state.highstate" if listed is None else "state.sls"
-    job = _job(ctx, test, saltenv, pillar, confirm)
+    job = job_of(ctx, test, saltenv, pillar, confirm)
     env = saltenv if listed is None else job.saltenv
-    missing = _NO_STATES if listed is None else None
-    return _converged(job, fun, lambda tree: tree.low(listed, env, exclude=exclude), queue, concurrent, missing)
+    missing = NO_STATES if listed is None else None
+    return converged(job, fun, lambda tree: tree.low(listed, env, exclude=exclude), queue, concurrent, missing)
 
 
 @acting
@@ -118,7 +120,7 @@ def sls_id(
     """Converge to the ids ID_ of the SLS MODS (without any: of the highstate) and to all that they need. Arguments as
     `state.apply`."""
     ids, listed = _names(id_) or [], _names(mods)
-    job = _job(ctx, test, saltenv, pillar, confirm)
+    job = job_of(ctx, test, saltenv, pillar, confirm)
     env = saltenv if listed is None else job.saltenv
 
     def low(tree: StateTree) -> list[Low]:
@@ -126,7 +128,7 @@ def sls_id(
 
         return with_needs(tree.low(listed, env, exclude=exclude), ids)
 
-    return _converged(job, "state.sls_id", low, queue, concurrent)
+    return converged(job, "state.sls_id", low, queue, concurrent)
 
 
 @acting
@@ -141,8 +143,8 @@ def single(
     **kwargs: Any,
 ) -> Any:
     """Converge to one state: `state.single file.managed /etc/motd contents=hello`."""
-    job = _job(ctx, test, None, None, confirm)
-    return _converged(job, "state.single", lambda tree: tree.single(fun, name, kwargs), queue, concurrent)
+    job = job_of(ctx, test, None, None, confirm)
+    return converged(job, "state.single", lambda tree: tree.single(fun, name, kwargs), queue, concurrent)
 
 
 @acting
@@ -154,7 +156,7 @@ def template_str(ctx: Context, tem: str | Mapping[str, Any], test: bool | None =
             return tree.data(tem, "state.template_str")
         return tree.text(str(tem))
 
-    return _converged(_job(ctx, test, None, None), "state.template_str", low, queue, False)
+    return converged(job_of(ctx, test, None, None), "state.template_str", low, queue, False)
 
 
 @acting
@@ -165,7 +167,7 @@ def template(ctx: Context, tem: str, test: bool | None = None, queue: bool = Fal
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise PermanentError(f"can't read {tem}: {getattr(error, 'strerror', None) or error}") from None
-    return _converged(_job(ctx, test, None, None), "state.template", lambda tree: tree.text(text, tem), queue, False)
+    return converged(job_of(ctx, test, None, None), "state.template", lambda tree: tree.text(text, tem), queue, False)
 
 
 @acting
@@ -192,14 +194,14 @@ def show_sls(
     ctx: Context, mods: str | Sequence[str], saltenv: str | None = None, pillar: Mapping[str, Any] | None = None
 ) -> Any:
     """The high state of the SLS MODS: what their files render to, with `include` and `extend` resolved."""
-    job = _job(ctx, True, saltenv, pillar)
+    job = job_of(ctx, True, saltenv, pillar)
     return _shown(lambda: _tree(job).high(_names(mods), job.saltenv))
 
 
 @reading
 def show_highstate(ctx: Context, saltenv: str | None = None, pillar: Mapping[str, Any] | None = None) -> Any:
     """The high state that the top files give the node."""
-    job = _job(ctx, True, saltenv, pillar)
+    job = job_of(ctx, True, saltenv, pillar)
     return _shown(lambda: _tree(job).high(None, saltenv))
 
 
@@ -208,27 +210,27 @@ def show_low_sls(
     ctx: Context, mods: str | Sequence[str], saltenv: str | None = None, pillar: Mapping[str, Any] | None = None
 ) -> Any:
     """The low state of the SLS MODS: each call in its order, with its requisites."""
-    job = _job(ctx, True, saltenv, pillar)
+    job = job_of(ctx, True, saltenv, pillar)
     return _shown(lambda: [_low(one) for one in _tree(job).low(_names(mods), job.saltenv)])
 
 
 @reading
 def show_lowstate(ctx: Context, saltenv: str | None = None, pillar: Mapping[str, Any] | None = None) -> Any:
     """The low state that the top files give the node."""
-    job = _job(ctx, True, saltenv, pillar)
+    job = job_of(ctx, True, saltenv, pillar)
     return _shown(lambda: [_low(one) for one in _tree(job).low(None, saltenv)])
 
 
 @reading
 def show_top(ctx: Context, saltenv: str | None = None) -> Any:
     """What the top files give the node: {environment: [SLS, …]}."""
-    return _shown(lambda: _tree(_job(ctx, True, saltenv, None)).top(saltenv))
+    return _shown(lambda: _tree(job_of(ctx, True, saltenv, None)).top(saltenv))
 
 
 @reading
 def show_states(ctx: Context, saltenv: str | None = None) -> Any:
     """The SLS of the highstate, with what they include, in the order in which they come first."""
-    job = _job(ctx, True, saltenv, None)
+    job = job_of(ctx, True, saltenv, None)
     return _shown(lambda: list(dict.fromkeys(one.sls for one in _tree(job).low(None, saltenv))))
 
 
@@ -244,7 +246,7 @@ def sls_exists(ctx: Context, mods: str | Sequence[str], saltenv: str | None = No
 @reading
 def id_exists(ctx: Context, ids: str | Sequence[str], mods: Names = None, saltenv: str | None = None) -> bool:
     """Whether all of IDS are ids of the SLS MODS (without any: of the highstate)."""
-    job = _job(ctx, True, saltenv, None)
+    job = job_of(ctx, True, saltenv, None)
     known = _tree(job).high(_names(mods), saltenv)
     return all(id in known for id in _names(ids) or [])
 
@@ -259,7 +261,7 @@ def explain(
 ) -> Any:
     """Why the states with the id or name ID_ of the SLS MODS (without any: of the highstate) would run, wait, be left
     out or react now: where they are declared, what they look at and how that would end, who looks at them."""
-    job = _job(ctx, True, saltenv, pillar)
+    job = job_of(ctx, True, saltenv, pillar)
     listed = _names(mods)
 
     def told() -> Any:
@@ -291,7 +293,7 @@ def _names(given: Names) -> list[str] | None:
     return [name for item in listed if (name := str(item).strip())]
 
 
-def _job(
+def job_of(
     ctx: Context,
     test: bool | None,
     saltenv: str | None,
@@ -327,7 +329,7 @@ def _tree(ctx: Context) -> StateTree:
     return StateTree(ctx)
 
 
-def _converged(
+def converged(
     ctx: Context,
     fun: str,
     compile: Callable[[StateTree], list[Low]],

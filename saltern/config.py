@@ -78,6 +78,9 @@ class Config:
     beacons: dict[str, Any] = field(default_factory=dict)  # what this node watches; pillar too
     schedule: dict[str, Any] = field(default_factory=dict)  # what this node runs by itself; pillar too
     custom_modules: bool = True  # whether code of the state tree (_modules, _states, _grains) runs on this node
+    startup_states: str = ""  # what runs once the agent has its master: highstate, sls (see sls_list), top (top_file)
+    sls_list: list[str] = field(default_factory=list)
+    top_file: str = ""
     module_options: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -103,6 +106,7 @@ class MasterConfig:
     ext_pillar_first: bool = False  # before pillar_roots, whose templates then see their values
     nodegroups: dict[str, Any] = field(default_factory=dict)
     peer: dict[str, Any] = field(default_factory=dict)  # which minions may have which functions run where
+    schedule: dict[str, Any] = field(default_factory=dict)  # runners that the master calls by itself, and when
     reactor: list[Any] = field(default_factory=list)  # tag globs and the SLS that react to them
     returners: dict[str, Any] = field(default_factory=dict)  # where returns go beside the store
     users: list[str] = field(default_factory=list)  # who, beside root and the daemon's own user, may command it
@@ -248,6 +252,10 @@ def _count(value: int) -> str:
     return "" if value > 0 else "a whole number from 1"
 
 
+def _startup(value: str) -> str:
+    return "" if value in ("", "highstate", "sls", "top") else "highstate, sls or top"
+
+
 def _keeper(value: str) -> str:
     known = ("auto", "networkd", "ifupdown", "networkmanager", "saltern", "none")
     return "" if value in known else f"one of {', '.join(known)}"
@@ -271,6 +279,8 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "keep_jobs_hours": _duration,
     "keep_jobs_most": _count,
     "network_persist": _keeper,
+    "startup_states": _startup,
+    "sls_list": _texts,
 }
 
 _ALSO: dict[str, type] = {"state_aggregate": list}  # option → a further type that it may have

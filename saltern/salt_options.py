@@ -11,7 +11,8 @@ from typing import Final
 
 ACTIVE: Final = frozenset(
     {
-        *("nodegroups", "root_dir", "test", "top_file_merging_strategy"),
+        *("nodegroups", "root_dir", "test"),
+        *("default_top", "env_order", "state_top", "state_top_saltenv", "top_file_merging_strategy"),
     }
 )
 INERT: Final = frozenset(
@@ -44,8 +45,8 @@ INERT: Final = frozenset(
         *("enforce_toplevel", "fileserver_backend", "fileserver_followsymlinks", "fileserver_ignoresymlinks"),
         *("file_ignore_glob", "file_ignore_regex", "pillarenv", "pillarenv_from_saltenv", "pillar_opts"),
         *("pillar_raise_on_missing", "renderer", "renderer_blacklist", "renderer_whitelist", "state_auto_order"),
-        *("state_events", "state_top", "state_top_saltenv", "use_superseded", "lock_saltenv", "jinja_env"),
-        *("jinja_sls_env", "jinja_lstrip_blocks", "jinja_trim_blocks", "default_top", "env_order"),
+        *("state_events", "use_superseded", "lock_saltenv", "jinja_env"),
+        *("jinja_sls_env", "jinja_lstrip_blocks", "jinja_trim_blocks"),
     }
 )
 KNOWN: Final = ACTIVE | INERT

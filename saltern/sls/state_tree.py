@@ -27,15 +27,15 @@ from saltern.sls.tree import Tree
 
 class StateTree:
     """The state tree that the job CTX sees. Nothing is read before it is needed. SIGNATURES: of other states than those
-    of `states/`."""
+    of `states/`. TOP_FILE: the name of the top files, where it is another than the minion's option `state_top`."""
 
-    def __init__(self, ctx: Context, signatures: Signatures | None = None) -> None:
-        self.ctx, self._signatures = ctx, signatures
+    def __init__(self, ctx: Context, signatures: Signatures | None = None, top_file: str = "") -> None:
+        self.ctx, self._signatures, self._top_file = ctx, signatures, top_file
         self.tree = Tree(ctx.files, renderer_of(ctx))
 
     def top(self, saltenv: str | None = None) -> dict[str, list[str]]:
         """The SLS that the top files give this minion, by environment (only SALTENV where given). SourceError."""
-        from saltern.sls.top import top_for
+        from saltern.sls.top import TOP, TopFiles, top_for
         from saltern.targeting import MinionView
 
         ctx = self.ctx
@@ -45,6 +45,12 @@ class StateTree:
             nodegroups=_option(ctx, "nodegroups", {}),
             saltenv=saltenv,
             strategy=_option(ctx, "top_file_merging_strategy", "merge"),
+            files=TopFiles(
+                self._top_file or _option(ctx, "state_top", TOP),
+                _option(ctx, "env_order", ()),
+                _option(ctx, "default_top", "base"),
+                _option(ctx, "state_top_saltenv", None),
+            ),
         )
 
     def high(

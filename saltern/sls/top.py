@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from saltern.errors import SalternError, SourceError, nearest
 from saltern.sls.problems import Problems
@@ -23,6 +23,17 @@ FORMS = {
     "subnet": "ipcidr",
     "re": "pcre",
 }
+
+
+class TopFiles(NamedTuple):
+    """Which top files count, by Salt's options: their name (`state_top`), the environments in their order
+    (`env_order`), whose file stands in where `same` finds none (`default_top`), and the only one that is read
+    (`state_top_saltenv`)."""
+
+    name: str = TOP
+    order: Sequence[str] = ()
+    default: str = "base"
+    only: str | None = None
 
 
 class Entry:
@@ -48,6 +59,7 @@ def top_for(
     nodegroups: Mapping[str, Any] | None = None,
     saltenv: str | None = None,
     strategy: str = "merge",
+    files: TopFiles = TopFiles(),
 ) -> dict[str, list[str]]:
     """The SLS that the top files of TREE give MINION, by environment; only SALTENV where given.
 
@@ -58,7 +70,7 @@ def top_for(
         raise SalternError(f"no way to merge top files: {strategy!r}.{nearest(strategy, STRATEGIES)}")
     problems = Problems()
     found: dict[str, list[str]] = {}
-    for entry in _entries(tree, saltenv, strategy, problems):
+    for entry in _entries(tree, saltenv, strategy, files, problems):
         try:
             if not _matches(entry, minion, nodegroups):
                 continue
@@ -77,10 +89,10 @@ def top_for(
     return {env: names for env, names in found.items() if names}
 
 
-def read_top(tree: Tree, saltenv: str, problems: Problems) -> list[Entry]:
-    """The entries of the top file of environment SALTENV, in order; none where it has no top file."""
+def read_top(tree: Tree, saltenv: str, problems: Problems, name: str = TOP) -> list[Entry]:
+    """The entries of the top file (NAME) of environment SALTENV, in order; none where it has no top file."""
     try:
-        document = tree.read(TOP, saltenv, "top")
+        document = tree.read(name, saltenv, "top")
     except FileNotFoundError:
         return []
     except SourceError as error:
@@ -136,19 +148,20 @@ def _option(entry: Entry, key: Any, value: Any, holder: Any, problems: Problems)
         problems.add(entry.document.error(message, holder, key, "Write `- name` for an SLS."))
 
 
-def _entries(tree: Tree, saltenv: str | None, strategy: str, problems: Problems) -> list[Entry]:
+def _entries(tree: Tree, saltenv: str | None, strategy: str, files: TopFiles, problems: Problems) -> list[Entry]:
     known = tree.files.environments()
-    if saltenv is not None and saltenv not in known:
-        raise SalternError(f"there is no environment {saltenv!r}.{nearest(saltenv, known)}")
+    for wanted in (saltenv, files.only):
+        if wanted is not None and wanted not in known:
+            raise SalternError(f"there is no environment {wanted!r}.{nearest(wanted, known)}")
     entries: list[Entry] = []
     taken: set[str] = set()
-    for env in known if saltenv is None else (saltenv,):
-        _fetch(tree, env)
-        own = read_top(tree, env, problems)
+    for env in _environments(known, saltenv, strategy, files):
+        own = _own(tree, env, strategy, files, problems)
         for entry in own:
             if strategy == "same" and entry.environment != env:
                 continue
-            if strategy == "merge" and env != "base" and (entry.environment != env or env in taken):
+            own_alone = env not in ("base", files.only)
+            if strategy == "merge" and own_alone and (entry.environment != env or env in taken):
                 continue
             if saltenv is not None and entry.environment != saltenv:
                 continue
@@ -162,9 +175,29 @@ def _entries(tree: Tree, saltenv: str | None, strategy: str, problems: Problems)
     return sorted(entries, key=lambda entry: entry.order)
 
 
-def _fetch(tree: Tree, saltenv: str) -> None:
-    if TOP in tree.files.list(saltenv):
-        tree.files.fetch((TOP,), saltenv)
+def _environments(known: Sequence[str], saltenv: str | None, strategy: str, files: TopFiles) -> list[str]:
+    """The environments whose top files are read, in order. With `merge`, that of base comes first: it decides."""
+    if files.only is not None:
+        return [files.only]
+    if saltenv is not None:
+        return [saltenv]
+    ordered = [*(env for env in files.order if env in known), *(env for env in known if env not in files.order)]
+    return sorted(ordered, key=lambda env: env != "base") if strategy == "merge" else ordered
+
+
+def _own(tree: Tree, saltenv: str, strategy: str, files: TopFiles, problems: Problems) -> list[Entry]:
+    """The entries of the top file of SALTENV; with `same`, those that the default one has for it where it has none."""
+    for env in (saltenv, files.default):
+        if env in tree.files.environments() and files.name in tree.files.list(env):
+            tree.files.fetch((files.name,), env)
+            found = read_top(tree, env, problems, files.name)
+            if env == saltenv:
+                return found
+            # what it gives names the environment that it speaks of, not its own
+            return [entry for entry in found if entry.environment == saltenv]
+        if strategy != "same":
+            break
+    return []
 
 
 def _matches(entry: Entry, minion: MinionView, nodegroups: Mapping[str, Any] | None) -> bool:

@@ -112,3 +112,45 @@ def test_an_environment_that_does_not_exist_is_refused(tmp_path: Path) -> None:
 
 def test_no_top_file_gives_nothing(tmp_path: Path) -> None:
     assert top(tmp_path, SLS) == {}
+
+
+ENVIRONMENTS = {
+    "base": {"one.sls": "", "top.sls": "base: {'*': [one]}\ndev: {'*': [two]}\n", "other.sls": "base: {m1: [one]}\n"},
+    "dev": {"two.sls": "", "three.sls": "", "top.sls": "dev: {'*': [three]}\nbase: {'*': [one]}\n"},
+    "qa": {"two.sls": ""},
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "saltenv", "wanted"),
+    [
+        ({}, None, {"base": ["one"], "dev": ["two"]}),
+        ({"top_file_merging_strategy": "same"}, None, {"base": ["one"], "dev": ["three"]}),
+        ({"top_file_merging_strategy": "merge_all"}, None, {"base": ["one"], "dev": ["two", "three"]}),
+        (
+            {"top_file_merging_strategy": "merge_all", "env_order": ["dev"]},
+            None,
+            {"dev": ["three", "two"], "base": ["one"]},
+        ),
+        ({"state_top_saltenv": "dev"}, None, {"dev": ["three"], "base": ["one"]}),
+        ({"state_top": "other.sls"}, None, {"base": ["one"]}),
+        ({}, "dev", {"dev": ["three"]}),
+    ],
+)
+def test_the_top_files_of_environments_are_joined_as_the_options_say(
+    tmp_path: Path, options: dict[str, Any], saltenv: str | None, wanted: dict[str, list[str]]
+) -> None:
+    found = top(tmp_path, ENVIRONMENTS, saltenv, config=Config(module_options=options))
+    assert found == wanted
+    assert list(found) == list(wanted)
+
+
+@pytest.mark.parametrize(
+    ("default", "wanted"), [("base", {"dev": ["three"], "qa": ["two"]}), ("dev", {"dev": ["three"]})]
+)
+def test_with_same_the_default_top_file_stands_in_where_there_is_none(
+    tmp_path: Path, default: str, wanted: dict[str, list[str]]
+) -> None:
+    tree = {**ENVIRONMENTS, "base": {**ENVIRONMENTS["base"], "top.sls": "qa: {'*': [two]}\n"}}
+    options = {"top_file_merging_strategy": "same", "default_top": default}
+    assert top(tmp_path, tree, config=Config(module_options=options)) == wanted
