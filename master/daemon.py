@@ -25,6 +25,7 @@ from master.reactor import Reactor, rules_of
 from master.requests import Requests
 from master.returners.configured import returners_of
 from master.router import open_router, umask_private
+from master.schedule import Schedule
 from master.store import Store
 from master.uptime import uptime
 from saltern import __version__
@@ -32,6 +33,7 @@ from saltern.cli.daemon import set_up_log
 from saltern.config import MasterConfig, load_master
 from saltern.errors import SalternError
 from saltern.files import LocalFiles
+from saltern.schedule.zone import local_zone
 from saltern.wire import sockets
 from saltern.wire.keys import KeyPair, load_or_make
 from saltern.wire.zap import Zap
@@ -79,11 +81,13 @@ class Master:
     zap: Zap
     pool: BundlePool
     context: Any
+    schedule: Schedule
     housekeeping: asyncio.Task[None]
 
     async def close(self) -> None:
         """End in order: no new commands, no new messages, then the store."""
         self.housekeeping.cancel()
+        self.schedule.close()
         await self.control.close()
         self.dispatch.router.close()
         self.files.close()
@@ -128,17 +132,21 @@ async def start(config: MasterConfig) -> Master:
         return await pool.pillar(minion.record.public, minion.id, minion.grains)
 
     dispatch = Dispatch(presence, store, router, bundles, pillars, pillar, last_jid, config.job_ttl_s)
-    dispatch.pillar_key = folder / PILLAR_KEY
+    dispatch.pillar_key, dispatch.pillar_roots = folder / PILLAR_KEY, config.pillar_roots
     router.work = FromMinions(dispatch, bundles)
     dispatch.ends.on_stored.append(returners.wake)
     dispatch.returners = returners
     requests = Requests(config, pair, dispatch)
     if rules:
         dispatch.bus.listeners.append(Reactor(rules, LocalFiles(config.file_roots), requests.react).take)
+    assert dispatch.orchestration is not None  # the requests have set it
+    schedule = Schedule(dispatch, dispatch.orchestration, config.schedule, folder / "schedule.json", local_zone())
+    dispatch.schedule = schedule.listing
     control = Control(config.paths.run / "master.sock", requests.table(), lambda: load_master(config.root).users)
     await control.start()
+    schedule.start()
     housekeeping = asyncio.get_running_loop().create_task(_keep_house(store, config))
-    return Master(pair, dispatch, control, files, zap, pool, context, housekeeping)
+    return Master(pair, dispatch, control, files, zap, pool, context, schedule, housekeeping)
 
 
 def _admits(presence: Presence, domain: str, public: bytes) -> bool:

@@ -58,6 +58,7 @@ class Dispatch:
         )
         self._bundles, self.pillars, self.pillar = bundles, pillars, pillar
         self.pillar_key = Path()  # the file of the key of sealed values; set by the daemon
+        self.pillar_roots: Mapping[str, list[str]] = {}  # set by the daemon
         self.select: Select = _no_targets  # set by the requests, which know the nodegroups
         self.active: dict[str, Job] = {}
         self.ends = Ends(presence, store, router, self.bus, self.active)
@@ -65,6 +66,7 @@ class Dispatch:
         self.returners = Returners([])  # the configured ones come from the daemon
         self.new_jid = jobs.JidMaker(last_jid)
         self.orchestration: Parts | None = None  # set when the master serves
+        self.schedule: Callable[[], Mapping[str, Any]] = dict  # what the master's own schedule holds
         self._loop = asyncio.get_running_loop()
         self._ttl_s = ttl_s
         self._expiry: asyncio.TimerHandle | None = None

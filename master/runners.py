@@ -68,6 +68,11 @@ async def followers(master: Dispatch) -> int:
     return master.bus.followers
 
 
+async def schedule(master: Dispatch) -> Mapping[str, Any]:
+    """What the master calls by itself, when each item is due next, and what is wrong with those that don't run."""
+    return master.schedule()
+
+
 async def doc(_master: Dispatch) -> dict[str, str]:
     """The runners and what they do."""
     return {name: inspect.getdoc(runner) or "" for name, (runner, _) in sorted(TABLE.items())}
@@ -98,13 +103,20 @@ TABLE: Mapping[str, tuple[Runner, str]] = {
     "state.sls": (orchestrate.orchestrate, "orchestration"),
     "pillar.show_pillar": (pillar_runners.show_pillar, "nested"),
     "pillar.encrypt": (pillar_runners.encrypt, "nested"),
+    "pillar.sealed": (pillar_runners.sealed_values, "nested"),
+    "pillar.rotate": (pillar_runners.rotate, "nested"),
+    "pillar.reseal": (pillar_runners.reseal, "nested"),
+    "schedule.list": (schedule, "nested"),
     "event.send": (send_event, "nested"),
     "event.followers": (followers, "nested"),
     "doc.runner": (doc, "nested"),
 }
 
 
-_ACTING = ("jobs.prune", "vnet.reserve", "vnet.release", "vnet.move", "pillar.encrypt", "event.send")
+_ACTING = (
+    *("jobs.prune", "vnet.reserve", "vnet.release", "vnet.move", "event.send"),
+    *("pillar.encrypt", "pillar.rotate", "pillar.reseal"),
+)
 TELLING = frozenset(name for name in TABLE if name not in _ACTING and not name.startswith("state."))
 """The runners that only tell: they change nothing anywhere."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from saltern.errors import ConfigError, PermanentError, SalternError
+from saltern.errors import PermanentError, SalternError
 from saltern.secret import Secret
 
 MARK = "SEALED["
@@ -20,19 +20,10 @@ Fail = Callable[[str, Any, Any], SalternError]  # (message, holder, key) → the
 
 
 def opener_of(key_file: Path) -> Opener:
-    """What opens boxes with the key in KEY_FILE, which is read when the first is met."""
-    kept: list[Secret] = []
+    """What opens boxes with the keys in KEY_FILE and beside it, which are read when the first is met."""
+    from pillar.box_keys import BoxKeys
 
-    def open_box(minions: str, box: str) -> Secret:
-        from saltern.wire import keys, sealed_value
-
-        if not kept:
-            if not key_file.exists():
-                raise ConfigError(f"a value is sealed, but this master has no key for that: {key_file} is missing")
-            kept.append(keys.load_or_make(key_file).secret)
-        return sealed_value.opened(kept[0], minions, box)
-
-    return open_box
+    return BoxKeys(key_file).open
 
 
 def opened(data: Any, minion_id: str, opener: Opener | None, fail: Fail, texts: Iterable[str] | None = None) -> Any:

@@ -38,8 +38,12 @@ RUNNERS = (
     ("vnet.move", "let another minion hold it: vnet.move VNET GUEST MINION"),
     ("pillar.show_pillar", "the pillar of a minion: pillar.show_pillar ID"),
     ("pillar.encrypt", "seal a value for the pillar tree; it is asked for: pillar.encrypt [minions='web*']"),
+    ("pillar.sealed", "the sealed values of the pillar trees, and with which key"),
+    ("pillar.rotate", "make a new key that seals values; those from before still open them"),
+    ("pillar.reseal", "seal anew what an older key sealed: pillar.reseal [SEALED[…]] [test=True]"),
     ("state.event", "follow what happens on the master: state.event ['salt/job/*'] [pretty=True] [count=N]"),
     ("event.send", "tell the event bus: event.send TAG name=value"),
+    ("schedule.list", "what the master calls by itself, and when"),
     ("doc.runner", "all runners of this master and what they do"),
 )
 OPTIONS = (

@@ -57,7 +57,11 @@ def load_or_make(file: Path) -> KeyPair:
     try:
         return _load(file)
     except FileNotFoundError:
-        pass
+        return make(file)
+
+
+def make(file: Path) -> KeyPair:
+    """A fresh pair, kept in FILE from now on, whatever is there."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     pair = new_pair()
     write_file(file, f"{pair.public.hex()}\n{pair.secret.reveal()}\n".encode())

@@ -31,12 +31,19 @@ def sealed(public: bytes, value: Secret, minions: str = "*") -> str:
     return f"{MARK}{minions}:{urlsafe_b64encode(_name(public) + box).decode()}]"
 
 
+def name_of(public: bytes) -> str:
+    """What a box tells of its key: eight hex digits."""
+    return _name(public).hex()
+
+
+def key_name(box: str) -> str:
+    """The name of the key that BOX is sealed for. NotOpened where it is no box."""
+    return _raw(box)[:_KEY_BYTES].hex()
+
+
 def opened(secret: Secret, minions: str, box: str) -> Secret:
     """What was sealed. NotOpened says why it can't be told; never a part of it."""
-    try:
-        raw = urlsafe_b64decode("".join(box.split()))
-    except ValueError:
-        raise NotOpened("a sealed value is damaged: it is no base64") from None
+    raw = _raw(box)
     public = seal.public_of(secret)
     if raw[:_KEY_BYTES] != _name(public):
         raise NotOpened(
@@ -46,6 +53,13 @@ def opened(secret: Secret, minions: str, box: str) -> Secret:
         return Secret(seal.open_sealed(secret, _PURPOSE, _context(minions), raw[_KEY_BYTES:]).decode())
     except (seal.CannotOpen, UnicodeDecodeError):
         raise NotOpened("a sealed value does not open: it, or the minions that it names, were changed") from None
+
+
+def _raw(box: str) -> bytes:
+    try:
+        return urlsafe_b64decode("".join(box.split()))
+    except ValueError:
+        raise NotOpened("a sealed value is damaged: it is no base64") from None
 
 
 def _context(minions: str) -> bytes:

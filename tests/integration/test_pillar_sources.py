@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,29 @@ def test_a_sealed_value_is_seen_by_its_minion_alone(master: System, tmp_path: Pa
     wrong = runner(master, "pillar.show_pillar", "n3")
     assert wrong.returncode == 2
     assert "there is no accepted minion 'n3'" in wrong.stderr
+
+
+def test_another_key_seals_and_the_old_one_still_opens_until_all_is_sealed_anew(master: System) -> None:
+    master.minion("n1")
+    sealed = runner(master, "pillar.encrypt", stdin="CANARY\n").stdout.strip()
+    (master.pillar / "top.sls").write_text("base: {'*': [all]}\n")
+    (master.pillar / "all.sls").write_text(f"a: 1\npassword: {sealed}\n")
+    place = f"{master.pillar}/all.sls:2"
+    uses = ("n1", "pillar.get", "password")
+    assert result(master.publish(*uses), "n1") == "**********"
+    rotated = json.loads(runner(master, "pillar.rotate", "--out", "json").stdout)
+    assert rotated["sealed with keys from before"] == [place]
+    assert result(master.publish(*uses), "n1") == "**********"  # by a renderer that runs already
+    for test in ("True", "False"):
+        assert json.loads(runner(master, "pillar.reseal", f"test={test}", "--out", "json").stdout) == [place]
+        assert (sealed in (master.pillar / "all.sls").read_text()) == (test == "True")
+    told = json.loads(runner(master, "pillar.sealed", "--out", "json").stdout)
+    assert told == {place: {"minions": "*", "key": rotated["key"], "current": True}}
+    assert result(master.publish(*uses), "n1") == "**********"
+    anew = runner(master, "pillar.reseal", sealed).stdout.strip()
+    assert anew.startswith("SEALED[*:")
+    assert anew != sealed
+    assert "CANARY" not in master.master.log
 
 
 def test_a_state_that_reloads_the_pillar_gives_the_next_ones_the_new_values(master: System, tmp_path: Path) -> None:
