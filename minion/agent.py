@@ -108,7 +108,8 @@ class Agent:
         self._schedule = Keeper(
             self, identity.id, configured, kept, local_zone(), config.mine_functions, config.mine_interval, clock
         )
-        self._beacons = Beacons(config.beacons, config.paths.var / "minion" / "beacons.json", self.ask_master)
+        kept, node = config.paths.var / "minion" / "beacons.json", (config.root, identity.id)
+        self._beacons = Beacons(config.beacons, kept, self.ask_master, node)
         self._startup = startup_job(config)
         self._inline |= self._schedule.functions | self._beacons.functions
         self._bury_the_lost()

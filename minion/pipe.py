@@ -133,7 +133,7 @@ class News(_Message, tag="news", frozen=True):
 
 
 class Trouble(_Message, tag="trouble", frozen=True):
-    """From the process of the beacons: NAME can't watch, TEXT says why."""
+    """From the process of the beacons: NAME can't watch, TEXT says why; '' where it can again."""
 
     name: str
     text: str

@@ -7,6 +7,8 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from modules._beacon_libvirt import LibvirtEvents
+from modules._beacon_lxc import LxcStates
 from modules._inotify import DEFAULT, MASKS, Inotify, InotifyError
 from saltern.errors import PermanentError, nearest
 
@@ -219,6 +221,8 @@ KINDS: Mapping[str, type[Any]] = {
     "service": Service,
     "link": Link,
     "inotify": Files,
+    "libvirt": LibvirtEvents,
+    "lxc": LxcStates,
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from saltern.errors import PermanentError
 
 INTERVAL_S = 10.0
+_INTERVALS_S = {"drift": 600.0}  # of kinds that look at more
 RATE_S, BURST = 1.0, 20.0  # events of one beacon
 
 
@@ -36,10 +37,10 @@ def parse(name: Any, given: Any) -> Item:
     if not isinstance(name, str) or not name.replace("_", "").replace("-", "").isalnum() or len(name) > 64:
         raise BeaconItemError(f"beacons: {name!r} is no name for a beacon: letters, digits, _ and - only")
     options = _joined(name, given)
-    interval = options.pop("interval", INTERVAL_S)
+    kind = options.pop("beacon_module", name)
+    interval = options.pop("interval", _INTERVALS_S.get(str(kind), INTERVAL_S))
     if isinstance(interval, bool) or not isinstance(interval, int | float) or not 0.1 <= interval <= 86400:
         raise BeaconItemError(f"beacons: {name}: `interval` is a number of seconds from 0.1 to 86400, not {interval!r}")
-    kind = options.pop("beacon_module", name)
     defaults = {"enabled": True, "onchangeonly": False, "emitatstartup": True}
     flags = {key: options.pop(key, default) for key, default in defaults.items()}
     options.pop("disable_during_state_run", None)

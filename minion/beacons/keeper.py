@@ -33,10 +33,10 @@ Ask = Callable[[AskMaster, Callable[[MasterSays], None]], None]
 
 class Beacons:
     """Keeps what was added and switched in FILE. CONFIGURED are the beacons of the configuration. ASK tells the
-    master."""
+    master. NODE: the minion's `--root` and its id."""
 
-    def __init__(self, configured: Mapping[str, Any], file: Path, ask: Ask) -> None:
-        self._file, self._ask = file, ask
+    def __init__(self, configured: Mapping[str, Any], file: Path, ask: Ask, node: tuple[Path, str]) -> None:
+        self._file, self._ask, self._node = file, ask, [str(one) for one in node]
         self._loop = asyncio.get_running_loop()
         kept = read_kept(file, "beacons")
         self._sources = Sources(configured, kept)
@@ -94,7 +94,7 @@ class Beacons:
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "minion.beacons.process", str(theirs.fileno())],
+                    [sys.executable, "-P", "-m", "minion.beacons.process", str(theirs.fileno()), *self._node],
                     stdin=subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
                 )
@@ -124,6 +124,8 @@ class Beacons:
         if isinstance(message, News):
             args = b'{"tag":' + json.dumps(f"beacon/{message.name}").encode() + b',"data":' + message.data + b"}"
             self._ask(AskMaster("event.send", args), self._told)
+        elif isinstance(message, Trouble) and not message.text:
+            self.problems.pop(message.name, None)
         elif isinstance(message, Trouble):
             if self.problems.get(message.name) != message.text:
                 logger.error("%s", message.text)
@@ -198,7 +200,8 @@ class Beacons:
         return {"result": True, "comment": comment}
 
 
-KINDS = ("load", "diskusage", "memusage", "service", "link", "inotify")  # of modules/_beacons.py, not imported here
+# Of modules/_beacons.py, which is not imported here, and drift.
+KINDS = ("load", "diskusage", "memusage", "service", "link", "inotify", "libvirt", "lxc", "drift")
 
 
 def _listed(data: Any) -> list[Any]:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from minion.beacons.item import BeaconItemError, Item, Told, parse
@@ -22,12 +23,13 @@ _AGAIN_S = 60.0  # a beacon that threw is made anew after this time
 
 
 class Watched:
-    """A beacon at work. BEACON is None while it is broken."""
+    """A beacon at work on the minion of ROOT and MINION_ID. BEACON is None while it is broken."""
 
-    def __init__(self, item: Item) -> None:
-        self.item, self.told = item, Told(item)
+    def __init__(self, item: Item, root: Path, minion_id: str) -> None:
+        self.item, self.told, self._root, self._id = item, Told(item), root, minion_id
         self.beacon: Any = None
         self.due = 0.0
+        self.in_trouble = False
 
     def fileno(self) -> int | None:
         """The descriptor that wakes it."""
@@ -36,14 +38,13 @@ class Watched:
     def look(self, now: float) -> list[dict[str, Any]]:
         """What there is to tell; whatever the beacon raises."""
         if self.beacon is None:
-            from modules import _beacons
-
-            self.beacon = _beacons.make(self.item.kind, self.item.options)
+            self.beacon = _made(self.item, self._root, self._id)
         self.due = now + self.item.interval_s
         return self.told.news(list(self.beacon.look()), now)
 
     def broken(self, now: float) -> None:
         """It threw."""
+        self.in_trouble = True
         self.close()
         self.due = now + max(_AGAIN_S, self.item.interval_s)
 
@@ -55,10 +56,11 @@ class Watched:
 
 
 class Loop:
-    """Serves the agent at the other end of CONNECTION."""
+    """Serves the agent at the other end of CONNECTION, that of ROOT and MINION_ID."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, root: Path, minion_id: str) -> None:
         self._connection, self._pipe = connection, Blocking(connection, buffered=False)
+        self._root, self._id = root, minion_id
         self._watched: dict[str, Watched] = {}
 
     def run(self) -> None:
@@ -99,7 +101,7 @@ class Loop:
                 one.close()
                 del self._watched[name]
         for name, item in wanted.items():
-            self._watched.setdefault(name, Watched(item))
+            self._watched.setdefault(name, Watched(item, self._root, self._id))
 
     def _look(self, one: Watched, now: float) -> None:
         try:
@@ -108,17 +110,36 @@ class Loop:
             one.broken(now)
             self._pipe.send(Trouble(one.item.name, f"beacons: {one.item.name}: {error or type(error).__name__}"))
             return
+        if one.in_trouble:
+            one.in_trouble = False
+            self._pipe.send(Trouble(one.item.name, ""))
         for found in news:
             self._pipe.send(News(one.item.name, json.dumps(found, default=str).encode()))
 
 
-def main(descriptor: int) -> None:
+def _made(item: Item, root: Path, minion_id: str) -> Any:
+    """The beacon of ITEM."""
+    if item.kind == "drift":
+        from minion.beacons.drift import Drift
+
+        return Drift(item.options, root, minion_id)
+    from modules import _beacons
+
+    options = dict(item.options)
+    if item.kind == "libvirt" and "uri" not in options:
+        from saltern.config import load_minion
+
+        options["uri"] = load_minion(root).libvirt_uri
+    return _beacons.make(item.kind, options)
+
+
+def main(descriptor: int, root: Path, minion_id: str) -> None:
     """Serve the agent at the other end of DESCRIPTOR."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     os.nice(5)  # what is watched matters more than who watches
     with suppress(ConnectionError, KeyboardInterrupt):
-        Loop(socket.socket(fileno=descriptor)).run()
+        Loop(socket.socket(fileno=descriptor), root, minion_id).run()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -1,0 +1,56 @@
+"""Beacons of guests: what is told of two looks at containers, libvirt's words, and options that make no sense."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libvirt
+import pytest
+
+from modules import _beacons
+from modules._beacon_libvirt import EVENTS, detail_of
+from modules._beacon_lxc import changes
+from saltern.errors import PermanentError
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ({}, {"a": ("stopped", None)}, [{"name": "a", "old": None, "new": "stopped"}]),
+        ({"a": ("running", 5)}, {}, [{"name": "a", "old": "running", "new": None}]),
+        ({"a": ("running", 5)}, {"a": ("running", 5)}, []),
+        ({"a": ("running", 5)}, {"a": ("frozen", 5)}, [{"name": "a", "old": "running", "new": "frozen"}]),
+        (
+            {"a": ("running", 5)},
+            {"a": ("running", 6)},
+            [{"name": "a", "old": "running", "new": "running", "restarted": True}],
+        ),
+    ],
+)
+def test_changes_of_containers(old: Any, new: Any, told: list[Any]) -> None:
+    assert list(changes(old, new)) == told
+
+
+def test_events_have_the_numbers_that_libvirt_gives_them() -> None:
+    assert [getattr(libvirt, f"VIR_DOMAIN_EVENT_{event.upper()}") for event in EVENTS] == list(range(len(EVENTS)))
+    assert detail_of(vars(libvirt), "stopped", libvirt.VIR_DOMAIN_EVENT_STOPPED_CRASHED) == "crashed"
+    assert detail_of(vars(libvirt), "started", libvirt.VIR_DOMAIN_EVENT_STARTED_FROM_SNAPSHOT) == "from snapshot"
+    assert detail_of(vars(libvirt), "started", 999) == "999"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "said"),
+    [
+        ("libvirt", {"events": ["startd"]}, "Did you mean 'started'?"),
+        ("libvirt", {"domains": "web"}, "`domains` is a list"),
+        ("libvirt", {"domain": ["web"]}, "Did you mean 'domains'?"),
+        ("libvirt", {"uri": 5}, "`uri` is a text"),
+        ("lxc", {"containers": "web"}, "`containers` is a list"),
+        ("lxc", {"path": "relative"}, "begins at the root"),
+        ("lxc", {"container": []}, "Did you mean 'containers'?"),
+    ],
+)
+def test_options_that_make_no_sense_are_errors(kind: str, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(PermanentError) as raised:
+        _beacons.make(kind, options)
+    assert said in str(raised.value)
