@@ -1,0 +1,167 @@
+"""A day without a master, under a clock that the test drives: the minions go on, and their returns come afterwards.
+
+The master is the real daemon, killed with SIGKILL. The agents are the daemon's code with their journals, connections
+and worker processes; only the clock of their schedules is another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import json
+import signal
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from minion import identity, main
+from minion.agent import Agent
+from minion.schedule.clock import Clock
+from saltern.wire import sockets
+from tests.integration.system import System, system, wait_for
+
+HOUR_S, DAY_H = 3600.0, 24
+NAMES = ("on-node1", "on-node2")
+WAIT_S = 120.0
+
+
+class DrivenClock(Clock):
+    """Stands still until the test moves it on; what is due on the way is called in its order."""
+
+    def __init__(self) -> None:
+        self._now = time.time()
+        self._due: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._number = itertools.count()
+
+    def now(self) -> float:
+        return self._now
+
+    def call_later(self, delay_s: float, then: Callable[[], object]) -> asyncio.TimerHandle:
+        loop = asyncio.get_running_loop()
+        handle = asyncio.TimerHandle(loop.time(), then, (), loop)
+        heapq.heappush(self._due, (self._now + delay_s, next(self._number), handle))
+        return handle
+
+    async def move(self, seconds: float) -> None:
+        end = self._now + seconds
+        while self._due and self._due[0][0] <= end:
+            self._now, _, handle = heapq.heappop(self._due)
+            if not handle.cancelled():
+                handle._run()
+        self._now = end
+
+
+class Fleet:
+    """Agents on a loop in a thread of their own. CLOCK is the one of their schedules."""
+
+    def __init__(self, made: System) -> None:
+        self._made = made
+        self.clock = DrivenClock()
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever)
+        self._thread.start()
+        self._context = sockets.new_context()
+        self.agents: list[Agent] = []
+
+    async def start(self) -> None:
+        """Start an agent for each that has joined."""
+        for name in NAMES:
+            config = main.configured(self._made.folder / name, "")
+            self.agents.append(Agent(config, identity.load(config), self._context, {"id": name}, self.clock))
+            self.agents[-1].start()
+
+    async def hour(self) -> None:
+        """Let an hour pass, and wait until what it began has ended."""
+        await self.clock.move(HOUR_S)
+        for _ in range(int(WAIT_S / 0.01)):
+            if not any(agent.running for agent in self.agents):
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("a run of the schedule does not end")
+
+    async def stop(self) -> None:
+        """Close the agents."""
+        for agent in self.agents:
+            agent.close()
+
+    def do(self, work: Callable[[], object]) -> None:
+        """Run a coroutine function on the agents' loop."""
+        asyncio.run_coroutine_threadsafe(work(), self.loop).result(WAIT_S)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """End all."""
+        self.do(self.stop)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+        self._context.destroy(linger=0)
+
+
+@contextmanager
+def fleet(made: System) -> Iterator[Fleet]:
+    """Agents of the minions NAMES, started."""
+    for name in NAMES:
+        made.prepare(name)
+    found = Fleet(made)
+    try:
+        found.do(found.start)
+        made.wait_up(*NAMES)
+        yield found
+    finally:
+        found.close()
+
+
+def highstates(made: System) -> list[tuple[str, str, bool, str, list[str]]]:
+    """What the master's store has of state.apply: minion, outcome, success, user, the states that ran."""
+    with closing(sqlite3.connect(made.master.root / "var/lib/saltern/master/master.db")) as db:
+        rows = db.execute(
+            "SELECT minion, state, success, user, value FROM ends JOIN jobs USING (jid) WHERE function = 'state.apply'"
+        ).fetchall()
+    return [(minion, state, bool(well), user, sorted(json.loads(value))) for minion, state, well, user, value in rows]
+
+
+def test_a_day_without_a_master_has_its_24_highstates_and_their_returns_arrive(tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    with system(tmp_path / "system") as made:
+        (made.states / "top.sls").write_text("base: {'*': [mark]}")
+        command = f"echo ran >> {marks}/{{{{ grains.id }}}}"
+        (made.states / "mark.sls").write_text(f"note:\n  cmd.run:\n    - name: {json.dumps(command)}\n")
+        (made.pillar / "top.sls").write_text("base: {'*': [schedule]}")
+        (made.pillar / "schedule.sls").write_text("schedule:\n  highstate: {function: state.apply, hours: 1}\n")
+        with fleet(made) as minions:
+            minions.do(lambda: minions.clock.move(1))  # they ask for their pillar
+            wait_for("the pillar is there", lambda: all("highstate" in known(agent) for agent in minions.agents))
+            first = made.publish("*", "state.apply", test=True)
+            assert {name: event["success"] for name, event in first.items()} == dict.fromkeys(NAMES, True), first
+            made.master.stop(signal.SIGKILL)
+            for hour in range(1, DAY_H + 1):
+                minions.do(minions.hour)
+                assert {name: ran(marks, name) for name in NAMES} == dict.fromkeys(NAMES, hour)
+            made.start()
+            made.wait_up(*NAMES)
+
+            def returns() -> Counter[str]:
+                return Counter(minion for minion, *_, user, _ in highstates(made) if user == f"minion/{minion}")
+
+            wait_for("all returns are here", lambda: returns() == dict.fromkeys(NAMES, DAY_H), WAIT_S)
+            own = [row for row in highstates(made) if row[3] != "root"]
+            assert {row[1:3] for row in own} == {("done", True)}, own
+            assert all(len(states) == 1 and "note" in states[0] for *_, states in own), own
+            assert not any(agent._journal.owed for agent in minions.agents)
+
+
+def known(agent: Agent) -> dict[str, object]:
+    """The items of an agent's schedule."""
+    return agent._schedule.list()["schedule"]  # type: ignore[no-any-return]
+
+
+def ran(marks: Path, name: str) -> int:
+    """How often the state ran on a minion."""
+    file = marks / name
+    return len(file.read_text().splitlines()) if file.exists() else 0
