@@ -104,7 +104,7 @@ def _name(tag: str, state: Mapping[str, Any]) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, list) and value and all(isinstance(line, str) for line in value):
-        return value[0]
+        return str(value[0])
     return value if isinstance(value, str) else repr(value)
 
 

@@ -63,9 +63,11 @@ class Run:
                 if await self._collect(self._links.looked_at(position)):
                     break
                 await self._begun(position)
+                running = self._one(position, self._number)
+                self._number += 1
                 if low.options.get("parallel"):
-                    self._going[position] = asyncio.ensure_future(self._one(position))
-                elif self._take(position, await self._one(position)):
+                    self._going[position] = asyncio.ensure_future(running)
+                elif self._take(position, await running):
                     break
             await self._collect(set(self._going))
         finally:
@@ -87,9 +89,8 @@ class Run:
         self._heard(ended)
         return ended.result.verdict.result is False and bool(self._lows[position].options.get("failhard"))
 
-    async def _one(self, position: int) -> Ended:
-        low, number = self._lows[position], self._number
-        self._number += 1
+    async def _one(self, position: int, number: int) -> Ended:
+        low = self._lows[position]
         start, begin = time.time(), time.monotonic()
         self._began[position] = begin
         done = await self._done(position)

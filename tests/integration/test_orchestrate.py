@@ -39,6 +39,11 @@ who:
     - order: first
 """
 STATE = "mark:\n  cmd.run:\n    - name: echo {{ grains.id }} >> {{ pillar.marks }}\n"
+REACTION = """
+platform:
+  runner.state.orchestrate:
+    - args: {mods: platform, pillar: {marks: {{ data.marks }} } }
+"""
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +55,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     (system.states / "storage.sls").write_text(STATE)
     (system.states / "node.sls").write_text(STATE)
     (system.states / "platform.sls").write_text(PLATFORM)
+    (system.states / "react.sls").write_text(REACTION)
+    system.configure(reactor=[{"deploy/start": ["salt://react.sls"]}])
     try:
         system.start()
         for name in ("filer1", "node1", "node2"):
@@ -251,6 +258,13 @@ def test_no_minion_and_no_sls_are_told(made: System) -> None:
     assert "there is no SLS 'platfrm' in environment 'base'. Did you mean 'platform'?" in ran.err
 
 
+def test_the_reactor_can_call_one(made: System, marks: Path) -> None:
+    made.data(op="runner", function="event.send", args=["deploy/start", {"marks": str(marks)}], kwargs={})
+    wait_for("it is done", lambda: marks.exists() and "front" in marks.read_text())
+    assert marks.read_text().startswith("filer1")
+    assert made.runner("jobs.last_run", "cmd.run")["User"] == "reactor"
+
+
 def test_where_the_master_is_killed_in_the_middle_the_history_says_so(made: System) -> None:
     text = "first:\n  salt.runner: [name: manage.up]\nlong:\n  salt.wait_for_event: [name: salt/never]\n"
     (made.states / "own.sls").write_text(text)
@@ -261,8 +275,14 @@ def test_where_the_master_is_killed_in_the_middle_the_history_says_so(made: Syst
         made.master.stop(signal.SIGKILL)
         assert "was cut off, jobs of minions go on" in process.communicate(timeout=60)[1]
     assert process.returncode == 1
+    (made.states / "scheduled.sls").write_text("up:\n  salt.runner: [name: manage.up]\n")
+    items = {"at start": {"function": "state.orchestrate", "args": ["scheduled"], "run_on_start": True}}
+    made.configure(schedule={**items, "wrong": {"function": "manage.upp", "hours": 1}})
     made.start()
-    end = made.runner("jobs.last_run", "state.orchestrate")["Result"]["master"]
+    end = made.runner("jobs.last_run", "state.orchestrate", "*", "", "root")["Result"]["master"]
     assert end["outcome"] == "lost"
     assert end["return"].startswith("Lost: the master ended in the middle of it at step 2 of 2: long.")
+    wait_for("the schedule ran one", lambda: '"schedule"' in json.dumps(made.runner("jobs.list_jobs")))
+    assert "there is no runner 'manage.upp'" in made.runner("schedule.list")["wrong"]["problem"]
+    assert made.master.log.count("schedule: at start begins") == 1
     made.wait_up("filer1", "node1", "node2")
