@@ -7,13 +7,14 @@ import json
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from master import fields, key_requests, keys, mine, runners
 from master.caller import Answer, Caller
 from master.collecting import collect
 from master.control import Conversation, Handler
+from master.custom_runners import CustomRunners
 from master.dispatch import Dispatch
 from master.ends import OUTCOMES, line
 from master.orchestration.doing import ORCHESTRATE
@@ -37,12 +38,14 @@ class Requests:
     config: MasterConfig
     pair: KeyPair
     dispatch: Dispatch
+    custom: CustomRunners = field(init=False)
 
     def __post_init__(self) -> None:
+        self.custom = CustomRunners(self.config, runners.TABLE)
         self.dispatch.select = self.select
         asking = self.dispatch.asks.asking
         asking.select, asking.peers, asking.run = self.select, Peers(self.config.peer), self._for_minion
-        self.dispatch.orchestration = Parts(self.config, self._run, runners.check, self._key, runners.TELLING)
+        self.dispatch.orchestration = Parts(self.config, self._run, self._check, self._key, runners.TELLING)
 
     def table(self) -> dict[str, Handler]:
         """The handlers by `op`."""
@@ -133,7 +136,17 @@ class Requests:
         talk.say("end", ok=answer.ok)
 
     async def _run(self, function: str, args: Sequence[Any], kwargs: Mapping[str, Any], caller: Caller) -> Answer:
-        return await runners.run(function, args, kwargs, self.dispatch, caller)
+        self._check(function, args, kwargs)
+        if function not in runners.TABLE:
+            return Answer(await self.custom.run(function, args, kwargs), "nested")
+        answer = await runners.run(function, args, kwargs, self.dispatch, caller)
+        return replace(answer, data={**answer.data, **self.custom.docs()}) if function == "doc.runner" else answer
+
+    def _check(self, function: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """UsageError where FUNCTION is no runner, built in or of the trees, or a built-in one can't be called so."""
+        self.custom.check(function)
+        if function in runners.TABLE:
+            runners.check(function, args, kwargs)
 
     # --- events --------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import is_dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from saltern.context import Context
 from saltern.errors import UsageError
@@ -37,10 +37,10 @@ class Bridge:
             "__opts__": self.opts,
             "__context__": {},
             "__states__": _States(self),
-            "__utils__": _Utils(self),
+            "__utils__": Utils(self),
             "__proxy__": {},
             "__env__": ctx.saltenv,
-            "__builtins__": {**vars(builtins), "__import__": _import},
+            "__builtins__": {**vars(builtins), "__import__": import_},
         }
 
     def enter(self, ctx: Context, *, test: bool) -> None:
@@ -193,10 +193,16 @@ class _States(Mapping[str, Callable[..., dict[str, Any]]]):
         return sum(1 for _ in self)
 
 
-class _Utils(Mapping[str, Callable[..., Any]]):
+class HasCustom(Protocol):
+    """The surroundings of Salt-style code, here or on the master."""
+
+    custom: Custom
+
+
+class Utils(Mapping[str, Callable[..., Any]]):
     """`__utils__`: the functions of `_utils` by name."""
 
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self, bridge: HasCustom) -> None:
         self._bridge = bridge
         self._modules: dict[str, ModuleType] = {}
 
@@ -237,7 +243,7 @@ class NoSuchShim(ModuleNotFoundError):
     """A module of Salt that the bridge has not."""
 
 
-def _import(
+def import_(
     name: str,
     globals: Mapping[str, Any] | None = None,
     locals: Mapping[str, Any] | None = None,

@@ -210,6 +210,47 @@ UTIL = """
 def shout(text):
     return text.upper() + "!"
 """
+TYPED_RUNNER = """
+import os
+import sys
+
+from saltern.custom.master import Master
+
+
+def greet(master: Master, target: str, word: str = "hello") -> dict[str, object]:
+    "Greet TARGET."
+    print("this goes to the log")
+    ended = master.run(target, "test.echo", word)
+    return {"up": master.call("manage.up"), "said": {id: one.value for id, one in ended.items()}, "pid": os.getpid()}
+
+
+def fail(master: Master) -> None:
+    raise KeyError("nothing")
+
+
+def leave() -> None:
+    os._exit(3)
+
+
+def deep() -> None:
+    sys.exit(4)
+"""
+WILD_RUNNER = '''
+"""
+Runs things, as in the wild
+"""
+import salt.client
+import salt.utils.data
+
+
+def ping(tgt, tgt_type="glob"):
+    """
+    Ping TGT
+    """
+    client = salt.client.get_local_client(__opts__["conf_file"])
+    found = client.cmd(tgt, "test.ping", tgt_type=tgt_type)
+    return {"found": found, "up": __salt__["manage.up"]()}
+'''
 SLS = """
 greeting:
   note.present:
@@ -238,6 +279,8 @@ CODE = {
     "_states/keyfile.py": WILD_STATE,
     "_grains/rack.py": WILD_GRAINS,
     "_utils/keyutil.py": UTIL,
+    "_runners/deploy.py": TYPED_RUNNER,
+    "_runners/wild.py": WILD_RUNNER,
     "notes.sls": SLS,
 }
 
@@ -386,6 +429,39 @@ def test_a_node_may_refuse_the_code_of_the_tree(made: System) -> None:
     assert "custom_modules: false" in str(made.publish("closed", "saltutil.sync_all")["closed"]["return"])
     assert not (daemon.root / "var/lib/saltern/minion/custom").exists()
     daemon.stop()
+
+
+def runner(made: System, function: str, /, *args: Any, **kwargs: Any) -> Any:
+    """The first event that a runner answers with."""
+    return made.ask(op="runner", function=function, args=list(args), kwargs=kwargs)[0]
+
+
+def test_a_runner_of_the_tree_runs_beside_the_master_and_commands_it(made: System) -> None:
+    greeted = runner(made, "deploy.greet", "node", word="hi")["data"]
+    assert greeted["said"] == {"node": "hi"}
+    assert "node" in greeted["up"]
+    assert made.master.process is not None
+    assert greeted["pid"] != made.master.process.pid
+    assert "this goes to the log" in made.master.log
+    wild = runner(made, "wild.ping", "node")["data"]
+    assert wild["found"] == {"node": True}
+    assert runner(made, "doc.runner")["data"]["deploy.greet"] == "Greet TARGET."
+
+
+def test_a_runner_of_the_tree_that_fails_is_told_and_leaves_the_master_alone(made: System) -> None:
+    put(made.states, {"_runners/torn.py": "def x(:\n", "_runners/jobs.py": "def mine():\n    pass\n"})
+    try:
+        assert "_runners/deploy.py:16: KeyError: 'nothing'" in runner(made, "deploy.fail")["message"]
+        assert "ended by itself (exit code 3)" in runner(made, "deploy.leave")["message"]
+        assert "SystemExit" in runner(made, "deploy.deep")["message"]
+        assert "missing a required argument: 'target'" in runner(made, "deploy.greet")["message"]
+        assert "Did you mean 'deploy.greet'?" in runner(made, "deploy.gret")["message"]
+        assert "_runners/torn.py:1: this is no Python" in runner(made, "torn.x")["message"]
+        assert "one of the master's own runners" in runner(made, "jobs.mine")["message"]
+        assert runner(made, "manage.up")["data"]
+    finally:
+        (made.states / "_runners/torn.py").unlink()
+        (made.states / "_runners/jobs.py").unlink()
 
 
 def test_a_local_call_uses_the_tree_as_it_is(tmp_path: Path) -> None:
