@@ -19,8 +19,9 @@ from master.orchestration.load import Wanted
 from master.orchestration.parts import Parts
 from master.orchestration.run import Ended, Run
 from saltern.errors import SalternError, UsageError, nearest
-from saltern.orchestration.asked import Asked, AwaitEvent, OnMaster, Together
+from saltern.orchestration.asked import Asked, AwaitEvent, OnMaster, OnMinions, Together
 from saltern.sls.low import Low
+from saltern.targeting import compile_target
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +103,8 @@ def _arguments(wanted: Wanted) -> dict[str, Any]:
 def _check(low: Low, parts: Parts) -> None:
     """Whether this master has what LOW asks for. UsageError."""
     asked: Asked = load.asked_by(low)
+    if isinstance(asked, OnMinions):
+        compile_target(asked.tgt, asked.form, nodegroups=parts.config.nodegroups)
     runners = asked.runners.values() if isinstance(asked, Together) else [asked]
     for one in runners:
         if isinstance(one, OnMaster) and one.kind == "runner":

@@ -111,27 +111,20 @@ class Schedule:
         task.add_done_callback(tasks.discard)
 
     async def _run(self, item: Item) -> None:
-        """One run, whatever becomes of it."""
+        """One run, whatever becomes of it. One that is cut off when the master ends is said to be lost by the next."""
+        own = item.function not in ORCHESTRATE  # an orchestration is a job by itself
+        ok, value, jid, begin = False, "the master failed on this: see its log", "", time.monotonic()
         try:
-            if item.function in ORCHESTRATE:  # which is a job of its own
-                await self._parts.run(item.function, item.args, item.kwargs, Caller(USER))
-            else:
-                await self._as_job(item)
-        except SalternError as error:
-            logger.error("schedule: %s failed: %s", item.name, error)
-        except Exception:  # the outermost loop of a run
-            logger.exception("schedule: %s failed", item.name)
-
-    async def _as_job(self, item: Item) -> None:
-        jid = await own_jobs.begin(self._master, item.function, item.args, item.kwargs, USER)
-        begin, ok, value = time.monotonic(), False, "the master failed on this: see its log"
-        try:
+            if own:
+                jid = await own_jobs.begin(self._master, item.function, item.args, item.kwargs, USER)
             answer = await self._parts.run(item.function, item.args, item.kwargs, Caller(USER))
             ok, value = answer.ok, answer.data
         except SalternError as error:
             value = str(error)
-            raise
-        finally:
+            logger.error("schedule: %s failed: %s", item.name, error)
+        except Exception:  # the outermost loop of a run
+            logger.exception("schedule: %s failed", item.name)
+        if jid:
             passed = (time.monotonic() - begin) * 1000
             await own_jobs.end(self._master, jid, item.function, ok=ok, value=value, duration_ms=passed)
 

@@ -13,14 +13,16 @@ from typing import Any
 from saltern import names
 from saltern.config import Config, MasterConfig
 from saltern.context import Context
-from saltern.errors import SourceError, UsageError
+from saltern.errors import SourceError, UsageError, nearest
 from saltern.files import LocalFiles
 from saltern.orchestration import words
-from saltern.orchestration.asked import Asked
+from saltern.orchestration.asked import Asked, OnMinions
 from saltern.sls.check import Signatures
 from saltern.sls.low import Low
+from saltern.sls.problems import Problems
 from saltern.sls.render import Renderer
 from saltern.sls.state_tree import StateTree
+from saltern.sls.tree import Tree
 
 _TOLD = ("interface", "control_port", "files_port", "file_roots", "pillar_roots", "nodegroups", "timeout", "log_level")
 
@@ -77,15 +79,34 @@ def compiled(config: MasterConfig, asked: Wanted, call: Callable[..., Any], chec
     functions = {"saltutil.runner": call}
     globals = {"opts": {**opts, "pillar": asked.pillar}}
     ctx = _with_renderer(ctx, lambda it: Renderer(it, sandboxed=True, functions=functions, globals=globals))
-    lows = StateTree(ctx, Signatures(words.find)).low(asked.mods, asked.saltenv, exclude=asked.exclude)
+    states = StateTree(ctx, Signatures(words.find))
+    lows = states.low(asked.mods, asked.saltenv, exclude=asked.exclude)
     if not lows:
         raise SourceError(f"the SLS {', '.join(asked.mods)} has no states: there is nothing to do")
+    problems = Problems()
     for low in lows:
+        place = low.place
         try:
             check(low)
+            _check_sls(low, states.tree)
         except UsageError as error:
-            raise SourceError(str(error), file=low.place.file, line=low.place.line, column=low.place.column) from None
+            problems.add(SourceError(str(error), file=place.file, line=place.line, column=place.column))
+    problems.check()
     return lows
+
+
+def _check_sls(low: Low, tree: Tree) -> None:
+    """Whether the SLS that LOW wants to be run are there, in its environment, else in any that a minion may be in.
+    UsageError."""
+    asked = asked_by(low)
+    if not isinstance(asked, OnMinions) or not asked.states or not asked.args:
+        return
+    env = asked.kwargs.get("saltenv")
+    known = {name for one in ([env] if env else tree.files.environments()) for name in tree.names(one)}
+    for name in asked.args[0]:
+        if name not in known:
+            where = f" in environment {env!r}" if env else ""
+            raise UsageError(f"there is no SLS {name!r}{where}.{nearest(name, known)}")
 
 
 def asked_by(low: Low) -> Asked:

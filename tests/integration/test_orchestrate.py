@@ -152,6 +152,16 @@ def test_failures_of_minions_are_named_and_counted(made: System, options: str, c
     assert comment in results(ran)["all"]["comment"]
 
 
+def test_a_batch_with_failhard_ends_with_the_first_that_fails(made: System, marks: Path) -> None:
+    text = (
+        "all:\n  salt.function: [name: cmd.run, tgt: 'node*', arg: ['echo >> {{ pillar.marks }}; exit 1'], batch: 1, "
+    )
+    ran = orchestrate(made, text + "failhard: True]\n", "--out", "json")
+    assert ran.code == 1
+    assert marks.read_text() == "\n"
+    assert "node2: refused: Not sent: 1 of 2 minions failed" in results(ran)["all"]["comment"]
+
+
 def test_a_minion_that_is_away_has_failed_unless_that_is_expected(made: System) -> None:
     made.minions["node2"].stop(signal.SIGKILL)
     made.wait_down("node2")
@@ -235,6 +245,11 @@ keys:
             "own.sls:1:1: manage.up: got an unexpected keyword",
         ),
         ("x:\n  file.managed: []\n", "own.sls:2:3: file.managed is a state for minions"),
+        (
+            "x:\n  salt.state: [tgt: '*', sls: storag]\n",
+            "own.sls:1:1: there is no SLS 'storag'. Did you",
+        ),
+        ("x:\n  salt.state: [tgt: 'a and', tgt_type: compound, sls: node]\n", "own.sls:1:1:"),
         ("x:\n  salt.state: [tgt: '*', sls: a, unless: b]\n", "unless has no meaning in an orchestration"),
         ("x:\n  salt.state: [tgt: '*', sls: a, require: [salt: y]]\n", "own.sls:2:"),
         ("{{ salt['saltutil.runner']('jobs.prune', 1) }}", "own.sls:1: a template can call runners that only tell"),
@@ -263,6 +278,20 @@ def test_the_reactor_can_call_one(made: System, marks: Path) -> None:
     wait_for("it is done", lambda: marks.exists() and "front" in marks.read_text())
     assert marks.read_text().startswith("filer1")
     assert made.runner("jobs.last_run", "cmd.run")["User"] == "reactor"
+
+
+def test_a_command_that_ends_leaves_it_to_go_on(made: System) -> None:
+    (made.states / "own.sls").write_text("long:\n  salt.wait_for_event: [name: deploy/go-on]\n")
+    command = [str(BIN / "saltern-run"), "--root", str(made.master.root), "state.orchestrate", "own"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        wait_for("it waits", lambda: "at step 1 of 1" in json.dumps(made.runner("jobs.last_run", "state.orchestrate")))
+        process.send_signal(signal.SIGINT)
+        assert "goes on; its result: saltern-run --root" in process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert len(made.runner("jobs.active")) == 1
+    made.runner("event.send", "deploy/go-on")
+    wait_for("it ended", lambda: not made.runner("jobs.active"))
+    assert made.runner("jobs.last_run", "state.orchestrate")["Result"]["master"]["outcome"] == "done"
 
 
 def test_where_the_master_is_killed_in_the_middle_the_history_says_so(made: System) -> None:
