@@ -32,15 +32,34 @@ def fetch(ctx: Context, key: str, default: Any = "", delimiter: str = DELIMITER)
 
 
 @reading
-def item(ctx: Context, *keys: str, default: Any = "", delimiter: str = DELIMITER) -> dict[str, Any]:
-    """The grains KEYS, each under its name; DEFAULT for one that is not there."""
-    return {key: traverse(ctx.grains, key, default, delimiter) for key in keys}
+def item(
+    ctx: Context, *keys: str, default: Any = "", delimiter: str = DELIMITER, sanitize: bool = False
+) -> dict[str, Any]:
+    """The grains KEYS, each under its name; DEFAULT for one that is not there. SANITIZE as `grains.items`."""
+    return _sanitized({key: traverse(ctx.grains, key, default, delimiter) for key in keys}, sanitize)
 
 
 @reading
-def items(ctx: Context) -> dict[str, Any]:
-    """All grains."""
-    return dict(ctx.grains)
+def items(ctx: Context, sanitize: bool = False) -> dict[str, Any]:
+    """All grains. SANITIZE hides what tells which machine this is, to be shown to others."""
+    return _sanitized(dict(ctx.grains), sanitize)
+
+
+_NAMING = {
+    "serialnumber": "SERIALNUMBER",
+    "uuid": "UUID",
+    "machine_id": "MACHINEID",
+    "domain": "domain",
+    "fqdn": "minion.domain",
+    "id": "minion",
+    "host": "minion",
+    "localhost": "minion",
+    "nodename": "minion",
+}
+
+
+def _sanitized(found: dict[str, Any], wanted: bool) -> dict[str, Any]:
+    return {**found, **{key: _NAMING[key] for key in found if key in _NAMING}} if wanted else found
 
 
 @reading
@@ -59,6 +78,19 @@ def has_value(ctx: Context, key: str, delimiter: str = DELIMITER) -> bool:
 def equals(ctx: Context, key: str, value: Any, delimiter: str = DELIMITER) -> bool:
     """Whether the grain KEY is VALUE, both as texts."""
     return str(value) == str(traverse(ctx.grains, key, _MISSING, delimiter))
+
+
+@reading
+def static(ctx: Context, key: str, default: Any = None) -> Any:
+    """The grain KEY as ROOT/etc/saltern/grains has it now, or DEFAULT."""
+    return traverse(_read(ctx)[1], key, default)
+
+
+@reading
+def known(ctx: Context, key: str, default: Any = None) -> Any:
+    """The grain KEY as it will be after the next refresh: the static one, else what is known of the node."""
+    found = static(ctx, key, _MISSING)
+    return traverse(ctx.grains, key, default) if found is _MISSING else found
 
 
 @reading
