@@ -43,6 +43,7 @@ ROLES: dict[type[Any], str] = {
 
 PING_EVERY_S = 15.0
 SILENT_S = 50.0  # no sign of life for so long, and the connection counts as dead
+_CLOCK_OFF_S = 60.0  # a minion whose clock differs by more is named in the log
 _RECHECK_S = (0.02, 0.2, 1.0)  # when a cut connection is looked at again
 
 
@@ -208,7 +209,9 @@ class Router:
             self._endpoint.send((session.route, m.encode(m.Pending(record.fingerprint))))
 
     def _welcome(self, route: bytes, record: keys.Record) -> None:
-        self._endpoint.send((route, m.encode(m.Welcome(m.PROTOCOL, __version__, record.id, self._files_port))))
+        self._endpoint.send(
+            (route, m.encode(m.Welcome(m.PROTOCOL, __version__, record.id, self._files_port, time.time())))
+        )
 
     def _hello(self, minion: Minion, session: Session, message: m.Hello) -> None:
         if message.protocol != m.PROTOCOL:
@@ -222,6 +225,7 @@ class Router:
         minion.session = session
         minion.seen, minion.address = session.since, session.peer
         self._welcome(session.route, minion.record)
+        _compare_clocks(minion.id, message.clock)
         self._grains(minion, message.grains)
         self._endpoint.send((session.route, m.encode(m.Ping(_nonce()))))
         self._work.arrived(minion, message.held)
@@ -284,6 +288,14 @@ class Router:
 
 def _nonce() -> bytes:
     return time.monotonic_ns().to_bytes(8, "big")
+
+
+def _compare_clocks(name: str, clock: float) -> None:
+    """Name a minion whose CLOCK is wrong by this master's (0: it was not told)."""
+    off_s = clock - time.time()
+    if clock > 0 and abs(off_s) > _CLOCK_OFF_S:
+        way = "ahead of" if off_s > 0 else "behind"
+        logger.warning("%s: its clock is %.1f hours %s this master's", name, min(abs(off_s) / 3600, 1e6), way)
 
 
 def _incompatible(protocol: int, version: str) -> str:

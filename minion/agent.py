@@ -21,14 +21,16 @@ from typing import Any
 
 from minion.aftermath import Aftermath
 from minion.beacons.keeper import Beacons
-from minion.connection import Connection
+from minion.connection import Connection, Phase
 from minion.identity import Identity
 from minion.journal import Journal, JournalError
+from minion.master_clock import MasterClock, apart
 from minion.pipe import AskMaster, BundleIs, Done, MasterSays, Mine, Run, Step, bounded
 from minion.questions import Questions
 from minion.schedule.clock import Clock
 from minion.schedule.keeper import Keeper
 from minion.startup import startup_job
+from minion.staleness import Absence
 from minion.workers import Workers
 from saltern import __version__
 from saltern.config import Config
@@ -77,6 +79,7 @@ class Agent:
         self._questions = Questions(lambda message: self.connection.send(message), config.master_grace_s)
         self._requests: dict[int, Callable[[BundleIs], None]] = {}
         self._request = 0
+        self._master_now, self._absence = MasterClock(), Absence(config.stale_after_hours)
         self._loop = asyncio.get_running_loop()
         self.workers = Workers(config.root, identity.id, config.worker_idle_s, self)
         self.grains_file: Path | None = None  # where the grains are kept for the next start
@@ -136,10 +139,14 @@ class Agent:
 
     def _hello(self) -> m.Hello:
         held = [*self.running, *self._journal.owed]
-        return m.Hello(m.PROTOCOL, __version__, self.boot, held, self.grains_now)
+        return m.Hello(m.PROTOCOL, __version__, self.boot, held, self.grains_now, time.time())
 
     def _ready(self, welcome: m.Welcome) -> None:
         self.files_port = welcome.files_port
+        self._master_now.says(welcome.now)
+        if ahead_s := self._master_now.ahead_s():
+            logger.warning("the clock of this node is %s its master's: set it right", apart(ahead_s))
+        self._absence.look(here=True)
         self._sent_at.clear()
         self._resend_owed()
         self._questions.send_again()
@@ -222,6 +229,7 @@ class Agent:
 
     def _resend_owed(self) -> None:
         self._resend.cancel()
+        self._absence.look(here=self.connection.phase is Phase.READY)
         now = self._loop.time()
         for jid, message in list(self._journal.owed.items()):
             late = now - self._sent_at.get(jid, -_RESEND_S) >= _RESEND_S
@@ -306,7 +314,7 @@ class Agent:
     def _new_jid(self) -> str:
         """A job id as the master makes them, that this minion has not used."""
         while True:
-            jid = jid_of(time.time())
+            jid = jid_of(self._master_now())
             if jid not in self.running and jid not in self._look_ups:
                 return jid
             time.sleep(1e-6)
@@ -361,10 +369,11 @@ class Agent:
 
     def mine(self, mine: Mine) -> str:
         """Something was run here by hand: the master gets to know. '' or why it does not."""
-        data = _called(mine.jid, mine.function, mine.args, bounded(mine.done))
+        jid = self._new_jid() if self._master_now.ahead_s() else mine.jid  # which was made by the node's clock
+        data = _called(jid, mine.function, mine.args, bounded(mine.done))
         if len(data) > m.MAX_CONTROL_BYTES:
             return f"the master is not told of this run: its arguments of {len(mine.args)} bytes are too large"
-        self._owe(mine.jid, data, sync=True)
+        self._owe(jid, data, sync=True)
         self._changed(mine.function)
         return ""
 

@@ -71,6 +71,14 @@ def load_bundle(config: Config) -> Bundle | None:
         return None
 
 
+def bundle_given_at(config: Config) -> float:
+    """When the bundle that is kept came from the master, seconds since the epoch; 0 where none is kept."""
+    try:
+        return os.lstat(folder(config) / "bundle").st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
 class CachedTree:
     """A `FileSource` over the trees of an opened bundle. FETCHER is None where there is no master."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -48,6 +49,7 @@ class Bundled:
     ) -> None:
         self._config, self._identity = config, identity
         self._raw, self._context, self._files_port, self._ask = raw, context, files_port, ask
+        self._given_at = 0.0  # when the kept one came, where that is used
 
     @cached_property
     def opened(self) -> Opened:
@@ -73,6 +75,7 @@ class Bundled:
         if kept is None:
             raise TemporaryError(f"there are no states and no pillar here yet, and the master gives none: {why}")
         logger.warning("the last trees and pillar that came from the master are used: %s", why)
+        self._given_at = cache.bundle_given_at(self._config)
         return self._open(kept)
 
     @cached_property
@@ -86,6 +89,13 @@ class Bundled:
         if self._files_port:
             fetcher = Fetcher(identity.wire, identity.master_key, identity.host, self._files_port)
         return cache.CachedTree(cache.folder(self._config), trees, fetcher)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What a run that used it has to say of it."""
+        from minion.staleness import warning
+
+        text = warning(self._given_at, time.time(), self._config.stale_after_hours) if self._given_at else ""
+        return (text,) if text else ()
 
     def used(self) -> bytes:
         """What a run used of it, for the master's history, as a JSON document: a digest of each environment's tree,
@@ -206,6 +216,7 @@ def context(
             "renew_pillar": lambda: bundled.renewed().opened.pillar,
             "renew_grains": lambda: LazyGrains(config, custom),
             "custom": custom,
+            "warnings": bundled.warnings,
             **offered(identity, renew),
         },
     )

@@ -349,7 +349,8 @@ def converged(
             lows = compile(_tree(ctx))
             if not lows and nothing is not None:
                 return Returned(nothing, 2)
-            result = run(lows, ctx, test=ctx.test).with_warnings(ctx.extra.get(ACTS, ()))
+            warnings = ctx.extra.get("warnings", tuple)()  # of what the states came from
+            result = run(lows, ctx, test=ctx.test).with_warnings((*warnings, *ctx.extra.get(ACTS, ())))
     except SalternError as error:
         return Returned(_told(error), 1)
     return Returned(result.as_salt(), result.retcode)

@@ -65,6 +65,7 @@ class Config:
     reconnect_min_s: float = 0.2
     reconnect_max_s: float = 30.0
     master_grace_s: float = 10.0  # how long after a break a question to the master waits for the next connection
+    stale_after_hours: float = 24.0  # without the master for so long, runs say that they are old; 0: never
     network_confirm_s: float = 40.0  # from the first step of a network transaction until it is rolled back; the way
     # back takes seconds, so the node answers again within a minute
     libvirt_uri: str = "qemu:///system"  # which libvirt makes the KVM guests of this node
@@ -273,6 +274,7 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "reconnect_min_s": _duration,
     "reconnect_max_s": _duration,
     "mine_interval": _duration,
+    "stale_after_hours": _duration,
     "network_confirm_s": _confirm_time,
     "timeout": _duration,
     "job_ttl_s": _duration,

@@ -53,13 +53,14 @@ class Join(_Message, tag="join", frozen=True):
 
 class Hello(_Message, tag="hello", frozen=True):
     """The first message of an accepted key on each connection. HELD are the jobs that the minion has received and
-    whose returns the master has not confirmed."""
+    whose returns the master has not confirmed. CLOCK is the node's time, seconds since the epoch; 0: not told."""
 
     protocol: int
     version: Short
     boot: Short
     held: list[Jid]
     grains: dict[str, Any]
+    clock: float = 0.0
 
 
 class Grains(_Message, tag="grains", frozen=True):
@@ -151,12 +152,13 @@ FromMinion: TypeAlias = (
 
 
 class Welcome(_Message, tag="welcome", frozen=True):
-    """The key is accepted, as ID."""
+    """The key is accepted, as ID. NOW is the master's time, seconds since the epoch; 0: not told."""
 
     protocol: int
     version: Short
     id: Id
     files_port: int
+    now: float = 0.0
 
 
 class Pending(_Message, tag="pending", frozen=True):
