@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from minion import deadline
 from minion.aftermath import Aftermath
 from minion.beacons.keeper import Beacons
 from minion.connection import Connection, Phase
@@ -195,9 +196,14 @@ class Agent:
         if inline:
             self._return(job.jid, _run_inline(inline, job), sync=False)
             return
+        try:
+            deadline_s, kwargs = deadline.taken(job.kwargs, self._config.job_deadline)
+        except UsageError as error:
+            self._return(job.jid, Done("refused", False, error.exit_code, _json(str(error)), 0.0), sync=True)
+            return
         self.running[job.jid] = Running(job.jid, job.function)
         self.connection.send(m.Received(job.jid))
-        self.workers.submit(Run(job.jid, job.function, job.args, job.kwargs, job.bundle, self.files_port))
+        self.workers.submit(Run(job.jid, job.function, job.args, kwargs, job.bundle, self.files_port, deadline_s))
 
     def _running_now(self, fun: str) -> list[dict[str, Any]]:
         return [job.described() for job in self.running.values() if fnmatch.fnmatchcase(job.function, str(fun))]
@@ -294,7 +300,12 @@ class Agent:
             self._journal.note_owed(jid, _called(jid, function, encoded, lost), sync=True)
         self._own[jid] = (function, encoded)
         self.running[jid] = Running(jid, function)
-        self.workers.submit(Run(jid, function, _json(list(args)), _json(dict(kwargs)), b"", self.files_port))
+        try:
+            deadline_s, named = deadline.taken(_json(dict(kwargs)), self._config.job_deadline)
+        except UsageError as error:
+            self._ended(jid, Done("refused", False, error.exit_code, _json(str(error)), 0.0))
+            return jid
+        self.workers.submit(Run(jid, function, _json(list(args)), named, b"", self.files_port, deadline_s))
         return jid
 
     def look_up(self, function: str, args: Sequence[Any], then: Callable[[Any], None]) -> None:

@@ -23,7 +23,7 @@ class _Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 
 class Run(_Message, tag="run", frozen=True):
     """Agent to worker: run FUNCTION (empty: look at the grains). ARGS and KWARGS are JSON, BUNDLE an encoded bundle or
-    empty. FILES_PORT: the master's, 0 while it is away."""
+    empty. FILES_PORT: the master's, 0 while it is away. DEADLINE_S: the agent ends it after so long; 0: never."""
 
     jid: str
     function: str
@@ -31,6 +31,7 @@ class Run(_Message, tag="run", frozen=True):
     kwargs: bytes
     bundle: bytes
     files_port: int
+    deadline_s: float = 0.0
 
 
 class BundleIs(_Message, tag="bundle-is", frozen=True):

@@ -1,12 +1,14 @@
 """The processes that functions run in: started on demand, kept for a burst, then ended.
 
 A crash, a hang or a leak in a function ends there and never reaches the agent. A worker runs one job at a time and is
-the leader of a process group of its own, so that ending a job ends what it started too.
+the leader of a process group of its own. Ending a job ends the commands too that it started, but not the network guard,
+which takes an unfinished change of the network back. A job may have a deadline: then it is ended.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -15,16 +17,18 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from minion.descendants import Group, groups_below
 from minion.pipe import AskMaster, BundleIs, Done, Evented, GrainsAre, MasterSays, NeedBundle, NetworkChanged, Run, Step
 
 logger = logging.getLogger(__name__)
 
 MOST = 8  # jobs that run at the same time; more wait their turn
+GRACE_S = 10.0  # from SIGTERM to SIGKILL
 
 
 class Listener(Protocol):
@@ -60,6 +64,9 @@ class Worker:
     pipe: Evented
     jid: str | None = None
     killed: bool = False
+    deadline: asyncio.TimerHandle | None = None
+    overdue_s: float = 0.0  # the deadline that was not kept
+    at: Step | None = None
     idle: asyncio.TimerHandle | None = None
     began: float = field(default_factory=time.monotonic)
 
@@ -82,8 +89,7 @@ class Workers:
         """Send a signal to the process group of a job: its pid, or None where it does not run."""
         for worker in self._workers:
             if worker.jid == jid:
-                worker.killed = number in (signal.SIGKILL, signal.SIGTERM)
-                os.killpg(worker.process.pid, number)
+                self._signal(worker, number)
                 return worker.process.pid
         for run in self._queue:
             if run.jid == jid:
@@ -92,9 +98,32 @@ class Workers:
                 return 0
         return None
 
+    def _signal(self, worker: Worker, number: signal.Signals) -> None:
+        """Send NUMBER to the worker; where that ends it, to what its job started too, and SIGKILL to what is left."""
+        worker.killed = number in (signal.SIGKILL, signal.SIGTERM)
+        below = groups_below(worker.process.pid) if worker.killed else []
+        os.killpg(worker.process.pid, number)  # first, or it would take the end of its command for a failure and go on
+        for group in below:
+            group.signal(number)
+        if number == signal.SIGTERM:
+            self._loop.call_later(GRACE_S, self._kill, worker, below)
+
+    def _kill(self, worker: Worker, below: Sequence[Group]) -> None:
+        if worker in self._workers and worker.process.poll() is None:
+            os.killpg(worker.process.pid, signal.SIGKILL)
+        for group in below:
+            group.signal(signal.SIGKILL)
+
+    def _overdue(self, worker: Worker, jid: str, deadline_s: float) -> None:
+        if worker.jid == jid and worker.process.poll() is None:
+            worker.overdue_s = deadline_s
+            self._signal(worker, signal.SIGTERM)
+
     def close(self) -> None:
         """End all workers; jobs that run are ended with them."""
         for worker in self._workers:
+            if worker.deadline:
+                worker.deadline.cancel()
             worker.pipe.close()
             _end(worker.process)
         self._workers.clear()
@@ -102,7 +131,7 @@ class Workers:
     def _next(self) -> None:
         if not self._queue:
             return
-        worker = next((w for w in self._workers if w.jid is None), None)
+        worker = next((w for w in self._workers if w.jid is None and not w.killed), None)
         if worker is None:
             if len(self._workers) >= MOST:
                 return
@@ -117,7 +146,9 @@ class Workers:
             worker.idle.cancel()
             worker.idle = None
         run = self._queue.popleft()
-        worker.jid = run.jid
+        worker.jid, worker.at, worker.began = run.jid, None, time.monotonic()
+        if run.deadline_s:
+            worker.deadline = self._loop.call_later(run.deadline_s, self._overdue, worker, run.jid, run.deadline_s)
         worker.pipe.send(run)
         self._listener.started(run.jid, worker.process.pid)
         self._next()
@@ -145,6 +176,7 @@ class Workers:
         if jid is None:
             return
         if isinstance(message, Step):
+            worker.at = message
             self._listener.step(jid, message)
         elif isinstance(message, NeedBundle):
             self._listener.need_bundle(jid, worker.pipe.send)
@@ -152,6 +184,8 @@ class Workers:
             self._listener.ask_master(message, worker.pipe.send)
         elif isinstance(message, Done):
             worker.jid = None
+            if worker.deadline:
+                worker.deadline.cancel()
             worker.idle = self._loop.call_later(self._idle_s, self._dismiss, worker)
             self._listener.done(jid, message)
             self._next()
@@ -159,15 +193,13 @@ class Workers:
     def _gone(self, worker: Worker) -> None:
         """The process ended. In the middle of a job, that is the job's end, with the reason."""
         self._workers.remove(worker)
+        if worker.deadline:
+            worker.deadline.cancel()
         status = _end(worker.process)
         if worker.jid is not None:
-            killed, text = worker.killed, _how(status)
-            value = f'"The job was {"killed" if killed else "lost: its process"} ({text})."'.encode()
-            if not killed:
-                value = f'"The process that ran the job ended by itself ({text})."'.encode()
-            done = Done(
-                "killed" if killed else "failed", False, 1, value, (time.monotonic() - worker.began) * 1000, True
-            )
+            value = json.dumps(_ended(worker, status)).encode()
+            duration_ms = (time.monotonic() - worker.began) * 1000
+            done = Done("killed" if worker.killed else "failed", False, 1, value, duration_ms, True)
             self._listener.done(worker.jid, done)
         self._next()
 
@@ -186,6 +218,18 @@ def _end(process: subprocess.Popen[bytes]) -> int:
     except PermissionError:
         process.kill()
     return process.wait()
+
+
+def _ended(worker: Worker, status: int) -> str:
+    """The sentence about a job whose process ended, with the STATUS, in the middle of it."""
+    how = _how(status)
+    if worker.overdue_s:
+        told = f"The job was ended at its deadline of {worker.overdue_s:g} s ({how})"
+    elif worker.killed:
+        told = f"The job was killed ({how})"
+    else:
+        told = f"The process that ran the job ended by itself ({how})"
+    return f"{told}, at step {worker.at.step} of {worker.at.total}: {worker.at.state_id}." if worker.at else f"{told}."
 
 
 def _how(status: int) -> str:

@@ -61,6 +61,7 @@ class Config:
     file_roots: dict[str, list[str]] = field(default_factory=dict)
     pillar_roots: dict[str, list[str]] = field(default_factory=dict)
     log_level: str = "warning"
+    job_deadline: float = 0.0  # seconds after which a job is ended that has no `deadline=` of its own; 0: never
     worker_idle_s: float = 60.0  # how long a worker process is kept after a job, for the next one of a burst
     reconnect_min_s: float = 0.2
     reconnect_max_s: float = 30.0
@@ -271,6 +272,7 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "control_port": _port,
     "files_port": _port,
     "worker_idle_s": _duration,
+    "job_deadline": _duration,
     "reconnect_min_s": _duration,
     "reconnect_max_s": _duration,
     "mine_interval": _duration,

@@ -44,6 +44,7 @@ RUNNING = (
     Option("--stop-at", "in batches: stop when more than P% of the minions have failed", metavar="P%", late=True),
     Option("--subset", "only N of the minions, chosen at random", metavar="N", late=True),
     Option("--queue", "keep the job for minions that are away: 90s, 30m, 12h, 7d", metavar="DURATION", late=True),
+    Option("--deadline", "end the job on a minion where it runs longer: 90s, 15m, 1h", metavar="DURATION", late=True),
     Option("--async", "print the job's id and do not wait", late=True),
     Option("-v --verbose", "print the job's id first", late=True),
     Option("--progress", "show where the minions are, even where standard error is no terminal", late=True),
@@ -126,6 +127,10 @@ def request(given: Parsed) -> dict[str, Any]:
     if "," in function:
         raise UsageError(f"one function at a time, not {function!r}: call each by a command of its own")
     args, kwargs = arguments.parse(given.rest)
+    if limit := given.text("deadline"):
+        from saltern.cli.duration import seconds
+
+        kwargs["deadline"] = seconds(limit, "--deadline")
     return {
         "op": "publish",
         "target": target,

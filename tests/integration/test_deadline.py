@@ -1,0 +1,45 @@
+"""A deadline for a job: at it, the job ends with all that it started, says so, and leaves no lock behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.integration.system import System, wait_for
+
+SLOW = """\
+first:
+  test.nop: []
+second:
+  cmd.run:
+    - name: echo $$ > {pid}; while :; do sleep 1; done
+"""
+
+
+def test_a_state_run_ends_at_its_deadline_with_the_step_it_had_reached(master: System, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    (master.states / "slow.sls").write_text(SLOW.format(pid=pid))
+    (master.states / "quick.sls").write_text("quick:\n  test.nop: []\n")
+    minion = master.prepare("n1")
+    with (minion.root / "etc/saltern/minion").open("a") as file:
+        file.write("job_deadline: 3\n")
+    minion.start()
+    master.wait_up("n1")
+    for seconds, given in ((3, {}), (15, {"deadline": 15}), (60, {"deadline": "1m"})):
+        end = master.publish("n1", "state.apply", "slow", **given)["n1"]
+        told = f"The job was ended at its deadline of {seconds} s (signal SIGTERM)"
+        assert (end["outcome"], end["success"], end["return"].startswith(told)) == ("killed", False, True)
+        if pid.exists():  # else this machine was too slow to get there
+            break
+    assert end["return"] == f"{told}, at step 2 of 2: second."
+    shell = int(pid.read_text())
+    wait_for("its command has ended", lambda: not Path(f"/proc/{shell}").exists() or _is_zombie(shell))
+    assert master.publish("n1", "state.apply", "quick", deadline="1h")["n1"]["success"]
+    wrong = master.publish("n1", "state.apply", "quick", deadline="soon")["n1"]
+    assert (wrong["outcome"], "deadline= takes" in wrong["return"]) == ("refused", True)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
