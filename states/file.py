@@ -30,6 +30,7 @@ from states._file import (
     unknown,
     wished,
 )
+from states._file_check import check_arguments
 from states._file_edited import edited, source_text
 from states._file_from import copy, serialize, touch
 from states._file_lines import blockreplace, comment, keyvalue, line, uncomment
@@ -407,3 +408,7 @@ def missing(ctx: Context, name: str) -> Plan:
     if not file.path_exists(name):
         return Plan(None, None, comment=f"Path {name} is missing")
     raise FileStateError(f"{name} exists, and should not")
+
+
+check_arguments(managed, directory, absent, symlink, append, prepend, replace, recurse, copy, serialize, touch)
+check_arguments(blockreplace, comment, keyvalue, uncomment)

@@ -16,8 +16,8 @@ from typing import Any
 from modules import _through
 from saltern.context import Context
 from saltern.converge.plan import Plan, Step, call
-from saltern.converge.state import reaction, state
-from saltern.errors import UsageError
+from saltern.converge.state import check, reaction, state
+from saltern.errors import PermanentError, UsageError
 from saltern.loader import find
 from saltern.marks import kind_of
 from saltern.runner import check_arguments
@@ -26,7 +26,11 @@ _OWN = frozenset({"args", "kwargs"})
 
 
 class WrongCall(UsageError):
-    """A function or its arguments are not what `module.run` can call."""
+    """A function or its arguments are not what `module.run` can call; ARGUMENT of the state says so."""
+
+    def __init__(self, message: str, argument: str | None = None) -> None:
+        super().__init__(message)
+        self.argument = argument
 
 
 @state
@@ -37,11 +41,27 @@ def run(ctx: Context, name: str, **calls: Any) -> Plan:
     return Plan(None, None, _steps(ctx, name, calls), imperative=True)
 
 
+@check(of=run)
+def run_check(name: str, **calls: Any) -> None:
+    """Every function is there, and takes what it is given."""
+    for function, args, kwargs in wanted(name, calls):
+        try:
+            found = find(function)
+            check_arguments(function, found, args, kwargs)
+        except UsageError as error:
+            raise WrongCall(str(error), function if function in calls else None) from None
+        except PermanentError:  # it needs something that an earlier state may install
+            continue
+
+
 @state
 def wait(ctx: Context, name: str, **calls: Any) -> Plan:
     """Run them as `module.run`, but only when a state that this one watches changed."""
     list(_steps(ctx, name, calls))
     return Plan(None, None, comment="It runs when something that it watches changes")
+
+
+check(of=wait)(run_check)
 
 
 @reaction(wait)

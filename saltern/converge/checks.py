@@ -7,11 +7,11 @@ its other keys being keyword arguments; `get_return` picks a nested value of wha
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from saltern.context import Context
-from saltern.errors import PermanentError, nearest
+from saltern.errors import PermanentError, UsageError, nearest
 from saltern.marks import permit_acting
 from saltern.sls.low import Low
 from saltern.traverse import traverse
@@ -74,6 +74,43 @@ def retry_of(low: Low) -> Retry:
     return Retry(max(1, int(values["attempts"])), values["until"], values["interval"], values["splay"])
 
 
+def objections(low: Low) -> Iterator[tuple[str, str]]:
+    """What is wrong with the conditions and the `retry` of LOW, as (option, message), told before anything runs."""
+    try:
+        retry_of(low)
+    except CheckError as error:
+        yield "retry", str(error)
+    for option in ("unless", "onlyif", "check_cmd"):
+        for item in _listed(low.options.get(option)):
+            try:
+                _check_condition(item)
+            except (CheckError, UsageError) as error:
+                yield option, f"{option}: {error}"
+            except PermanentError:  # it needs something that an earlier state may install
+                continue
+    for path in _listed(low.options.get("creates")):
+        if not isinstance(path, str):
+            yield "creates", f"creates wants the paths of files, not {path!r}"
+
+
+def _check_condition(item: Any) -> None:
+    if isinstance(item, bool | str):
+        return
+    if not isinstance(item, Mapping) or not isinstance(item.get("fun"), str):
+        raise CheckError(f"a condition is a command, or a mapping with `fun`, not {item!r}")
+    from saltern.loader import find
+    from saltern.runner import check_arguments
+
+    args, kwargs = _call_of(item)
+    check_arguments(item["fun"], find(item["fun"]), args, kwargs)
+
+
+def _call_of(item: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a condition that names a function."""
+    own = ("fun", "args", "get_return")
+    return _listed(item.get("args")), {key: value for key, value in item.items() if key not in own}
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
@@ -99,8 +136,7 @@ def _holds(item: Any, low: Low, ctx: Context) -> bool:
 
 
 def _function_holds(item: Mapping[str, Any], call: Any) -> bool:
-    args = _listed(item.get("args"))
-    kwargs = {key: value for key, value in item.items() if key not in ("fun", "args", "get_return")}
+    args, kwargs = _call_of(item)
     with permit_acting():
         answer = call(item["fun"], *args, **kwargs)
     if "get_return" in item:

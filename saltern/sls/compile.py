@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from saltern.converge.checks import objections
 from saltern.errors import SalternError, UsageError
 from saltern.sls.check import Signature, Signatures, mismatch, unknown_argument
 from saltern.sls.chunk import FIRST_ORDER, ArgumentPlaces, Chunk, chunks
@@ -16,6 +17,8 @@ from saltern.sls.order import positions, sort
 from saltern.sls.problems import Problems
 from saltern.sls.requisites import Edge, connect
 
+_CONDITIONS = frozenset({"unless", "onlyif", "check_cmd", "creates", "retry"})
+
 
 def compiled(high: High, problems: Problems, signatures: Signatures | None = None) -> list[Low]:
     """The low state of HIGH, in order. All errors go to PROBLEMS; where there are any, the list is not to be run."""
@@ -25,9 +28,18 @@ def compiled(high: High, problems: Problems, signatures: Signatures | None = Non
     _check(found, signatures, problems)
     order = _ordered(found, edges, problems)
     lows = [_low(found[index], number) for number, index in enumerate(order)]
+    _check_options(lows, [found[index] for index in order], problems)
     if not problems.found:
         _check_together(lows, [found[index] for index in order], signatures, problems)
     return lows
+
+
+def _check_options(lows: list[Low], found: list[Chunk], problems: Problems) -> None:
+    """Refuse conditions and a `retry` that the engine could not read when their turn comes."""
+    for low, chunk in zip(lows, found, strict=True):
+        if not _CONDITIONS.isdisjoint(low.options):
+            for option, message in objections(low):
+                problems.add(chunk.error(message, option))
 
 
 def _check_together(lows: list[Low], found: list[Chunk], signatures: Signatures, problems: Problems) -> None:

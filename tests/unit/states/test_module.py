@@ -88,7 +88,11 @@ def test_a_preview_calls_nothing(ctx: Context, tmp_path: Path) -> None:
 def test_a_wrong_name_is_told_with_the_nearest_and_runs_nothing(
     ctx: Context, tmp_path: Path, text: str, said: str
 ) -> None:
-    found = applied(ctx, tmp_path, f"a:\n  module.run:\n    - grains.setval: {{key: a, val: 1}}\n    - {text}\n")
-    assert found["a"]["result"] is False
-    assert said in found["a"]["comment"]
+    tree = f"a:\n  module.run:\n    - grains.setval: {{key: a, val: 1}}\n    - {text}\n"
+    (tmp_path / "tree/one.sls").write_text(tree)
+    with permit_acting():
+        answer = state_module.apply(ctx, "one")
+    assert isinstance(answer, Returned)
+    assert answer.value[0].startswith("one.sls:4:7: ")
+    assert said in answer.value[0]
     assert not (tmp_path / "root/etc/saltern/grains").exists()

@@ -458,3 +458,23 @@ def test_what_a_state_says_of_its_values_is_said_before_the_run_with_the_place(
         low(tmp_path, text)
     assert str(raised.value).startswith(str(raised.value.file))
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("retry: {attemps: 3}", "there is no option 'attemps'. Did you mean 'attempts'?"),
+        ("onlyif: {a: 1}", "onlyif: a condition is a command, or a mapping with `fun`, not {'a': 1}"),
+        ("unless: [{fun: test.pong}]", "unless: there is no function 'test.pong'. Did you mean 'test.ping'?"),
+        ("check_cmd: {fun: test.echo, txt: a}", "check_cmd: test.echo has no argument 'txt'. Did you mean 'text'?"),
+        ("creates: [1]", "creates wants the paths of files, not 1"),
+    ],
+)
+def test_a_condition_that_could_not_be_asked_is_refused_before_anything_runs(
+    tmp_path: Path, argument: str, message: str
+) -> None:
+    tree = StateTree(context(tmp_path, {"a.sls": f"a:\n  test.nop: []\nb:\n  test.nop:\n    - {argument}\n"}))
+    with pytest.raises(SourceError) as caught:
+        tree.low(["a"])
+    assert message in caught.value.message
+    assert (caught.value.file, caught.value.line) == ("a.sls", 5)
