@@ -76,21 +76,21 @@ class Ends:
     async def _store_called(self, minion: Minion, job: Job, end: End) -> None:
         grains = minion.grains
 
-        def work(connection: Any) -> str:
-            verdict = jobs.create_called(connection, job, end)
+        def work(connection: Any) -> tuple[str, End]:
+            verdict, stored = jobs.create_called(connection, job, end)
             if verdict == "stored":
-                runs.note(connection, end, job.function, minion.id, grains)
-            return verdict
+                runs.note(connection, stored, job.function, minion.id, grains)
+            return verdict, stored
 
         try:
-            verdict = await self._store.do(work)
+            verdict, stored = await self._store.do(work)
         except StoreError as error:
             logger.error("%s", error)
             return
         if verdict == "stored":
-            self._fire(end, minion.id, job.function)
+            self._fire(stored, minion.id, job.function)
         if verdict == "unknown":
-            logger.warning("%s told of a job of its own under the id of another, %s: dropped", minion.id, job.jid)
+            logger.warning("%s told of a job of its own, and no id from %s on is free: dropped", minion.id, job.jid)
         self._router.send(minion, m.encode(m.Stored([job.jid])))
 
     # --- storing -------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from master.turns import Turns
 from saltern.jid import jid_of
@@ -16,6 +16,7 @@ from saltern.jid import jid_of
 Emit = Callable[[bytes], None]  # takes one line of the control protocol
 
 OPEN = "state IN ('held', 'queued', 'sent', 'received')"  # as the index ends_under_way has it
+_NEAR = 10_000  # so many ids are tried for a job whose own is taken (ten milliseconds of a clock)
 ENDS = ("done", "failed", "refused", "offline", "expired", "lost contact", "timed out", "killed", "lost")
 
 
@@ -152,13 +153,30 @@ def function_of(connection: sqlite3.Connection, jid: str) -> str:
     return str(connection.execute("SELECT function FROM jobs WHERE jid = ?", (jid,)).fetchone()[0])
 
 
-def create_called(connection: sqlite3.Connection, job: Job, end: End) -> str:
-    """Store what a minion ran by itself (`saltern-call`). A job id that is taken is refused as `unknown`."""
-    taken = connection.execute("SELECT user FROM jobs WHERE jid = ?", (job.jid,)).fetchone()
-    if taken:
-        return "duplicate" if taken[0] == job.user else "unknown"
-    create(connection, job)
-    return store(connection, [end], job.started)[0]
+def create_called(connection: sqlite3.Connection, job: Job, end: End) -> tuple[str, End]:
+    """Store what a minion ran by itself (by its schedule, `saltern-call`): the verdict as `store` gives it, and END as
+    it is stored.
+
+    Minions make those ids by their clocks, so one may be taken by another: the job then gets the next that is free.
+    """
+    first = int(job.jid)
+    for jid in (f"{number:020d}" for number in range(first, min(first + _NEAR, 10**20))):
+        here = replace(end, jid=jid)
+        taken = connection.execute("SELECT user FROM jobs WHERE jid = ?", (jid,)).fetchone()
+        if taken is None:
+            create(connection, replace(job, jid=jid))
+            return store(connection, [here], job.started)[0], here
+        if taken[0] == job.user and (jid == job.jid or _is_stored(connection, here)):
+            return "duplicate", here
+    return "unknown", end
+
+
+def _is_stored(connection: sqlite3.Connection, end: End) -> bool:
+    """Whether END came before, and got an id that is not its own."""
+    row = connection.execute(
+        "SELECT value, duration_ms FROM ends WHERE jid = ? AND public = ?", (end.jid, end.public)
+    ).fetchone()
+    return bool(row == (end.value.decode(), end.duration_ms))
 
 
 def received(connection: sqlite3.Connection, pairs: Iterable[tuple[str, bytes]]) -> None:

@@ -67,8 +67,20 @@ def test_what_a_minion_owes_is_what_it_does_not_hold(db: sqlite3.Connection) -> 
 def test_a_minion_can_not_store_its_own_call_under_anothers_job(db: sqlite3.Connection) -> None:
     jobs.create(db, job(JID, "root", Target(B, "b", "sent")))
     mine = job(JID, "minion/a", Target(A, "a", "received"))
-    assert jobs.create_called(db, mine, end()) == "unknown"
-    assert history.lookup(db, JID)["User"] == "root"
+    verdict, stored = jobs.create_called(db, mine, end())
+    assert (verdict, stored.jid) == ("stored", f"{int(JID) + 1:020d}")
+    assert [history.lookup(db, jid)["User"] for jid in (JID, stored.jid)] == ["root", "minion/a"]
+
+
+def test_calls_that_minions_made_in_the_same_microsecond_are_stored_once_each(db: sqlite3.Connection) -> None:
+    calls = [
+        (job(JID, f"minion/{one}", Target(one.encode() * 32, one, "received")), one.encode() * 32) for one in "abc"
+    ]
+    told = [jobs.create_called(db, mine, end(public)) for _ in range(2) for mine, public in calls]
+    assert [verdict for verdict, _ in told] == ["stored"] * 3 + ["duplicate"] * 3
+    kept = [f"{int(JID) + number:020d}" for number in range(3)]
+    assert [stored.jid for _, stored in told] == kept * 2
+    assert [list(history.lookup(db, jid)["Result"]) for jid in kept] == [["a"], ["b"], ["c"]]
 
 
 def test_a_job_id_that_is_taken_is_not_used_again(db: sqlite3.Connection) -> None:
