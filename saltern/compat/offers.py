@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from functools import wraps
 from types import FunctionType, ModuleType
@@ -13,18 +12,18 @@ from saltern.errors import SalternError
 from saltern.marks import acting
 
 if TYPE_CHECKING:
-    from saltern.compat.surroundings import Bridge
+    from saltern.compat.surroundings import Surroundings
     from saltern.custom.source import Origin
 
-_log = logging.getLogger(__name__)
 
-
-def offer(module: ModuleType, bridge: Bridge, origin: Origin) -> None:
+def offer(module: ModuleType, bridge: Surroundings, origin: Origin) -> None:
     """Give MODULE the table of what it offers, which the loader reads."""
     found = public_functions(module)
     if origin.kind == "states":
         from saltern.compat.states import as_state
+        from saltern.compat.surroundings import Bridge
 
+        assert isinstance(bridge, Bridge)  # states are for minions
         watch = found.pop("mod_watch", None)
         space = module.__name__.rpartition(".")[2]
         offers = {
@@ -50,24 +49,23 @@ def public_functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
     }
 
 
-def called(bridge: Bridge, origin: Origin, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def called(bridge: Surroundings, origin: Origin, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call FUNCTION of Salt-style code. What it raises is told as one line with its place; but Salt-style code that
-    called it through `__salt__` gets the error itself. CustomFailed, or the SalternError that it raised."""
+    called it through `__salt__` gets the error itself. CustomFailed, without the secrets that the code was given."""
     if bridge.inside.get():
         return function(*args, **kwargs)
     token = bridge.inside.set(True)
     try:
-        return function(*args, **kwargs)
-    except SalternError:
-        raise
+        return bridge.mask(function(*bridge.reveal(list(args)), **bridge.reveal(kwargs)))
+    except SalternError as error:
+        raise CustomFailed(bridge.mask(str(error))) from None
     except (Exception, SystemExit) as error:
-        _log.debug("%s", origin.path, exc_info=True)
-        raise CustomFailed(words_of(error, origin.path)) from None
+        raise CustomFailed(bridge.mask(words_of(error, origin.path))) from None
     finally:
         bridge.inside.reset(token)
 
 
-def _as_acting(function: Callable[..., Any], bridge: Bridge, origin: Origin) -> Callable[..., Any]:
+def _as_acting(function: Callable[..., Any], bridge: Surroundings, origin: Origin) -> Callable[..., Any]:
     """FUNCTION as one that may change the node, since nothing says that it does not."""
 
     @wraps(function)

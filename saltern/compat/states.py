@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from saltern.compat.offers import called
 from saltern.context import Context
-from saltern.converge.compare import hidden, plain, secrets_in
+from saltern.converge.compare import plain
 from saltern.converge.plan import Call, Outcome, Plan, Step
 from saltern.converge.result import Verdict
 from saltern.converge.state import foretold_by, reaction, state
 from saltern.custom.errors import CustomFailed
 from saltern.marks import permit_acting
-from saltern.secret import Secret
 
 if TYPE_CHECKING:
     from saltern.compat.surroundings import Bridge
@@ -46,13 +45,8 @@ class _Bridged(NamedTuple):
     def ask(self, ctx: Context, name: str, args: Mapping[str, Any], *, test: bool) -> Claim:
         """Call it. CustomFailed where it raises or does not return a result."""
         self.bridge.enter(ctx, test=test)
-        secrets = secrets_in(args)
-        try:
-            returned = called(self.bridge, self.origin, self.function, name, **_revealed(args))
-        except CustomFailed as error:
-            raise CustomFailed(hidden(str(error), secrets)) from None
-        claim = claimed(returned, f"{self.origin.path}: {self.name}")
-        return _masked(claim, secrets)
+        returned = called(self.bridge, self.origin, self.function, name, **args)
+        return claimed(returned, f"{self.origin.path}: {self.name}")
 
     def apply(self, ctx: Context, name: str, args: Mapping[str, Any]) -> Outcome:
         """Call it to act."""
@@ -158,30 +152,3 @@ def claimed(returned: Any, where: str) -> Claim:
         raise CustomFailed(f"{where} returned changes that are no mapping: {changes!r}")
     text = "\n".join(str(line) for line in comment) if isinstance(comment, list | tuple) else str(comment)
     return Claim(result, plain(changes), text)
-
-
-def _revealed(value: Any) -> Any:
-    """VALUE with its secrets in clear: code of Salt's kind knows texts only."""
-    if isinstance(value, Secret):
-        return value.reveal()
-    if isinstance(value, Mapping):
-        return {key: _revealed(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_revealed(item) for item in value]
-    return value
-
-
-def _masked(claim: Claim, secrets: list[str]) -> Claim:
-    if not secrets:
-        return claim
-    return Claim(claim.result, _hidden(claim.changes, secrets), hidden(claim.comment, secrets))
-
-
-def _hidden(value: Any, secrets: list[str]) -> Any:
-    if isinstance(value, str):
-        return hidden(value, secrets)
-    if isinstance(value, dict):
-        return {hidden(str(key), secrets): _hidden(item, secrets) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_hidden(item, secrets) for item in value]
-    return value

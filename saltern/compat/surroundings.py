@@ -11,15 +11,33 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from saltern.context import Context
+from saltern.converge.compare import hidden, secrets_in
 from saltern.errors import UsageError
+from saltern.secret import Secret
 from saltern.sls.functions import Functions
 
 if TYPE_CHECKING:
     from saltern.custom.custom import Custom
-    from saltern.custom.source import Origin
 
 # Options of Salt's `cmd.*` that only concern its log and its terminal.
 _COSMETIC = frozenset({"output_loglevel", "log_callback", "hide_output", "use_vt", "output_encoding", "rstrip"})
+
+
+class Surroundings(Protocol):
+    """What Salt-style code finds around it, on a minion or on the master. NAMES are put into its modules; INSIDE says
+    that some of it is at work."""
+
+    custom: Custom
+    inside: ContextVar[bool]
+    names: dict[str, Any]
+
+    def reveal(self, value: Any) -> Any:
+        """VALUE with its secrets in clear."""
+        ...
+
+    def mask(self, value: Any) -> Any:
+        """VALUE with every secret hidden that was revealed."""
+        ...
 
 
 class Bridge:
@@ -29,11 +47,12 @@ class Bridge:
         self.ctx, self.custom = ctx, custom
         self.inside: ContextVar[bool] = ContextVar("saltern_inside_bridge", default=False)
         self.changed: dict[tuple[str, str], bool] = {}  # (state, name) → whether it said that it changed something
+        self._revealed: set[str] = set()
         self.opts = options(ctx)
         self.names: dict[str, Any] = {
             "__salt__": SaltFunctions(self),
             "__grains__": _Current(lambda: self.ctx.grains),
-            "__pillar__": _Current(lambda: self.ctx.pillar),
+            "__pillar__": _Current(lambda: self.ctx.pillar, self.reveal),
             "__opts__": self.opts,
             "__context__": {},
             "__states__": _States(self),
@@ -43,13 +62,25 @@ class Bridge:
             "__builtins__": {**vars(builtins), "__import__": import_},
         }
 
+    def reveal(self, value: Any) -> Any:
+        """VALUE with its secrets in clear, for code of Salt's kind knows texts only; they are remembered for `mask`."""
+        found = secrets_in(value)
+        if not found:
+            return value
+        self._revealed.update(found)
+        return _clear(value)
+
+    def mask(self, value: Any) -> Any:
+        """VALUE, which Salt-style code gave, with every secret that it had seen hidden."""
+        return _masked(value, list(self._revealed)) if self._revealed else value
+
     def enter(self, ctx: Context, *, test: bool) -> None:
         """CTX is what holds from now on; TEST is what `__opts__["test"]` says."""
         self.ctx = ctx
         self.opts["test"] = test
 
 
-def dress(module: ModuleType, bridge: Bridge, origin: Origin) -> None:
+def dress(module: ModuleType, bridge: Surroundings) -> None:
     """Put the names that Salt-style code expects into MODULE."""
     vars(module).update(bridge.names)
 
@@ -76,13 +107,15 @@ def options(ctx: Context) -> dict[str, Any]:
 
 
 class _Current(Mapping[str, Any]):
-    """What LOOK gives at the moment of the reading."""
+    """What LOOK gives at the moment of the reading, each value as SHOWN."""
 
-    def __init__(self, look: Callable[[], Mapping[str, Any]]) -> None:
-        self._look = look
+    def __init__(
+        self, look: Callable[[], Mapping[str, Any]], shown: Callable[[Any], Any] = lambda value: value
+    ) -> None:
+        self._look, self._shown = look, shown
 
     def __getitem__(self, key: str) -> Any:
-        return self._look()[key]
+        return self._shown(self._look()[key])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._look())
@@ -110,7 +143,7 @@ class SaltFunctions(Mapping[str, Callable[..., Any]]):
                 kwargs = {key: value for key, value in kwargs.items() if key not in _COSMETIC}
             call = self._bridge.ctx.call
             assert call is not None
-            return _plain(call(name, *args, **kwargs))
+            return self._bridge.reveal(_plain(call(name, *args, **kwargs)))
 
         return run
 
@@ -149,6 +182,26 @@ def _plain(value: Any) -> Any:
         from saltern.converge.compare import plain
 
         return plain(value)
+    return value
+
+
+def _clear(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, Mapping):
+        return {key: _clear(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clear(item) for item in value]
+    return value
+
+
+def _masked(value: Any, secrets: list[str]) -> Any:
+    if isinstance(value, str):
+        return hidden(value, secrets)
+    if isinstance(value, dict):
+        return {_masked(key, secrets): _masked(item, secrets) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(item, secrets) for item in value]
     return value
 
 
@@ -193,16 +246,10 @@ class _States(Mapping[str, Callable[..., dict[str, Any]]]):
         return sum(1 for _ in self)
 
 
-class HasCustom(Protocol):
-    """The surroundings of Salt-style code, here or on the master."""
-
-    custom: Custom
-
-
 class Utils(Mapping[str, Callable[..., Any]]):
     """`__utils__`: the functions of `_utils` by name."""
 
-    def __init__(self, bridge: HasCustom) -> None:
+    def __init__(self, bridge: Surroundings) -> None:
         self._bridge = bridge
         self._modules: dict[str, ModuleType] = {}
 

@@ -6,6 +6,7 @@ act (see `saltern.marks`), so nothing here can change the node but `_run_steps`.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -73,7 +74,12 @@ class Work(NamedTuple):
 
     def plan(self) -> Plan:
         """What the state says now."""
-        return self.function(self.ctx, self.low.name, **self.low.args)
+        found = self.function(self.ctx, self.low.name, **self.low.args)
+        if not isinstance(found, Plan):
+            raise TypeError(f"it returned {type(found).__name__} and no Plan")
+        if not all(isinstance(step, Step) for step in found.steps):
+            raise TypeError("a step of its plan is no Step")
+        return found
 
 
 class Ran(NamedTuple):
@@ -225,7 +231,7 @@ def inconsistency(plan: Plan, low: Low) -> str | None:
     if plan.imperative:
         return None
     left = differences(plan.current, plan.wish)
-    where = f"{low.place}: bug in states/{low.module}.py, {low.module}.{low.fun}"
+    where = f"{low.place}: bug in {_file(low)}, {low.module}.{low.fun}"
     if left and not plan.steps:
         return f"{where}: it sees a difference and has no step to mend it\n{told(left)}"
     if plan.steps and not left:
@@ -244,11 +250,17 @@ def error_line(error: Exception, low: Low) -> str:
 
     trace = "".join(traceback.format_exception(error))
     logging.getLogger(__name__).debug("%s: %s", low.tag, hidden(trace, secrets))
+    from saltern.custom.errors import place_of
+
     text = hidden(f"{type(error).__name__}: {error}", secrets)
-    return (
-        f"{low.place}: bug in states/{low.module}.py, {low.module}.{low.fun}: {text} (its traceback is in the log at "
-        "level debug)"
-    )
+    place = place_of(error) or _file(low)
+    return f"{low.place}: bug in {place}, {low.module}.{low.fun}: {text} (its traceback is in the log at level debug)"
+
+
+def _file(low: Low) -> str:
+    """The file of the state: one of Saltern's own, or of a state tree (`_states/web.py`)."""
+    found = getattr(sys.modules.get(f"states.{low.module}"), "__file__", None) or ""
+    return found if found.startswith("_states/") else f"states/{low.module}.py"
 
 
 def bullets(steps: Iterable[Step]) -> str:

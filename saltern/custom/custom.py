@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from saltern.compat.surroundings import Surroundings
     from saltern.config import Config
     from saltern.context import FileSource
     from saltern.custom.source import Origin, Source
@@ -40,7 +41,7 @@ class Custom:
         self._source: Source | None = None
         self._ctx: Context | None = None
         self._loaded: set[str] = set()
-        self._bridge: Any = None  # the surroundings of Salt-style code, made when there is some
+        self._bridge: Surroundings | None = None  # the surroundings of Salt-style code, made when there is some
 
     @contextmanager
     def offered(self, ctx: Context) -> Iterator[None]:
@@ -71,8 +72,8 @@ class Custom:
         return self._source
 
     @property
-    def bridge(self) -> Any:
-        """The surroundings that Salt-style code finds as `__salt__` and so on: `saltern.compat.surroundings.Bridge`."""
+    def bridge(self) -> Surroundings:
+        """What Salt-style code finds as `__salt__` and so on."""
         if self._bridge is None:
             from saltern.compat.surroundings import Bridge
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from saltern.custom.errors import BrokenModule, NotOffered, words_of
@@ -29,9 +30,9 @@ def load(custom: Custom, module: ModuleType, origin: Origin) -> None:
     if not found.typed:
         from saltern.compat.surroundings import dress
 
-        dress(module, custom.bridge, origin)
+        dress(module, custom.bridge)
     try:
-        with permit_acting():  # code of Salt's kind may ask what it likes while it is loaded
+        with nullcontext() if found.typed else permit_acting():  # Salt's kind may ask what it likes when it is loaded
             exec(compile(source, origin.path, "exec"), vars(module))  # noqa: S102 - the tree's code, see docs/extending.md
             _check_offered(module, origin)
     except SalternError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from saltern.custom.custom import Custom
 from saltern.custom.errors import CustomFailed, words_of
@@ -16,6 +16,9 @@ from saltern.custom.master import Master
 from saltern.errors import SalternError, UsageError, nearest
 from saltern.files import LocalFiles
 from saltern.marks import permit_acting
+
+if TYPE_CHECKING:
+    from saltern.compat.surroundings import Surroundings
 
 
 def call(
@@ -56,7 +59,7 @@ class _Runners(Custom):
         self._master, self._roots = master, roots
 
     @property
-    def bridge(self) -> Any:
+    def bridge(self) -> Surroundings:
         """See `Custom`."""
         if self._bridge is None:
             from saltern.compat.master import RunnerBridge

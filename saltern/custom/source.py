@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -90,6 +91,8 @@ class SyncedSource:
         except OSError as error:
             raise BrokenModule(f"{origin.path}: its copy {file} can't be read: {error.strerror}{_AGAIN}") from None
         if hashlib.sha256(data).hexdigest() != origin.digest:
+            with suppress(OSError):
+                os.unlink(file)
             raise BrokenModule(f"{origin.path}: its copy {file} is not what the master sent{_AGAIN}")
         return data
 
@@ -127,7 +130,10 @@ def examined(files: FileSource, kind: str, known: Mapping[str, Origin] | None = 
             files.fetch(wanted, saltenv)
     for one in found:
         before = known.get(f"{one.path} {one.digest}") if known else None
-        yield before._replace(saltenv=one.saltenv) if before else one if one.problem else _looked_at(files, one)
+        if before and not before.problem:
+            yield before._replace(saltenv=one.saltenv)
+        else:
+            yield one if one.problem else _looked_at(files, one)
 
 
 def _found(files: FileSource, kind: str) -> Iterator[Origin]:
@@ -151,7 +157,7 @@ def _looked_at(files: FileSource, origin: Origin) -> Origin:
 
     try:
         found = outline(contents(files, origin.path, origin.saltenv), origin.path)
-    except BrokenModule as error:
+    except (BrokenModule, PermanentError) as error:
         return origin._replace(names=(origin.stem,), problem=str(error))
     if origin.stem.startswith("_"):
         return origin

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from saltern.custom.custom import KINDS
 from saltern.custom.errors import BrokenModule
 from saltern.custom.source import Origin, as_index, contents, examined, read_index
 from saltern.errors import PermanentError
+
+_KEPT_S = 3600.0  # what no index names any more: another job may be about to read it
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,14 @@ def sync(files: FileSource, folder: Path, kinds: Sequence[str] = KINDS) -> Synce
     changed = {kind: _changed(before.get(kind, ()), now[kind]) for kind in kinds}
     problems = tuple(one.problem for kind in kinds for one in now[kind] if one.problem)
     synced = Synced(changed, problems)
-    if synced or any(now[kind] != before.get(kind, ()) for kind in kinds):
-        _put(files, folder, [one for found in now.values() for one in found])
+    all_ = [one for found in now.values() for one in found]
+    if any(now[kind] != before.get(kind, ()) for kind in kinds) or not all(_is_there(folder, one) for one in all_):
+        _put(files, folder, all_)
     return synced
+
+
+def _is_there(folder: Path, origin: Origin) -> bool:
+    return bool(origin.problem) or os.path.lexists(folder / f"{origin.digest}.py")
 
 
 def _changed(before: Sequence[Origin], now: Sequence[Origin]) -> tuple[str, ...]:
@@ -57,16 +65,16 @@ def _put(files: FileSource, folder: Path, origins: Sequence[Origin]) -> None:
     try:
         private.make_folder(folder)
         for origin in origins:
-            place = folder / f"{origin.digest}.py"
-            if not origin.problem and not os.path.lexists(place):
+            if not _is_there(folder, origin):
                 data = contents(files, origin.path, origin.saltenv)
                 if hashlib.sha256(data).hexdigest() != origin.digest:
                     raise BrokenModule(f"{origin.path}: it changed while it was synced: try again")
-                private.write_file(place, data)
+                private.write_file(folder / f"{origin.digest}.py", data)
         private.write_file(folder / "index.json", json.dumps(as_index(origins)).encode())
         named = {f"{origin.digest}.py" for origin in origins}
         for name in os.listdir(folder):
-            if name.endswith(".py") and name not in named:
+            old = os.lstat(folder / name).st_mtime < time.time() - _KEPT_S
+            if old and name != "index.json" and name not in named:
                 os.unlink(folder / name)
     except OSError as error:
         raise PermanentError(f"{folder}: the tree's modules can't be kept there: {error.strerror or error}") from None

@@ -69,6 +69,8 @@ class Signatures:
                 found = Signature(self._look_up(name))
             except UsageError as error:
                 found = error
+            except (TypeError, NameError, AttributeError, SyntaxError) as error:  # a type that can't be
+                found = UsageError(f"the parameters of {name} can't be read: {error}")
             self._known[name] = found
         if isinstance(found, UsageError):
             raise found
