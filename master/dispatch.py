@@ -67,6 +67,7 @@ class Dispatch:
         self.new_jid = jobs.JidMaker(last_jid)
         self.orchestration: Parts | None = None  # set when the master serves
         self.schedule: Callable[[], Mapping[str, Any]] = dict  # what the master's own schedule holds
+        self.orchestrations: dict[str, asyncio.Task[Any]] = {}  # those that run, by job id
         self._loop = asyncio.get_running_loop()
         self._ttl_s = ttl_s
         self._expiry: asyncio.TimerHandle | None = None

@@ -18,6 +18,7 @@ from master.orchestration.doing import Doing, Done
 from master.orchestration.load import Wanted
 from master.orchestration.parts import Parts
 from master.orchestration.run import Ended, Run
+from saltern import names
 from saltern.errors import SalternError, UsageError, nearest
 from saltern.orchestration.asked import Asked, AwaitEvent, OnMaster, OnMinions, Together
 from saltern.sls.low import Low
@@ -54,7 +55,19 @@ async def orchestrate(
     jid = await own_jobs.begin(master, FUNCTION, [wanted.mods], _arguments(wanted), caller.user)
     caller.tell({"event": "job", "jid": jid, "function": FUNCTION, "targets": {own_jobs.NAME: "received"}})
     begin = time.monotonic()
-    results = await _run(master, Doing(master, parts, caller), lows, wanted, jid)
+    running = asyncio.ensure_future(_run(master, Doing(master, parts, caller), lows, wanted, jid))
+    master.orchestrations[jid] = running
+    try:
+        results = await running
+    except asyncio.CancelledError:
+        if jid in master.orchestrations:  # not stopped by a command: the master ends, and the next one says so
+            raise
+        text = "Stopped by `jobs.stop`. Jobs that it had sent to minions go on."
+        passed = (time.monotonic() - begin) * 1000
+        await own_jobs.end(master, jid, FUNCTION, ok=False, value=text, duration_ms=passed, killed=True)
+        raise SalternError(f"the orchestration was stopped by `jobs.stop {jid}`; jobs on minions go on") from None
+    finally:
+        master.orchestrations.pop(jid, None)
     ok = all(one.result.verdict.result is not False for one in results)
     data = {own_jobs.NAME: {one.result.tag: one.as_salt() for one in results}}
     passed = (time.monotonic() - begin) * 1000
@@ -63,6 +76,16 @@ async def orchestrate(
         failed = ", ".join(one.result.low.id for one in results if one.result.verdict.result is False)
         logger.error("the orchestration %s (job %s) failed: %s", ",".join(wanted.mods), jid, failed)
     return Answer(data, "orchestration", ok)
+
+
+async def stop(master: Dispatch, jid: str) -> str:
+    """End the orchestration that is the job JID before its next state. Jobs that it has sent to minions go on."""
+    running = master.orchestrations.pop(names.jid(str(jid)), None)
+    if running is None:
+        known = ", ".join(master.orchestrations) or "there is none"
+        raise UsageError(f"no orchestration runs as job {jid} (now: {known}); saltutil.kill_job ends jobs on minions")
+    running.cancel()
+    return f"{jid} is stopped"
 
 
 async def _run(master: Dispatch, doing: Doing, lows: Sequence[Low], wanted: Wanted, jid: str) -> list[Ended]:

@@ -48,23 +48,29 @@ async def begin(master: Dispatch, function: str, args: Sequence[Any], kwargs: Ma
 
 
 async def at_step(master: Dispatch, jid: str, step: int, total: int, id: str) -> None:
-    """Note that the job has come to STEP of TOTAL, the state ID."""
+    """Note that the job has come to STEP of TOTAL, the state ID. A store that fails is logged: the job goes on."""
     text = json.dumps(f"at step {step} of {total}: {id}")
-    await master.store.do(
-        lambda c: c.execute(f"UPDATE ends SET value = ? WHERE jid = ? AND public = ? AND {jobs.OPEN}", (text, jid, KEY))
-    )
+    query = f"UPDATE ends SET value = ? WHERE jid = ? AND public = ? AND {jobs.OPEN}"
+    try:
+        await master.store.do(lambda c: c.execute(query, (text, jid, KEY)))
+    except SalternError as error:
+        logger.error("job %s: that it has come to step %d was not stored: %s", jid, step, error)
 
 
-async def end(master: Dispatch, jid: str, function: str, *, ok: bool, value: Any, duration_ms: float) -> None:
-    """Store how the job ended. A store that fails is logged: what was done, was done."""
+async def end(
+    master: Dispatch, jid: str, function: str, *, ok: bool, value: Any, duration_ms: float, killed: bool = False
+) -> None:
+    """Store how the job ended; where that can't be done now, later. KILLED: somebody ended it."""
     text = await asyncio.to_thread(json.dumps, value, default=str)
     if len(text) > MOST_BYTES:
         text = json.dumps(f"its result has {len(text)} bytes, too many to be kept; those of the minions are kept")
-    done = End(jid, KEY, "done" if ok else "failed", ok, 0 if ok else 1, text.encode(), duration_ms)
+    outcome = "killed" if killed else "done" if ok else "failed"
+    done = End(jid, KEY, outcome, ok, 0 if ok else 1, text.encode(), duration_ms, of_minion=False)
     try:
         await master.store.do(lambda c: jobs.store(c, [done], time.time()))
     except SalternError as error:
-        logger.error("the end of job %s was not stored: %s", jid, error)
+        logger.error("the end of job %s was not stored yet: %s", jid, error)
+        master.ends.add(done, None)
     data = {"jid": jid, "fun": function, "success": ok, "return": value}
     master.bus.fire(f"salt/run/{jid}/ret", data)
 

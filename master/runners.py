@@ -86,6 +86,7 @@ TABLE: Mapping[str, tuple[Runner, str]] = {
     "jobs.exit_success": (job_runners.exit_success, "nested"),
     "jobs.active": (job_runners.active, "nested"),
     "jobs.why": (job_runners.why, "nested"),
+    "jobs.stop": (orchestrate.stop, "nested"),
     "jobs.prune": (job_runners.prune, "nested"),
     "drift.report": (job_runners.drift_report, "table"),
     "mine.get": (mine_get, "nested"),
@@ -114,7 +115,7 @@ TABLE: Mapping[str, tuple[Runner, str]] = {
 
 
 _ACTING = (
-    *("jobs.prune", "vnet.reserve", "vnet.release", "vnet.move", "event.send"),
+    *("jobs.prune", "jobs.stop", "vnet.reserve", "vnet.release", "vnet.move", "event.send"),
     *("pillar.encrypt", "pillar.rotate", "pillar.reseal"),
 )
 TELLING = frozenset(name for name in TABLE if name not in _ACTING and not name.startswith("state."))

@@ -84,7 +84,8 @@ class Doing:
             tell=tell,
         )
         silent = Collected("timed out", "it has not returned")
-        return Done(judge.verdict(asked, {minion.id: found.get(minion.id, silent) for minion in chosen}), jid)
+        found = {minion.id: found.get(minion.id, silent) for minion in chosen}
+        return Done(judge.verdict(asked, {**found, **_unknown(asked, found)}), jid)
 
     async def _on_master(self, asked: OnMaster, test: bool) -> Verdict:
         if asked.kind == "wheel":
@@ -140,6 +141,14 @@ class Doing:
             return await self._on_master(runner, test)
         except SalternError as error:
             return Verdict(False, str(error))
+
+
+def _unknown(asked: OnMinions, found: Mapping[str, Collected]) -> dict[str, Collected]:
+    """Those that a list names and that are no minions: they are missing as much as one that is away."""
+    if asked.form != "list" or asked.subset:
+        return {}
+    listed = [id.strip() for id in asked.tgt.split(",") if id.strip()]
+    return {id: Collected("unknown", "no minion of this id is accepted") for id in listed if id not in found}
 
 
 def _pace(asked: OnMinions, total: int, failhard: bool) -> Pace | None:

@@ -9,7 +9,7 @@ from master.collecting import Collected
 from saltern.converge.result import Verdict
 from saltern.orchestration.asked import OnMinions
 
-SILENT = frozenset({"offline", "timed out", "lost contact", "expired"})  # it gave no answer
+SILENT = frozenset({"offline", "timed out", "lost contact", "expired", "unknown"})  # it gave no answer
 _LONGEST = 300  # characters of one line about a minion
 
 

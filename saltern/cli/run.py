@@ -24,6 +24,7 @@ RUNNERS = (
     ("jobs.exit_success", "whether a job ended well on each target: jobs.exit_success JID"),
     ("jobs.why", "why the state runs of a minion fail, since when, and what changed: jobs.why ID"),
     ("jobs.active", "the jobs that have not ended everywhere"),
+    ("jobs.stop", "end an orchestration: jobs.stop JID"),
     ("jobs.prune", "forget the jobs that are older: jobs.prune HOURS"),
     ("drift.report", "what differs from the states, where and since when: drift.report [TARGET]"),
     ("manage.up", "the minions that are connected"),

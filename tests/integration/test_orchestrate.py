@@ -61,7 +61,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         system.start()
         for name in ("filer1", "node1", "node2"):
             system.prepare(name).start()
-        system.wait_up("filer1", "node1", "node2")
+        wait_for("all are up", lambda: len(system.runner("manage.up")) == 3, 90)  # three at once, on a busy machine
         yield system
     finally:
         system.close()
@@ -171,6 +171,8 @@ def test_a_minion_that_is_away_has_failed_unless_that_is_expected(made: System) 
         assert ran.code == 1
         assert "  node2: offline: Minion is offline (last seen" in results(ran)["ping"]["comment"]
         assert orchestrate(made, text + "    - expect_minions: False\n").code == 0
+        ran = orchestrate(made, text.replace("'node*'", "[node1, nobody]"), "--out", "json")
+        assert "  nobody: unknown: no minion of this id is accepted" in results(ran)["ping"]["comment"]
     finally:
         made.minions["node2"].start()
         made.wait_up("node2")
@@ -292,6 +294,22 @@ def test_a_command_that_ends_leaves_it_to_go_on(made: System) -> None:
     made.runner("event.send", "deploy/go-on")
     wait_for("it ended", lambda: not made.runner("jobs.active"))
     assert made.runner("jobs.last_run", "state.orchestrate")["Result"]["master"]["outcome"] == "done"
+
+
+def test_an_orchestration_can_be_stopped(made: System) -> None:
+    (made.states / "own.sls").write_text("long:\n  salt.wait_for_event: [name: salt/never]\n")
+    command = [str(BIN / "saltern-run"), "--root", str(made.master.root), "state.orchestrate", "own"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        wait_for("it waits", lambda: made.runner("jobs.active"))
+        [jid] = made.runner("jobs.active")
+        made.runner("jobs.stop", jid)
+        assert f"the orchestration was stopped by `jobs.stop {jid}`" in process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert made.runner("jobs.lookup_jid", jid)["Result"]["master"]["outcome"] == "killed"
+    assert (
+        "no orchestration runs as job"
+        in made.ask(op="runner", function="jobs.stop", args=[jid], kwargs={})[0]["message"]
+    )
 
 
 def test_where_the_master_is_killed_in_the_middle_the_history_says_so(made: System) -> None:
