@@ -247,6 +247,18 @@ def test_when_the_worker_is_killed_the_guard_takes_it_back_and_the_job_says_so(s
     assert shape() == before
 
 
+def test_at_the_deadline_of_a_job_the_guard_is_spared_and_takes_it_back(site: Site) -> None:
+    before = shape()
+    for seconds in range(3, 60, 3):  # until one falls in the middle of the change, soon or late as this machine is
+        returned = site.begin(bridge(**WRONG["gateway"]), deadline=seconds).join()
+        if "rolled back" in returned["return"]:
+            break
+    assert returned["outcome"] == "killed"
+    assert f"ended at its deadline of {seconds} s (signal SIGTERM), at step 1 of 1: br0" in returned["return"]
+    assert "rolled back: the process that made the change ended in the middle of it" in returned["return"]
+    assert shape() == before
+
+
 def test_when_agent_and_worker_are_killed_the_guard_takes_it_back_and_the_report_comes_later(site: Site) -> None:
     before = shape()
     run = site.begin(bridge(**WRONG["gateway"]))
