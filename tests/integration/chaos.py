@@ -1,18 +1,20 @@
-"""Real agents and a real master, killed with SIGKILL at random moments while jobs go on; then the books are checked.
+"""Real agents and a real master, killed with SIGKILL at random moments, their connections held and cut, while jobs go
+on; then the books are checked (see `books`).
 
-`python -m tests.integration.chaos [--minions N] [--jobs N] [--seed N]` runs it longer than the tests do, and prints the
-figures. Each job appends its number to a file of the minion that runs it, so what ran, and how often, is known from
-that and not from what anybody says.
+What is real: the master is the daemon; the agents are the daemon's own code, each with its journal, its keys, its
+connection through a line that is cut, and its worker processes. With TOGETHER = 1 each is a `saltern-minion` process;
+with more, so many agents share a process (`agents`), and SIGKILL ends them all at once, as a power cut does hosts of
+one rack. What is not: the clock runs as it does, and all stand on one machine.
+
+`python -m tests.integration.chaos [--minions N] [--jobs N] [--blows N] [--seed N…]` runs it longer than the tests do.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import random
 import signal
-import sqlite3
 import sys
 import tempfile
 import threading
@@ -21,130 +23,210 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from master import keys, store
+from saltern.wire.keys import KeyPair, load_or_make, new_pair
+from saltern.wire.private import write_file
+from tests.integration import books
 from tests.integration.system import Daemon, System, wait_for
+from tests.integration.tap import Tap
 
-ENDS = ("done", "lost")  # of a job that is queued for who is away: it is done, or its node died in the middle
 FAR_S = 3600  # far beyond the end of the run: nothing expires
+BLOWS = ("master", "minions", "both", "some cut", "all cut", "held", "held and cut")
+WAIT_S = 180.0  # for what must happen in the end
 
 
 @dataclass
 class Chaos:
-    """MINIONS run at least JOBS in FOLDER while DEATHS daemons are killed; SEED decides who is killed when."""
+    """MINIONS run JOBS in FOLDER, each on one or some or all of them, while so many BLOWS fall; SEED decides when and
+    on whom. HELD_S: how long the line may be dead."""
 
     folder: Path
     minions: int
     jobs: int
-    deaths: int
+    blows: int
     seed: int
-    pause_s: tuple[float, float] = (0.2, 1.0)  # between two kills
-    gap_s: float = 0.1  # between two jobs
-    kills: Counter[str] = field(default_factory=Counter)
+    together: int = 1
+    held_s: float = 2.0
+    fallen: Counter[str] = field(default_factory=Counter)
+    connections_cut: int = 0
     retried: int = 0
+
+    def __post_init__(self) -> None:
+        self.names = [f"n{number}" for number in range(self.minions)]
+        chance = random.Random(f"jobs {self.seed}")
+        self.targets = {number: self._chosen(chance) for number in range(self.jobs)}
+        self.marks = self.folder / "marks"
+        self._up = threading.Lock()  # held while the master is away
+        self._published = 0
+        self._next_blow = self.jobs + 1
+
+    def _chosen(self, chance: random.Random) -> frozenset[str]:
+        draw = chance.random()
+        count = self.minions if draw < 0.005 else min(3, self.minions) if draw < 0.1 else 1
+        return frozenset(chance.sample(self.names, count))
 
     def run(self) -> str:
         """Run it and check it: the figures as a line. AssertionError says what was lost or doubled."""
         began = time.monotonic()
-        system = System(self.folder / "system")
-        self.names = [f"n{number}" for number in range(self.minions)]
+        self.marks.mkdir()
+        self.system = System(self.folder / "system")
+        groups = self._groups()
+        tap = Tap(self.system.control_port, self.system.files_port, keep=False)
         try:
-            system.start()
-            daemons = [system.prepare(name) for name in self.names]
-            for daemon in daemons:
+            self.system.start()
+            for daemon in groups:
                 daemon.start()
-            system.wait_up(*self.names)
-            self._up = threading.Lock()
-            killer = threading.Thread(target=self._kill, args=(system, daemons))
-            killer.start()
-            number = 0
-            while number < self.jobs or killer.is_alive():
-                self._publish(system, number)
-                number += 1
-                time.sleep(self.gap_s)
-            self.jobs = number
-            killer.join()
-            system.wait_up(*self.names)
-            wait_for("every job has ended", lambda: not system.runner("jobs.active"), 120)
+            self._wait_up()
+            storm = threading.Thread(target=self._storm, args=(groups, tap), daemon=True)
+            storm.start()
+            while self._published < self.jobs:
+                self._publish(self._published)
+                self._published += 1
+                self._breathe()
+            storm.join()
+            self._wait_up()
+            wait_for("every job has ended", lambda: not self.system.runner("jobs.active"), WAIT_S)
         finally:
-            system.close()
-        for daemon in (system.master, *daemons):
+            tap.close()
+            for daemon in groups:
+                daemon.stop(signal.SIGKILL)
+            self.system.close()
+        assert self.fallen.total() == self.blows, f"only {self.fallen} of {self.blows} blows fell"
+        for daemon in (self.system.master, *groups):
             assert "Traceback" not in daemon.log, daemon.log
-        outcomes = self._checked(system.master.root / "var/lib/saltern/master/master.db")
+        outcomes = books.check(self._database, self.marks, self.targets)
         return (
-            f"seed {self.seed}: {self.jobs} jobs on {self.minions} minions, {sum(outcomes.values())} ends "
-            f"({', '.join(f'{count} {what}' for what, count in sorted(outcomes.items()))}), killed: "
-            f"{self.kills['master']} times the master, {self.kills.total() - self.kills['master']} times a minion; "
-            f"{self.retried} commands asked again; {time.monotonic() - began:.0f} s"
+            f"seed {self.seed}: {self.jobs} jobs on {self.minions} minions in {len(groups)} processes, "
+            f"{outcomes.total()} ends ({', '.join(f'{count} {what}' for what, count in sorted(outcomes.items()))}); "
+            f"blows: {', '.join(f'{count} {what}' for what, count in sorted(self.fallen.items()))}; "
+            f"{self.connections_cut} connections cut, {self.retried} commands asked again; "
+            f"{time.monotonic() - began:.0f} s"
         )
 
-    def _kill(self, system: System, daemons: list[Daemon]) -> None:
-        chance = random.Random(self.seed)
-        for death in range(self.deaths):
-            time.sleep(chance.uniform(*self.pause_s))
-            if death % 3 == 0:
-                with self._up:
-                    self.kills["master"] += 1
-                    system.master.stop(signal.SIGKILL)
-                    system.start()
-            else:
-                victim = chance.choice(daemons)
-                self.kills[victim.root.name] += 1
-                victim.stop(signal.SIGKILL)
-                victim.start()
+    # --- the fleet -------------------------------------------------------------------------------------------------
 
-    def _publish(self, system: System, number: int) -> None:
-        """Have all minions note NUMBER; where the master dies meanwhile, ask what became of it and ask again."""
-        request = {"op": "publish", "target": "*", "function": "cmd.run", "args": [self._command(number)]}
+    @property
+    def _database(self) -> Path:
+        return self.system.master.root / "var/lib/saltern/master/master.db"
+
+    def _groups(self) -> list[Daemon]:
+        """The processes of the minions, not started yet. The master has accepted their keys."""
+        master = load_or_make(self._database.parent / "keys/master.key").public
+        rows = []
+        for name in self.names:
+            wire, seal = new_pair(), new_pair()
+            self._prepare(name, wire, seal, master)
+            rows.append((wire.public, name, keys.ACCEPTED, seal.public, time.time()))
+        with contextlib.closing(store.connect(self._database)) as db:
+            db.executemany("INSERT INTO keys VALUES (?, ?, ?, ?, ?)", rows)
+        folder = self.system.folder
+        if self.together == 1:
+            command = str(Path(sys.executable).with_name("saltern-minion"))
+            return [Daemon(folder / name, [command, "--root", str(folder / name), "-l", "info"]) for name in self.names]
+        parts = [self.names[first : first + self.together] for first in range(0, self.minions, self.together)]
+        python = [sys.executable, "-m", "tests.integration.agents", str(folder)]
+        return [Daemon(folder / part[0], [*python, *part]) for part in parts]
+
+    def _prepare(self, name: str, wire: KeyPair, seal: KeyPair, master: bytes) -> None:
+        root = self.system.folder / name
+        (root / "etc/saltern").mkdir(parents=True)
+        (root / "etc/saltern/minion").write_text(
+            f"id: {name}\nmaster: 127.0.0.2:{self.system.control_port}\nmaster_key: '{master.hex()}'\n"
+            "reconnect_min_s: 0.05\nreconnect_max_s: 0.5\nworker_idle_s: 60\n"
+        )
+        folder = root / "var/lib/saltern/minion/keys"
+        folder.mkdir(parents=True, mode=0o700)
+        for file, pair in (("wire.key", wire), ("seal.key", seal)):
+            write_file(folder / file, f"{pair.public.hex()}\n{pair.secret.reveal()}\n".encode())
+
+    def _wait_up(self) -> None:
+        wait_for("all are up", lambda: len(self.system.runner("manage.up")) == self.minions, WAIT_S)
+
+    # --- the blows -------------------------------------------------------------------------------------------------
+
+    def _storm(self, groups: list[Daemon], tap: Tap) -> None:
+        """Strike each time when so many jobs are published, in the midst of them."""
+        chance = random.Random(f"blows {self.seed}")
+        kinds = [BLOWS[number % len(BLOWS)] for number in range(self.blows)]
+        chance.shuffle(kinds)
+        for kind, after in zip(kinds, sorted(chance.sample(range(self.jobs), self.blows)), strict=True):
+            self._next_blow = after
+            while self._published < after:
+                time.sleep(0.001)
+            self._next_blow = self.jobs + 1  # this one falls while more is published
+            time.sleep(chance.uniform(0, 0.05))
+            self._strike(kind, chance, groups, tap)
+            self.fallen[kind] += 1
+
+    def _strike(self, kind: str, chance: random.Random, groups: list[Daemon], tap: Tap) -> None:
+        victim = chance.choice(groups)
+        if kind == "minions":
+            victim.stop(signal.SIGKILL)
+            time.sleep(chance.uniform(0, 0.5))
+            victim.start()
+        elif kind in ("master", "both"):
+            with self._up:
+                self.system.master.stop(signal.SIGKILL)
+                if kind == "both":
+                    victim.stop(signal.SIGKILL)
+                    victim.start()
+                self.system.start()
+        elif kind in ("some cut", "all cut"):
+            self.connections_cut += tap.cut(lambda: kind == "all cut" or chance.random() < 0.3)
+        else:
+            tap.hold()
+            time.sleep(chance.uniform(0.1, self.held_s))
+            if kind == "held and cut":
+                self.connections_cut += tap.cut()
+            tap.release()
+
+    def _breathe(self) -> None:
+        """Let the minions come along, so that they are busy but not buried, and let the blow fall that is due."""
+        deadline = time.monotonic() + 1.0
+        while self._published >= self._next_blow or (
+            not self._published % 25 and self._behind() > 2 * self.minions and time.monotonic() < deadline
+        ):
+            time.sleep(0.005)
+
+    def _behind(self) -> int:
+        """How many runs are under way or lost."""
+        asked = sum(len(self.targets[number]) for number in range(self._published))
+        return asked - sum(file.read_bytes().count(b"\n") for file in self.marks.iterdir())
+
+    # --- the jobs --------------------------------------------------------------------------------------------------
+
+    def _publish(self, number: int) -> None:
+        """Publish job NUMBER; where the master dies meanwhile, ask what became of it and ask again."""
+        line = books.command(self.marks, number)
+        target = {"target": ",".join(sorted(self.targets[number])), "form": "list"}
         while True:
             with contextlib.suppress(OSError, IndexError, ValueError):
-                events = system.ask(**request, queue=FAR_S, **{"async": True})
-                assert events[0]["event"] == "job", events
+                asked = {"op": "publish", "function": "cmd.run", "args": [line], "queue": FAR_S, "async": True}
+                events = self.system.ask(**asked, **target)
+                assert events[0]["event"] == "job", f"{events} {self.system.master.log[-3000:]}"
                 return
             with self._up:  # the master runs again
-                listed = system.ask(
-                    op="runner", function="jobs.list_jobs", args=[], kwargs={"limit": 20, "function": "cmd.run"}
-                )[0]["data"]
-            if any(job["Arguments"] == [self._command(number)] for job in listed.values()):
+                wanted = {"limit": 20, "function": "cmd.run"}
+                listed = self.system.ask(op="runner", function="jobs.list_jobs", args=[], kwargs=wanted)[0]["data"]
+            if any(job["Arguments"] == [line] for job in listed.values()):
                 return
             self.retried += 1
-
-    def _command(self, number: int) -> str:
-        who = "tr '\\0' '\\n' < /proc/$PPID/cmdline | tail -n 1"  # the last argument of a worker is the minion's id
-        return f"{who} | sed 's/$/ {number}/' >> {self.folder}/marks; sleep 0.0{number % 9}"
-
-    def _checked(self, file: Path) -> Counter[str]:
-        """What became of the jobs, if all is as it should be."""
-        with contextlib.closing(sqlite3.connect(file)) as db:
-            rows = db.execute(
-                "SELECT jobs.args, minion, state FROM jobs JOIN ends USING (jid) WHERE function = 'cmd.run'"
-            ).fetchall()
-        by_job: dict[str, dict[str, str]] = {}
-        for args, minion, state in rows:
-            assert minion not in by_job.setdefault(args, {}), f"two ends of {args} on {minion}"
-            by_job[args][minion] = state
-        assert len(by_job) == self.jobs, f"{self.jobs} jobs were published, {len(by_job)} are known"
-        ran = Counter((self.folder / "marks").read_text().splitlines())
-        twice = [mark for mark, count in ran.items() if count > 1]
-        assert not twice, f"ran more than once: {twice}"
-        for number in range(self.jobs):
-            ends = by_job[json.dumps([self._command(number)])]
-            assert set(ends) == set(self.names), f"job {number} has ends on {sorted(ends)}"
-            for minion, state in ends.items():
-                assert state in ENDS, f"job {number} is {state} on {minion}"
-                assert state != "done" or ran[f"{minion} {number}"], f"job {number} is done on {minion}, but never ran"
-        return Counter(state for ends in by_job.values() for state in ends.values())
 
 
 def main(words: list[str]) -> None:
     """Run it once for each seed."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--minions", type=int, default=10)
-    parser.add_argument("--jobs", type=int, default=400)
-    parser.add_argument("--deaths", type=int, default=40)
+    parser.add_argument("--minions", type=int, default=50)
+    parser.add_argument("--jobs", type=int, default=2000)
+    parser.add_argument("--blows", type=int, default=70)
+    parser.add_argument("--together", type=int, default=1, help="agents in a process")
+    parser.add_argument("--held", type=float, default=8.0, help="the longest that the line is dead, in seconds")
     parser.add_argument("--seed", type=int, nargs="*", default=[1, 2, 3])
     given = parser.parse_args(words)
     for seed in given.seed:
         with tempfile.TemporaryDirectory() as folder:
-            print(Chaos(Path(folder), given.minions, given.jobs, given.deaths, seed).run(), flush=True)
+            chaos = Chaos(Path(folder), given.minions, given.jobs, given.blows, seed, given.together, held_s=given.held)
+            print(chaos.run(), flush=True)
 
 
 if __name__ == "__main__":
