@@ -107,6 +107,8 @@ class Control:
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
+        except asyncio.CancelledError:  # the master ends; nobody waits for this task, so it just ends too
+            pass
         finally:
             talk.gone.set()
             writer.close()
