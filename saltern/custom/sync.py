@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +50,12 @@ def sync(files: FileSource, folder: Path, kinds: Sequence[str] = KINDS) -> Synce
 
 
 def _is_there(folder: Path, origin: Origin) -> bool:
-    return bool(origin.problem) or os.path.lexists(folder / f"{origin.digest}.py")
+    if origin.problem:
+        return True
+    try:
+        return stat.S_ISREG(os.lstat(folder / f"{origin.digest}.py").st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def _changed(before: Sequence[Origin], now: Sequence[Origin]) -> tuple[str, ...]:
