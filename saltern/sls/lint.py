@@ -7,20 +7,24 @@ apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from saltern.context import Context, split_uri
+from saltern.context import Context
 from saltern.converge.state import is_state
 from saltern.errors import NoValue, SalternError, SourceError, nearest
+from saltern.files import LocalFiles
 from saltern.loader import find
 from saltern.marks import forbid_acting
+from saltern.runner import with_calls
 from saltern.sls.check import Signatures
 from saltern.sls.compile import compiled
 from saltern.sls.high import Collector
-from saltern.sls.low import Low
+from saltern.sls.lint_files import broken_templates, missing_sources
+from saltern.sls.lint_guess import sure_errors
+from saltern.sls.lint_pillar import given_keys, unknown_keys
 from saltern.sls.problems import Problems
 from saltern.sls.render import Renderer
 from saltern.sls.top import TOP, check_target, read_top, resolved
@@ -42,6 +46,7 @@ class Report:
 def lint(ctx: Context, only: Iterable[str] | None = None) -> Report:
     """Look through all environments of the tree that CTX sees, or through the SLS ONLY. Nothing is changed anywhere: a
     template that would act is told as unknown."""
+    ctx = ctx if ctx.call else with_calls(ctx)
     tree, problems = Tree(ctx.files, Renderer(ctx, may_act=False)), Problems()
     wanted = None if only is None else set(only)
     count = 0
@@ -54,6 +59,7 @@ def lint(ctx: Context, only: Iterable[str] | None = None) -> Report:
                 _top(tree, saltenv, ctx.config.module_options.get("nodegroups", {}), problems)
             for name in names:
                 _sls(tree, name, saltenv, problems)
+        _pillar_keys(tree, wanted, problems)
     if wanted is not None:
         _known(tree, wanted, problems)
     found = problems.found
@@ -71,7 +77,6 @@ def _custom(ctx: Context, problems: Problems | None) -> Iterator[None]:
     from saltern.custom.custom import KINDS
     from saltern.custom.source import TreeSource
     from saltern.custom.stubs import Stubs
-    from saltern.runner import with_calls
 
     if problems is not None:
         source = TreeSource(ctx.files)
@@ -97,11 +102,28 @@ def _templates(tree: Tree, saltenv: str, problems: Problems) -> None:
         if path.endswith(_TEMPLATES):
             try:
                 with open(tree.files.local(path, saltenv), encoding="utf-8") as file:
-                    tree.renderer.compile(file.read(), file=path, saltenv=saltenv)
+                    text = file.read()
+                tree.renderer.compile(text, file=path, saltenv=saltenv)
             except UnicodeDecodeError as error:
                 problems.add(SourceError(f"not UTF-8: byte {error.start}", file=path))
             except SourceError as error:
                 problems.add(error)
+
+
+def _pillar_keys(tree: Tree, wanted: Container[str] | None, problems: Problems) -> None:
+    """Pillar keys that nobody gives; nothing where there is no pillar to compare with."""
+    ctx = tree.renderer.ctx
+    known = given_keys(LocalFiles(ctx.config.pillar_roots)) | {str(key) for key in ctx.pillar}
+    told = {(error.file, error.line) for error in problems.found}
+    for saltenv in ctx.files.environments() if known else ():
+        for path in ctx.files.list(saltenv):
+            name = path.removesuffix(".sls").removesuffix("/init").replace("/", ".")
+            if path.endswith(_TEMPLATES) and (wanted is None or name in wanted):
+                with open(ctx.files.local(path, saltenv), encoding="utf-8", errors="replace") as file:
+                    text = file.read()
+                for error in unknown_keys(path, text, known):
+                    if (error.file, error.line) not in told:
+                        problems.add(error)
 
 
 def _top(tree: Tree, saltenv: str, nodegroups: Any, problems: Problems) -> None:
@@ -130,8 +152,11 @@ def _sls(tree: Tree, name: str, saltenv: str, problems: Problems) -> None:
         for error in own.found:
             problems.add(error)
         if not own.found:
-            for missing in _sources(tree, lows):
+            for missing in (*missing_sources(tree, lows), *broken_templates(tree, lows)):
                 problems.add(missing)
+        elif any(isinstance(error, NoValue) for error in own.found):
+            for error in sure_errors(tree.renderer.ctx, name, saltenv):
+                problems.add(error)
     except SourceError as error:
         problems.add(error)
     except SalternError as error:
@@ -145,29 +170,3 @@ def _state(name: str) -> Callable[..., Any]:
 
         return words.find(name)
     return find(name, "states", is_state)
-
-
-def _sources(tree: Tree, lows: Iterable[Low]) -> Iterator[SourceError]:
-    """The `salt://` files that states name and that are not in the tree. A folder counts as one."""
-    for low in lows:
-        for argument, value in low.args.items():
-            listed = value if isinstance(value, list | tuple) else [value]
-            for item in listed:
-                if not isinstance(item, str) or not item.startswith("salt://"):
-                    continue
-                place = low.arg_places.get(argument, low.place)
-                message = _missing(tree, item, low.saltenv)
-                if message and len(listed) == 1:
-                    yield SourceError(message, file=place.file, line=place.line, column=place.column)
-
-
-def _missing(tree: Tree, uri: str, saltenv: str) -> str | None:
-    try:
-        path, env = split_uri(uri, saltenv)
-    except ValueError as error:
-        return str(error)
-    known = tree.files.list(env) if env in tree.files.environments() else ()
-    folder = path.rstrip("/") + "/"
-    if path in known or any(other.startswith(folder) for other in known):
-        return None
-    return f"there is no file {path!r} in environment {env!r}.{nearest(path, known)}"

@@ -42,6 +42,7 @@ class Renderer:
     ) -> None:
         self.ctx, self.sandboxed = ctx, sandboxed
         self.sources: dict[str, str] = {}
+        self.undefined: Any = None  # the class of values that are missing, where it is not the one that is an error
         self._functions = Functions(ctx, functions, may_act=may_act and not sandboxed)
         self._extra = dict(globals or {})
         self._fixed: dict[str, Any] | None = None
@@ -116,6 +117,7 @@ class Renderer:
 
             loader = TreeLoader(self.ctx.files, saltenv, self.sources)
             self._environments[saltenv] = TemplateEnvironment(loader, on_node=not self.sandboxed)
+            self._environments[saltenv].undefined = self.undefined or self._environments[saltenv].undefined
         return self._environments[saltenv]
 
     def _path(self, file: str, saltenv: str) -> str:
