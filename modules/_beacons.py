@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from modules._beacon_libvirt import LibvirtEvents
 from modules._beacon_lxc import LxcStates
+from modules._beacon_network import NetworkSettings
 from modules._inotify import DEFAULT, MASKS, Inotify, InotifyError
 from saltern.errors import PermanentError, nearest
 
@@ -220,6 +221,7 @@ KINDS: Mapping[str, type[Any]] = {
     "memusage": MemUsage,
     "service": Service,
     "link": Link,
+    "network_settings": NetworkSettings,
     "inotify": Files,
     "libvirt": LibvirtEvents,
     "lxc": LxcStates,

@@ -50,6 +50,11 @@ class Drift:
         self._process: subprocess.Popen[bytes] | None = None
         self._said = bytearray()
 
+    @property
+    def is_looking(self) -> bool:
+        """Whether a look is under way."""
+        return self._process is not None
+
     def look(self) -> Iterator[Mapping[str, Any]]:
         """See `Beacon`: begin to look, or tell what was found. PermanentError where that was not possible."""
         if self._process is None:

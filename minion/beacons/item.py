@@ -103,4 +103,4 @@ class Told:
 
 def _subject(one: Mapping[str, Any]) -> str:
     """What a piece of news is about."""
-    return next((str(one[key]) for key in ("mount", "service_name", "name", "path") if key in one), "")
+    return next((str(one[key]) for key in ("mount", "service_name", "name", "path", "interface") if key in one), "")

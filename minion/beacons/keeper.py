@@ -201,7 +201,9 @@ class Beacons:
 
 
 # Of modules/_beacons.py, which is not imported here, and drift.
-KINDS = ("load", "diskusage", "memusage", "service", "link", "inotify", "libvirt", "lxc", "drift")
+KINDS = (
+    *("load", "diskusage", "memusage", "service", "link", "network_settings", "inotify", "libvirt", "lxc", "drift"),
+)
 
 
 def _listed(data: Any) -> list[Any]:

@@ -40,7 +40,10 @@ class Watched:
         if self.beacon is None:
             self.beacon = _made(self.item, self._root, self._id)
         self.due = now + self.item.interval_s
-        return self.told.news(list(self.beacon.look()), now)
+        found = list(self.beacon.look())
+        if getattr(self.beacon, "is_looking", False):  # what it finds comes later: this was no look yet
+            return []
+        return self.told.news(found, now)
 
     def broken(self, now: float) -> None:
         """It threw."""

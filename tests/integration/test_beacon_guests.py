@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from minion.beacons.item import parse
+from minion.beacons.process import _made
 from modules import _beacons, _libvirt, lxc
 from saltern.marks import permit_acting
 from tests.integration import test_lxc
@@ -40,9 +42,13 @@ def told(beacon: Any, wanted: Callable[[list[Any]], bool], timeout_s: float = 60
 
 @pytest.mark.root
 @pytest.mark.skipif(not available, reason="needs root, libvirtd and qemu")
-def test_what_becomes_of_a_kvm_guest_is_told(tmp_path_factory: pytest.TempPathFactory, qemu_cache: Path) -> None:
+def test_what_becomes_of_a_kvm_guest_is_told(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, qemu_cache: Path
+) -> None:
     with libvirtd(tmp_path_factory.mktemp("v"), qemu_cache) as daemon:
-        beacon = _beacons.make("libvirt", {"uri": daemon.uri, "domains": ["web*"]})
+        (tmp_path / "etc/saltern").mkdir(parents=True)
+        (tmp_path / "etc/saltern/minion").write_text(f"libvirt_uri: {daemon.uri}\n")
+        beacon = _made(parse("libvirt", [{"domains": ["web*"]}]), tmp_path, "n1")
         _of_one_guest(daemon, beacon)
         daemon.stop()
         with pytest.raises(_libvirt.LibvirtUnavailable, match="ended the connection"):

@@ -72,6 +72,33 @@ def test_a_link_that_comes_and_goes_wakes_the_beacon() -> None:
     assert {new for _, new in seen[1:-1]} <= {"up", "no carrier"}  # a bridge without ports loses its carrier some time
 
 
+def test_addresses_and_ports_that_change_wake_the_beacon() -> None:
+    with network_namespace("saltern-beacon"):
+        ip("link", "add", "br7", "type", "bridge")
+        ip("link", "add", "port7", "type", "veth", "peer", "name", "far7")
+        beacon = _beacons.make("network_settings", {"interfaces": {"br7": ["ipaddr"], "port*": ["master", "mtu"]}})
+        seen: list[Any] = []
+        for words in (
+            ["addr", "add", "10.7.0.1/24", "dev", "br7"],
+            ["link", "set", "br7", "mtu", "1400"],
+            ["link", "set", "port7", "master", "br7"],
+            ["link", "del", "port7"],
+        ):
+            ip(*words)
+            assert select.select([beacon.fileno()], [], [], 10)[0]
+            seen += beacon.look()
+        beacon.close()
+    changes = [
+        (one["interface"], name, change["old"], change["new"]) for one in seen for name, change in one["change"].items()
+    ]
+    assert changes == [
+        ("br7", "ipaddr", [], ["10.7.0.1/24"]),
+        ("port7", "master", None, "br7"),
+        ("port7", "master", "br7", None),
+        ("port7", "mtu", 1500, None),
+    ]
+
+
 def helpers(parent: int) -> list[int]:
     found = []
     for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
