@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modules import _identity, _image_note, _qcow2, _qemu_img, image
+from modules._http import CHUNK, opened
 from modules._image_note import Note
 from modules._image_source import Digest, digest_of
 from modules._qcow2 import BadImage
@@ -25,11 +26,8 @@ from modules._qemu_img import ImageError, NoSpace
 from saltern.errors import SalternError
 from saltern.marks import permit_acting
 
-CHUNK = 1 << 20
-SOCKET_S = 30.0  # for a server to send the next bytes
 QUIET_S = 90.0  # for the next mark of progress: a server's silence, or the sync of a slow disk
 EVERY_S = 2.0  # between two of them
-REDIRECTS = 5
 MIB = 1 << 20
 
 
@@ -124,7 +122,7 @@ def _opened(job: Job) -> tuple[int | None, Iterator[bytes]]:
     """The size of the source (None: not said) and its bytes."""
     if job.source.startswith("/"):
         return _file(job.source)
-    return _download(job.source, time.monotonic() + job.timeout_s)
+    return opened(job.source, time.monotonic() + job.timeout_s, ImageError)
 
 
 def _file(path: str) -> tuple[int, Iterator[bytes]]:
@@ -147,49 +145,6 @@ def _file(path: str) -> tuple[int, Iterator[bytes]]:
                 yield chunk
 
     return status.st_size, chunks()
-
-
-def _download(url: str, deadline: float) -> tuple[int | None, Iterator[bytes]]:
-    """The length that the server of URL says, and the bytes. Redirects lead to http(s) alone; certificates are
-    checked."""
-    import http.client
-    import urllib.error
-    import urllib.request
-
-    class Redirects(urllib.request.HTTPRedirectHandler):
-        max_redirections = REDIRECTS
-
-        def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-            if not newurl.lower().startswith(("http://", "https://")):
-                raise ImageError(f"{url} leads elsewhere, to {newurl!r}")
-            return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-    opener = urllib.request.build_opener(Redirects())
-    request = urllib.request.Request(url, headers={"User-Agent": "Saltern"})  # noqa: S310 - http(s), checked before
-    try:
-        answer = opener.open(request, timeout=SOCKET_S)
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise ImageError(f"{url}: the server says {error.code} {error.reason}") from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise ImageError(f"{url} can't be fetched: {reason}") from None
-    length = answer.headers.get("Content-Length", "")
-
-    def chunks() -> Iterator[bytes]:
-        with answer:
-            while True:
-                try:
-                    chunk = answer.read(CHUNK)
-                except (OSError, http.client.HTTPException) as error:
-                    raise ImageError(f"{url} broke off: {error or type(error).__name__}") from None
-                if not chunk:
-                    return
-                if time.monotonic() > deadline:
-                    raise ImageError(f"{url} was not fetched within the time limit: give a longer `timeout`")
-                yield chunk
-
-    return int(length) if length.isascii() and length.isdigit() else None, chunks()
 
 
 def _format(job: Job, folder: int) -> str:

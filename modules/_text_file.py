@@ -1,25 +1,12 @@
-"""Text files of the system that functions edit as a whole: bytes that are no UTF-8 pass through unharmed."""
+"""The text of a file that may not be there."""
 
 from __future__ import annotations
 
-from typing import Any
 
-from modules import file
-from modules._contents import Contents
-
-
-def text_of(path: str) -> str:
-    """What the file PATH holds; nothing where there is none."""
-    status = file.status(path)
-    if status is None:
+def read(path: str) -> str:
+    """What the file PATH holds, "" where there is none. Bytes that are no UTF-8 and line ends are kept as they are."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
         return ""
-    data = file.held(path, status.st_size).data
-    if data is None:
-        raise file.FileError(f"{path} is too long to be edited")
-    return data.decode("utf-8", "surrogateescape")
-
-
-def put_text(path: str, text: str, **attributes: Any) -> None:
-    """Make the file PATH hold TEXT, with ATTRIBUTES as `file.put` takes them; nothing where it holds that."""
-    if attributes or text_of(path) != text:
-        file.put(path, Contents(text.encode("utf-8", "surrogateescape")), **attributes)

@@ -79,6 +79,24 @@ def dot_vals(ctx: Context, value: str) -> dict[str, Any]:
     }
 
 
+@reading
+def valid_fileproto(uri: str) -> bool:
+    """Whether URI begins with a scheme that files can come from."""
+    return uri.startswith(("salt://", "http://", "https://", "file://"))
+
+
+@reading
+def manage_mode(mode: str | int | None) -> str | None:
+    """MODE as four octal digits: 644 and "644" are "0644"."""
+    return None if mode is None else str(mode).lstrip("0o").rjust(4, "0")
+
+
+@reading
+def backup_mode(ctx: Context, backup: str = "") -> str:
+    """BACKUP if it says something, else the option `backup_mode`."""
+    return backup or str(get(ctx, "backup_mode", ""))
+
+
 def _option(ctx: Context, key: str, delimiter: str) -> Any:
     option, _, rest = key.partition(delimiter)
     if not option.startswith("_") and option in type(ctx.config).__dataclass_fields__:

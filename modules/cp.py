@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,10 @@ from saltern.runner import Returned
 
 class NoSuchSource(PermanentError):
     """A file is not in the state tree."""
+
+
+class BadSource(PermanentError):
+    """A name that no file can have."""
 
 
 @reading
@@ -40,7 +45,11 @@ def list_states(ctx: Context, saltenv: str = "base") -> list[str]:
 
 @reading
 def hash_file(ctx: Context, path: str, saltenv: str = "base") -> dict[str, str]:
-    """The digest of the file `salt://PATH`: {"hsum": SHA-256 in hex, "hash_type": "sha256"}."""
+    """The digest of the file `salt://PATH`, or a file of the node: {"hsum": SHA-256 in hex, "hash_type": "sha256"}."""
+    if path.startswith(("/", "file://")):
+        from modules import file
+
+        return {"hsum": file.get_hash(path.removeprefix("file://")), "hash_type": "sha256"}
     name, env = _parts(path, saltenv)
     digest = ctx.files.digest(name, env)
     if digest is None:
@@ -49,11 +58,11 @@ def hash_file(ctx: Context, path: str, saltenv: str = "base") -> dict[str, str]:
 
 
 @reading
-def cache_file(ctx: Context, path: str, saltenv: str = "base") -> str | Returned:
-    """Bring the file `salt://PATH` to the node, where it is not here yet; the path of the verified copy. Where there is
-    no such file, an empty text, as templates of formulas expect (and exit code 1)."""
+def cache_file(ctx: Context, path: str, saltenv: str = "base", source_hash: str | None = None) -> str | Returned:
+    """Bring the file PATH (`salt://…`, or as `cp.get_url`) to the node, where it is not here yet; the path of the
+    verified copy. Where there is no such file, an empty text, as templates of formulas expect (and exit code 1)."""
     try:
-        return local_copy(ctx, path, saltenv)
+        return _brought(ctx, path, saltenv, source_hash)[0]
     except NoSuchSource as error:
         import logging
 
@@ -71,17 +80,48 @@ def local_copy(ctx: Context, path: str, saltenv: str = "base") -> str:
 
 
 @reading
-def get_file_str(ctx: Context, path: str, saltenv: str = "base") -> str:
-    """The text of the file `salt://PATH` (UTF-8, other bytes replaced)."""
+def get_file_str(ctx: Context, path: str, saltenv: str = "base") -> str | Returned:
+    """The text of the file `salt://PATH` (UTF-8, other bytes replaced). Where there is no such file, False, as
+    templates of formulas expect (and exit code 1)."""
+    try:
+        return text_of(ctx, path, saltenv)
+    except NoSuchSource as error:
+        import logging
+
+        logging.getLogger(__name__).info("cp.get_file_str: %s", error)
+        return Returned(False, 1)
+
+
+def text_of(ctx: Context, path: str, saltenv: str = "base") -> str:
+    """The text of the file `salt://PATH`. NoSuchSource where there is none."""
     with open(local_copy(ctx, path, saltenv), "rb") as file:
         return file.read().decode("utf-8", "replace")
 
 
 @acting
-def get_file(ctx: Context, path: str, dest: str, saltenv: str = "base", makedirs: bool = False) -> str:
-    """Copy the file `salt://PATH` to DEST on the node; MAKEDIRS makes the directories above it. DEST."""
+def get_file(
+    ctx: Context,
+    path: str,
+    dest: str,
+    saltenv: str = "base",
+    makedirs: bool = False,
+    template: str | None = None,
+    gzip: int | None = None,
+) -> str:
+    """Copy the file `salt://PATH` to DEST on the node (into it, where it is a directory); MAKEDIRS makes the
+    directories above it. TEMPLATE (jinja) renders the names PATH and DEST first. GZIP is taken, for Salt's sake. Gives
+    DEST."""
+    if template is not None:
+        path, dest = _rendered(ctx, template, path), _rendered(ctx, template, dest)
     local = local_copy(ctx, path, saltenv)
+    return _copied(local, dest, _parts(path, saltenv)[0], makedirs)
+
+
+def _copied(local: str, dest: str, name: str, makedirs: bool) -> str:
+    """DEST, after the file LOCAL was copied there; where it is a directory, under the last part of NAME in it."""
     target = _safe.absolute(dest)
+    if dest.endswith("/") or os.path.isdir(target):
+        target = f"{target}/{name.rpartition('/')[2]}"
     try:
         if makedirs:
             _safe.make_folders(target.rpartition("/")[0] or "/")
@@ -89,6 +129,15 @@ def get_file(ctx: Context, path: str, dest: str, saltenv: str = "base", makedirs
     except OSError as error:
         raise PermanentError(f"can't write {dest}: {error.strerror}") from None
     return target
+
+
+def _rendered(ctx: Context, template: str, name: str) -> str:
+    """NAME, a path, as a TEMPLATE."""
+    from saltern.sls.render import render_template
+
+    if template != "jinja":
+        raise PermanentError(f"paths are rendered by jinja, not {template!r}")
+    return render_template(name, place=name, context={}, ctx=ctx, saltenv=ctx.saltenv)
 
 
 @reading
@@ -101,10 +150,15 @@ def cache_files(ctx: Context, paths: str | Sequence[str], saltenv: str = "base")
 
 @reading
 def cache_dir(
-    ctx: Context, path: str, saltenv: str = "base", include_pat: str | None = None, exclude_pat: str | None = None
+    ctx: Context,
+    path: str,
+    saltenv: str = "base",
+    include_empty: bool = False,
+    include_pat: str | None = None,
+    exclude_pat: str | None = None,
 ) -> list[str]:
     """Bring all files below the directory `salt://PATH` to the node; INCLUDE_PAT and EXCLUDE_PAT are globs, or regular
-    expressions as `E@…`. The paths of their copies."""
+    expressions as `E@…`. The paths of their copies. INCLUDE_EMPTY is taken for Salt's sake: a tree has files alone."""
     wanted = [
         (name, env)
         for name, env in _below(ctx, path, saltenv)
@@ -140,8 +194,18 @@ def stat_file(ctx: Context, path: str, saltenv: str = "base", octal: bool = True
 
 
 @acting
-def get_dir(ctx: Context, path: str, dest: str, saltenv: str = "base") -> list[str]:
-    """Copy the directory `salt://PATH` with all below it into the directory DEST: the paths that were written."""
+def get_dir(
+    ctx: Context,
+    path: str,
+    dest: str,
+    saltenv: str = "base",
+    template: str | None = None,
+    gzip: int | None = None,
+) -> list[str]:
+    """Copy the directory `salt://PATH` with all below it into the directory DEST: the paths that were written. TEMPLATE
+    and GZIP as `cp.get_file`."""
+    if template is not None:
+        path, dest = _rendered(ctx, template, path), _rendered(ctx, template, dest)
     found = _below(ctx, path, saltenv)
     _fetch(ctx, found)
     above = _parts(path, saltenv)[0].rpartition("/")[0]
@@ -168,7 +232,7 @@ def get_template(
         raise PermanentError(f"cp.get_template renders jinja, not {template!r}")
     name, env = _parts(path, saltenv)
     names = {**(context or {}), **kwargs}
-    text = render_template(get_file_str(ctx, path, saltenv), place=name, context=names, ctx=ctx, saltenv=env)
+    text = render_template(text_of(ctx, path, saltenv), place=name, context=names, ctx=ctx, saltenv=env)
     target = _safe.absolute(dest)
     try:
         if makedirs:
@@ -180,11 +244,78 @@ def get_template(
 
 
 @reading
-def get_url(ctx: Context, path: str, dest: str = "", saltenv: str = "base", makedirs: bool = False) -> str:
-    """As `cp.cache_file`; with DEST as `cp.get_file`. PATH is salt://… (what lies elsewhere is for `file.managed`)."""
-    if not path.startswith("salt://"):
-        raise NoSuchSource(f"cp.get_url takes files of the tree (salt://…), not {path!r}")
-    return get_file(ctx, path, dest, saltenv, makedirs) if dest else local_copy(ctx, path, saltenv)
+def get_url(
+    ctx: Context,
+    path: str,
+    dest: str | None = "",
+    saltenv: str = "base",
+    makedirs: bool = False,
+    source_hash: str | None = None,
+) -> str:
+    """The path of a copy of PATH on the node: salt://…, http(s)://…, file://… or an absolute path; with DEST it is
+    copied there, MAKEDIRS as `cp.get_file`, and with DEST None its text is returned. http:// needs SOURCE_HASH
+    (sha256:…)."""
+    local, name = _brought(ctx, path, saltenv, source_hash)
+    if dest is None:
+        with open(local, "rb") as file:
+            return file.read().decode("utf-8", "replace")
+    return put_copy(local, dest, name, makedirs) if dest else local
+
+
+@acting
+def put_copy(local: str, dest: str, name: str, makedirs: bool = False) -> str:
+    """Copy the file LOCAL of the node to DEST (into it, under NAME, where it is a directory). DEST."""
+    return _copied(local, dest, name, makedirs)
+
+
+@reading
+def is_cached(ctx: Context, path: str, saltenv: str = "base") -> str:
+    """The path of the copy of `salt://PATH` on the node, "" where there is no such file. What the tree has is brought
+    here when it is asked for, so this is `cp.cache_file` without its exit code."""
+    try:
+        return local_copy(ctx, path, saltenv)
+    except NoSuchSource:
+        return ""
+
+
+@acting
+def cache_local_file(ctx: Context, path: str) -> str:
+    """Keep a copy of the file PATH of the node below ROOT/var/cache/saltern/localfiles, to be found again: its path."""
+    source = _safe.absolute(path)
+    if not os.path.isfile(source):
+        raise NoSuchSource(f"there is no file {path}")
+    return _copied(source, f"{ctx.config.root / 'var/cache/saltern/localfiles'}{source}", source, makedirs=True)
+
+
+@reading
+def list_minion(ctx: Context, saltenv: str = "base") -> list[str]:
+    """The files that are kept below ROOT/var/cache/saltern: by `cp.cache_local_file`, from URLs, and old ones."""
+    top = ctx.config.root / "var/cache/saltern"
+    return sorted(os.path.join(folder, name) for folder, _, names in os.walk(top) for name in names)
+
+
+@reading
+def cache_dest(ctx: Context, url: str, saltenv: str = "base") -> str:
+    """Where the file URL (`salt://…`) lies on the node; as `cp.cache_file`."""
+    return local_copy(ctx, url, saltenv)
+
+
+def _brought(ctx: Context, path: str, saltenv: str, source_hash: str | None) -> tuple[str, str]:
+    """Where the file that PATH names lies on the node, and its name."""
+    if path.startswith(("http://", "https://")):
+        from modules import _download
+
+        wanted = _download.sum_of(source_hash) if source_hash else None
+        if source_hash and wanted is None:
+            raise PermanentError(f"not a checksum: {source_hash!r}; write sha256:… with 64 hex digits")
+        _download.check_url(path, wanted, verify=False)
+        return _download.cached(ctx, path, wanted), path.partition("?")[0].rstrip("/")
+    if path.startswith(("file://", "/")):
+        local = _safe.absolute(path.removeprefix("file://"))
+        if not os.path.isfile(local):
+            raise NoSuchSource(f"there is no file {local}")
+        return local, local
+    return local_copy(ctx, path, saltenv), _parts(path, saltenv)[0]
 
 
 def _below(ctx: Context, path: str, saltenv: str) -> list[tuple[str, str]]:
@@ -224,7 +355,7 @@ def _parts(path: str, saltenv: str) -> tuple[str, str]:
     try:
         return split_uri(path if "://" in path else f"salt://{path}", saltenv)
     except ValueError as error:
-        raise NoSuchSource(str(error)) from None
+        raise BadSource(str(error)) from None
 
 
 def _missing(ctx: Context, path: str, env: str) -> Any:

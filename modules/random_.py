@@ -96,6 +96,17 @@ def hash_(value: str, algorithm: str = "sha512") -> str:
 
 
 @reading
+def str_encode(value: str, encoder: str = "base64") -> str:
+    """The text VALUE in another form: base64 (with a newline at its end, as Salt) or hex."""
+    import binascii
+
+    forms = {"base64": lambda data: binascii.b2a_base64(data).decode(), "hex": bytes.hex}
+    if encoder not in forms:
+        raise UsageError(f"there is no encoder {encoder!r}.{nearest(encoder, forms)} There are {', '.join(forms)}.")
+    return forms[encoder](str(value).encode())
+
+
+@reading
 def shadow_hash(crypt_salt: str | None = None, password: str | None = None, algorithm: str = "sha512") -> str:
     """The hash of PASSWORD (default: a random one) as /etc/shadow has it (crypt(5)), by sha512, with CRYPT_SALT or a
     random salt."""
@@ -110,4 +121,6 @@ def shadow_hash(crypt_salt: str | None = None, password: str | None = None, algo
 
 def _source(seed: Any) -> _random.Random:
     """Where random numbers come from: the kernel, or SEED."""
-    return _random.SystemRandom() if seed is None else _random.Random(str(seed))  # noqa: S311 - wanted by the caller
+    if seed is None:
+        return _random.SystemRandom()
+    return _random.Random(seed if isinstance(seed, int | float | str) else str(seed))  # noqa: S311 - the caller's wish

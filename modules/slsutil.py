@@ -74,7 +74,7 @@ def _text_of(ctx: Context, path: str) -> tuple[str, str]:
     from modules import cp
 
     if path.startswith("salt://"):
-        return path.removeprefix("salt://").partition("?")[0], cp.get_file_str(ctx, path)
+        return path.removeprefix("salt://").partition("?")[0], cp.text_of(ctx, path)
     try:
         with open(path, encoding="utf-8") as file:
             return path, file.read()

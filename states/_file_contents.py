@@ -24,6 +24,12 @@ class Origin(NamedTuple):
     path: str
     env: str | None
     digest: str | None  # SHA-256 in hex; None for a file on the node, which is only read where needed
+    url: str = ""  # where PATH was fetched from, if it was
+
+    @property
+    def name(self) -> str:
+        """What users call it."""
+        return self.url or (self.path if self.env is None else f"salt://{self.path}")
 
     def local(self, ctx: Context) -> str:
         """Where its bytes can be read."""
@@ -41,19 +47,36 @@ class Origin(NamedTuple):
         return stat.S_IMODE(ctx.files.mode(self.path, self.env))
 
 
-def origin(ctx: Context, source: str | Sequence[str], saltenv: str) -> Origin:
+class Checked(NamedTuple):
+    """How a source from the network is proved: by SOURCE_HASH (a checksum, or the place of a list of them, in which it
+    stands beside NAME), or not at all (SKIP)."""
+
+    source_hash: str = ""
+    name: str = ""
+    skip: bool = False
+
+
+UNCHECKED = Checked()
+
+
+def origin(
+    ctx: Context, source: str | Sequence[str] | Mapping[str, str], saltenv: str, checked: Checked = UNCHECKED
+) -> Origin:
     """The first of SOURCE that exists. FileStateError with the nearest name where none does."""
-    sources = [source] if isinstance(source, str) else list(source)
+    sources: list[Any] = [source] if isinstance(source, str | Mapping) else list(source)
     for one in sources:
-        if found := _origin(ctx, one, saltenv):
-            return found
+        pairs = one.items() if isinstance(one, Mapping) else [(one, checked.source_hash)]
+        for place, source_hash in pairs:  # a mapping gives each source its own checksum
+            if found := _origin(ctx, place, saltenv, checked._replace(source_hash=source_hash)):
+                return found
+    sources = [place for one in sources for place in ([one] if isinstance(one, str) else one)]
     known = [f"salt://{path}" for path in ctx.files.list(saltenv)]
     wanted = " or ".join(sources) or "(an empty list)"
     hint = nearest(sources[0], known) if sources else ""
     raise FileStateError(f"there is no source file {wanted} in the environment {saltenv!r}.{hint}")
 
 
-def _origin(ctx: Context, source: str, saltenv: str) -> Origin | None:
+def _origin(ctx: Context, source: str, saltenv: str, checked: Checked) -> Origin | None:
     if not isinstance(source, str):
         raise FileStateError(f"a source is a text like salt://motd, not {source!r}")
     if source.startswith("salt://"):
@@ -66,12 +89,33 @@ def _origin(ctx: Context, source: str, saltenv: str) -> Origin | None:
     path = source.removeprefix("file://")
     if path.startswith("/"):
         return Origin(path, None, None) if os.path.isfile(path) else None
+    if source.startswith(("http://", "https://")):
+        return _fetched(ctx, source, saltenv, checked)
     scheme = source.partition("://")[0] if "://" in source else None
     if scheme:
-        raise FileStateError(
-            f"{source}: a source of the scheme {scheme}:// is not supported; put the file into the tree and use salt://"
-        )
+        raise FileStateError(f"{source}: a source of the scheme {scheme}:// is not supported; use https:// or salt://")
     raise FileStateError(f"{source!r} is not a source: write salt://PATH, or the absolute path of a file on the node")
+
+
+def _fetched(ctx: Context, source: str, saltenv: str, checked: Checked) -> Origin:
+    """The copy of a SOURCE from the network, proved as CHECKED says."""
+    from modules import _download  # it is seldom needed
+
+    wanted = None
+    if checked.source_hash:
+        wanted = _download.sum_of(checked.source_hash)
+        if wanted is None and "://" not in checked.source_hash:
+            raise FileStateError(f"not a checksum: {checked.source_hash!r}; write sha256:… with 64 hex digits")
+        if wanted is None:
+            text = template_text(ctx, origin(ctx, checked.source_hash, saltenv, Checked(skip=True)))
+            names = (checked.name, os.path.basename(source.partition("?")[0]))
+            wanted = _download.sum_in(text, tuple(name for name in names if name))
+        if wanted is None:
+            raise FileStateError(
+                f"{checked.source_hash} has no checksum for {source}; `source_hash_name` says its name"
+            )
+    _download.check_url(source, wanted, verify=not checked.skip)
+    return Origin(_download.cached(ctx, source, wanted), None, None, source)
 
 
 def inline(value: Any, *, newline: bool) -> Contents:

@@ -14,7 +14,7 @@ from modules._safe import kind_of
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Step, Unset, call
 from states._file import Attributes, File, FileStateError, Mode, attribute_steps, parent_steps
-from states._file_contents import Origin, inline, looked_up, origin, rendered, template_text
+from states._file_contents import UNCHECKED, Checked, Origin, inline, looked_up, origin, rendered, template_text
 
 SHOW_NOTHING = "show_changes=False"
 
@@ -22,7 +22,7 @@ SHOW_NOTHING = "show_changes=False"
 class Sourced(NamedTuple):
     """Where the contents come from: at most one of the four, and how it is treated. See `file.managed`."""
 
-    source: str | Sequence[str] | None = None
+    source: str | Sequence[Any] | None = None
     contents: Any = None
     contents_pillar: str | None = None
     contents_grains: str | None = None
@@ -33,6 +33,7 @@ class Sourced(NamedTuple):
     saltenv: str = "base"
     show_changes: bool = True
     allow_empty: bool = True
+    checked: Checked = UNCHECKED
     given: Mapping[str, Any] = MappingProxyType({})  # further names for a template, by Salt's custom: user, group, mode
 
 
@@ -45,7 +46,7 @@ def origin_of(ctx: Context, sourced: Sourced) -> Origin | None:
     ]
     if len(named) > 1:
         raise FileStateError(f"{' and '.join(named)} say two different things: name one of them")
-    return origin(ctx, sourced.source, sourced.saltenv) if sourced.source else None
+    return origin(ctx, sourced.source, sourced.saltenv, sourced.checked) if sourced.source else None
 
 
 def wished_contents(
@@ -57,7 +58,7 @@ def wished_contents(
     text: str | None = None
     wish: Contents
     if found is not None:
-        text, place, hidden = template_text(ctx, found), found.path, None
+        text, place, hidden = template_text(ctx, found), found.url or found.path, None
         wish = Contents()
     else:
         value = _value(ctx, sourced)
@@ -71,19 +72,17 @@ def wished_contents(
             text = wish.data.decode()
     have = UNSET if status is None else file.held(name, status.st_size, None if text is not None else wish)
     if text is not None and sourced.template is not None:
-        variables = {"name": name, **_source_name(found), **sourced.given, **(sourced.variables or {})}
+        variables = {
+            "name": name,
+            **({"source": found.name} if found else {}),
+            **sourced.given,
+            **(sourced.variables or {}),
+        }
         data = rendered(ctx, text, sourced.template, variables, place=place, saltenv=sourced.saltenv)
         wish = Contents(data, hidden=hidden)
         have = wish if have == wish else have
     _hide(have, wish, sourced)
     return have, wish
-
-
-def _source_name(found: Origin | None) -> dict[str, str]:
-    """What a template calls `source`: where it was taken from."""
-    if found is None:
-        return {}
-    return {"source": found.path if found.env is None else f"salt://{found.path}"}
 
 
 def _as_source(

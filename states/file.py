@@ -31,6 +31,7 @@ from states._file import (
     wished,
 )
 from states._file_check import check_arguments
+from states._file_contents import Checked
 from states._file_edited import edited, source_text
 from states._file_from import copy, serialize, touch
 from states._file_lines import blockreplace, comment, keyvalue, line, uncomment
@@ -52,7 +53,10 @@ def managed(
     ctx: Context,
     name: str,
     *,
-    source: str | Sequence[str] | None = None,
+    source: str | Sequence[Any] | None = None,
+    source_hash: str = "",
+    source_hash_name: str = "",
+    skip_verify: bool = False,
     contents: Any = None,
     contents_pillar: str | None = None,
     contents_grains: str | None = None,
@@ -76,8 +80,10 @@ def managed(
 ) -> Plan:
     """The file NAME holds what its SOURCE does, or the CONTENTS, and has this owner and MODE.
 
-    source: `salt://PATH`, or the absolute path of a file on the node; of a list, the first that exists is taken.
+    source: `salt://PATH`, the absolute path of a file on the node, or http(s)://…; of a list, the first that exists.
     Without any source or contents the file is made empty where missing, and what it holds is not managed.
+    source_hash: the checksum of a source from the network (`sha256:…`), or where a list of them lies (there it is that
+    of SOURCE_HASH_NAME). skip_verify: https:// will do without one.
     contents: a text, or a list of lines. contents_pillar, contents_grains: the key ("a:b") of such a value.
     contents_newline: the last line ends with a newline. allow_empty: False refuses empty contents.
     template: `jinja` renders source or contents with CONTEXT, and DEFAULTS where CONTEXT says nothing.
@@ -90,6 +96,7 @@ def managed(
     path = absolute(name)
     sourced = _managed.Sourced(
         source=source,
+        checked=Checked(source_hash, source_hash_name, skip_verify),
         contents=contents,
         contents_pillar=contents_pillar,
         contents_grains=contents_grains,

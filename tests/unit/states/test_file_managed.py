@@ -184,7 +184,7 @@ def test_the_first_source_that_exists_is_taken(ctx: Context, tmp_path: Path) -> 
     [
         ({"source": "salt://mtod"}, "no source file salt://mtod.*Did you mean 'salt://motd'"),
         ({"source": "salt://../x"}, "not a path inside the state tree"),
-        ({"source": "https://example.org/x"}, "scheme https:// is not supported"),
+        ({"source": "ftp://example.org/x"}, "scheme ftp:// is not supported"),
         ({"source": "motd"}, "is not a source"),
         ({"source": "salt://motd", "contents": "x"}, "source and contents say two different things"),
         ({"contents": {"a": 1}}, "contents are a text or a list"),
