@@ -76,6 +76,10 @@ def _refresh(maker: BundleMaker) -> str:
         maker.refresh()
     except SalternError as error:
         return f"the state trees can't be published: {error}"
+    except OSError as error:  # such as a full disk
+        where = f"{error.filename}: " if error.filename else ""
+        logger.error("the state trees can't be published: %s%s", where, error.strerror or error)
+        return f"the state trees can't be published: {where}{error.strerror or error}"
     except Exception:
         logger.exception("publishing the state trees failed")
         return "the state trees can't be published: an error of Saltern itself, see the master's log"

@@ -40,6 +40,7 @@ class Minion:
     session: Session | None = None
     seen: float | None = None  # seconds since the epoch, when it was last connected
     address: str = ""
+    replaced: tuple[str, ...] = ()  # the latest agents (see `Session.boot`) whose connection another one's took over
 
     @property
     def id(self) -> str:

@@ -220,8 +220,15 @@ class Router:
             self._endpoint.send((session.route, m.encode(m.Denied(text, True))))
             return
         old = minion.session
+        if old and old.boot != session.boot and session.boot in minion.replaced:
+            text = _two_nodes(minion.id, old.peer, session.peer)
+            logger.error("%s", text)
+            self._endpoint.send((session.route, m.encode(m.Denied(text, True))))
+            return
         if old and old.route != session.route:  # it came anew before the old connection was seen to be gone
             sockets.cut(old.descriptor, old.end)
+            if old.boot != session.boot:
+                minion.replaced = (*minion.replaced[-7:], old.boot)
         minion.session = session
         minion.seen, minion.address = session.since, session.peer
         self._welcome(session.route, minion.record)
@@ -288,6 +295,14 @@ class Router:
 
 def _nonce() -> bytes:
     return time.monotonic_ns().to_bytes(8, "big")
+
+
+def _two_nodes(name: str, here: str, other: str) -> str:
+    """What is wrong where an agent comes back whose place another one has taken, and holds."""
+    return (
+        f"two agents hold the key of {name}, one at {here}, one at {other}, which is refused: was a disk copied? Stop "
+        "one, or give it keys of its own: remove /var/lib/saltern/minion there and join again"
+    )
 
 
 def _compare_clocks(name: str, clock: float) -> None:
