@@ -193,13 +193,13 @@ class Agent:
             elif job.jid in self.running:
                 self.connection.send(m.Received(job.jid))
             return
-        if inline:
-            self._return(job.jid, _run_inline(inline, job), sync=False)
-            return
         try:
             deadline_s, kwargs = deadline.taken(job.kwargs, self._config.job_deadline)
         except UsageError as error:
             self._return(job.jid, Done("refused", False, error.exit_code, _json(str(error)), 0.0), sync=True)
+            return
+        if inline:
+            self._return(job.jid, _run_inline(inline, job, kwargs), sync=False)
             return
         self.running[job.jid] = Running(job.jid, job.function)
         self.connection.send(m.Received(job.jid))
@@ -403,10 +403,10 @@ def _with_network(done: Done, network: str) -> Done:
     return Done(done.outcome, False, done.retcode, _json(f"{json.loads(done.value)} {network}"), done.duration_ms, True)
 
 
-def _run_inline(function: Callable[..., Any], job: m.Job) -> Done:
+def _run_inline(function: Callable[..., Any], job: m.Job, named: bytes) -> Done:
     began = time.perf_counter()
     try:
-        args, kwargs = json.loads(job.args), json.loads(job.kwargs)
+        args, kwargs = json.loads(job.args), json.loads(named)
         _check(job.function, function, args, kwargs)
         value, outcome = function(*args, **kwargs), "done"
     except SalternError as error:

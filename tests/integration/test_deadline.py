@@ -34,6 +34,7 @@ def test_a_state_run_ends_at_its_deadline_with_the_step_it_had_reached(master: S
     shell = int(pid.read_text())
     wait_for("its command has ended", lambda: not Path(f"/proc/{shell}").exists() or _is_zombie(shell))
     assert master.publish("n1", "state.apply", "quick", deadline="1h")["n1"]["success"]
+    assert master.publish("n1", "test.ping", deadline=5)["n1"]["return"] is True  # the agent answers that itself
     wrong = master.publish("n1", "state.apply", "quick", deadline="soon")["n1"]
     assert (wrong["outcome"], "deadline= takes" in wrong["return"]) == ("refused", True)
 
