@@ -14,11 +14,13 @@ from saltern.errors import UsageError
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """At most SIZE minions at a time; WAIT_S seconds pass between a minion's end and the next one's turn. When more
-    than the share MOST_FAILED (0 to 1; None: never) of all minions has failed, no other gets its turn."""
+    than the share MOST_FAILED (0 to 1; None: never) of all minions has failed, no other gets its turn; the failure of
+    those that are EXCUSED does not count."""
 
     size: int
     wait_s: float = 0.0
     most_failed: float | None = None
+    excused: frozenset[bytes] = frozenset()
 
 
 def size_of(text: str, total: int) -> int:
@@ -71,7 +73,7 @@ class Turns:
             self._running.discard(minion)
             if self._pace.wait_s:
                 self._free_at.append(now + self._pace.wait_s)
-        self.failed += not well
+        self.failed += not well and minion not in self._pace.excused
 
     def next_at(self) -> float | None:
         """When `take` is to be asked again although nothing ends; None: then only."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from master.collecting import Collected, collect
 from master.dispatch import Dispatch
 from master.orchestration import judge
 from master.orchestration.parts import Parts
+from master.presence import Minion
 from master.turns import Pace, size_of
 from saltern.converge.result import Verdict
 from saltern.errors import SalternError, UsageError
@@ -80,7 +81,7 @@ class Doing:
             form=asked.form,
             user=self.caller.user,
             timeout_s=asked.timeout_s or self.parts.config.timeout or None,
-            pace=_pace(asked, len(chosen), failhard),
+            pace=_pace(asked, chosen, failhard),
             tell=tell,
         )
         silent = Collected("timed out", "it has not returned")
@@ -151,11 +152,17 @@ def _unknown(asked: OnMinions, found: Mapping[str, Collected]) -> dict[str, Coll
     return {id: Collected("unknown", "no minion of this id is accepted") for id in listed if id not in found}
 
 
-def _pace(asked: OnMinions, total: int, failhard: bool) -> Pace | None:
+def _pace(asked: OnMinions, chosen: Sequence[Minion], failhard: bool) -> Pace | None:
+    """How fast the job goes to the CHOSEN. FAILHARD: it ends when more have failed than may."""
     if asked.batch is None:
         return None
-    most = asked.allowed.of(total) / total if failhard else None
-    return Pace(size=size_of(asked.batch, total), wait_s=asked.batch_wait_s, most_failed=most)
+    total = len(chosen)
+    return Pace(
+        size=size_of(asked.batch, total),
+        wait_s=asked.batch_wait_s,
+        most_failed=asked.allowed.of(total) / total if failhard else None,
+        excused=frozenset(minion.record.public for minion in chosen if minion.id in asked.may_fail),
+    )
 
 
 def _would_wait(asked: AwaitEvent) -> Verdict:

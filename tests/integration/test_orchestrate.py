@@ -160,6 +160,9 @@ def test_a_batch_with_failhard_ends_with_the_first_that_fails(made: System, mark
     assert ran.code == 1
     assert marks.read_text() == "\n"
     assert "node2: refused: Not sent: 1 of 2 minions failed" in results(ran)["all"]["comment"]
+    marks.unlink()
+    orchestrate(made, text + "failhard: True, fail_minions: node1]\n")
+    assert marks.read_text() == "\n\n"
 
 
 def test_a_minion_that_is_away_has_failed_unless_that_is_expected(made: System) -> None:
@@ -265,6 +268,13 @@ def test_a_bad_file_is_one_clear_error_and_nothing_runs(made: System, text: str,
     assert ran.code in (1, 2)
     assert (ran.out, said in ran.err) == ("", True), ran.err
     assert len(made.runner("jobs.list_jobs")) == before
+
+
+def test_an_orchestration_that_calls_itself_ends(made: System) -> None:
+    text = "again:\n  salt.runner:\n    - name: state.orchestrate\n    - mods: own\n    - test: {{ opts.test }}\n"
+    ran = orchestrate(made, text, "--out", "json")
+    assert (ran.code, results(ran)["again"]["comment"]) == (1, "the runner state.orchestrate failed: again")
+    assert "is called by itself: 8 orchestrations lie above this one" in ran.out
 
 
 def test_no_minion_and_no_sls_are_told(made: System) -> None:

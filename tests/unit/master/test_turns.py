@@ -25,6 +25,16 @@ def test_a_batch_that_is_none_is_refused(text: str) -> None:
         size_of(text, 10)
 
 
+def test_a_failure_that_is_excused_keeps_nobody_from_a_turn() -> None:
+    first, second, *_ = minions = keys(3)
+    turns = Turns(minions, Pace(size=1, most_failed=0.0, excused=frozenset({first})), 3)
+    assert turns.take(0.0) == [first]
+    turns.ended(first, False, 0.0)
+    assert turns.take(0.0) == [second]
+    turns.ended(second, False, 0.0)
+    assert (turns.stopped, turns.take(0.0)) == (True, [])
+
+
 def test_a_share_is_a_percentage() -> None:
     assert (share_of("20%"), share_of("0")) == (0.2, 0.0)
     with pytest.raises(UsageError, match="from 0 to 100"):
