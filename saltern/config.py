@@ -147,16 +147,40 @@ def load_master(root: Path = Path("/"), directory: Path | None = None) -> Master
 
 
 def _read(directory: Path, name: str, kind: type[Config] | type[MasterConfig]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    try:
-        extra = sorted((directory / f"{name}.d").glob("*.conf")) if (directory / f"{name}.d").is_dir() else []
-    except OSError as error:
-        raise ConfigError(f"{directory / f'{name}.d'}: {error.strerror}") from None
-    for file in [directory / name, *extra]:
-        source = _text_of(file)
-        if source is not None:
-            values.update(_checked(source, file, kind))
+    """The options of the file NAME in DIRECTORY; over them those of what it includes by default (`NAME.d/*.conf`), and
+    over those what its option `include` names, as Salt joins them: an option as a whole."""
+    values = _file(directory / name, kind)
+    default = values.get("default_include", f"{name}.d/*.conf")
+    for pattern in (*_listed(default), *_listed(values.get("include"))):
+        for file in _matching(directory, pattern):
+            values.update(_file(file, kind))
     return values
+
+
+def _file(file: Path, kind: type[Config] | type[MasterConfig]) -> dict[str, Any]:
+    source = _text_of(file)
+    return {} if source is None else _checked(source, file, kind)
+
+
+def _matching(directory: Path, pattern: str) -> list[Path]:
+    """The files that PATTERN means, sorted; a relative one lies below DIRECTORY. ConfigError where it names a file that
+    is not there."""
+    place = directory / pattern
+    if not any(char in pattern for char in "*?["):
+        if not place.exists():
+            raise ConfigError(f"{place}: included, but there is no such file")
+        return [place]
+    folder, names = place.parent, place.name
+    if any(char in str(folder) for char in "*?["):
+        folder, names = Path(place.anchor), str(place.relative_to(place.anchor))
+    try:
+        return sorted(folder.glob(names)) if folder.is_dir() else []
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror}") from None
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or ())
 
 
 def _text_of(file: Path) -> str | None:
@@ -199,7 +223,7 @@ def _checked(source: str, file: Path, kind: type[Config] | type[MasterConfig]) -
     defaults = kind()
     for key, value in read.items():
         place = f"{file}:{lines.get(str(key), 1)}"
-        if key not in known and kind is Config and _is_salts(key):
+        if key not in known and kind is Config and _is_salts(key, value, place):
             continue
         if key not in known:
             raise ConfigError(f"{place}: unknown option {key!r}.{nearest(str(key), known)}")
@@ -216,10 +240,14 @@ def _checked(source: str, file: Path, kind: type[Config] | type[MasterConfig]) -
     return read
 
 
-def _is_salts(key: object) -> bool:
-    """Whether KEY is an option of Salt's minion file."""
-    from saltern.salt_options import KNOWN
+def _is_salts(key: object, value: Any, place: str) -> bool:
+    """Whether KEY is an option of Salt's minion file. ConfigError where its VALUE asks for what there is not."""
+    from saltern.salt_options import FIXED, KNOWN
 
+    if key in FIXED and value != FIXED[str(key)]:
+        raise ConfigError(f"{place}: option {key}: there is only {FIXED[str(key)]!r}, not {value!r}")
+    if key in ("include", "default_include") and not isinstance(value, str) and _texts(value):
+        raise ConfigError(f"{place}: option {key} wants a file or a list of files, not {value!r}")
     return key in KNOWN
 
 

@@ -1,24 +1,27 @@
 """Options of Salt's minion and master files that are accepted here beside Saltern's own, so that a file which was
 written for Salt can be used as it is.
 
-`ACTIVE` have an effect. `INERT` have none, since Saltern does it another way or not at all; templates see both by
-`config.get` and `opts`. Any other name is an error.
+`ACTIVE` have an effect. `FIXED` would change what a tree compiles to, and are taken with the one value that there is.
+`INERT` have no effect, since Saltern does it another way or not at all. Templates see all of them by `config.get` and
+`opts`. Any other name is an error.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 ACTIVE: Final = frozenset(
     {
-        *("nodegroups", "root_dir", "test"),
+        *("default_include", "include", "nodegroups", "root_dir", "test"),
         *("default_top", "env_order", "state_top", "state_top_saltenv", "top_file_merging_strategy"),
     }
 )
 INERT: Final = frozenset(
     {
         # where things lie and what is written down: --root and the journal
-        *("cachedir", "conf_file", "default_include", "extension_modules", "include", "pidfile", "pki_dir", "sock_dir"),
+        *("cachedir", "conf_file", "extension_modules", "pidfile", "pki_dir", "sock_dir"),
         *("log_datefmt", "log_datefmt_logfile", "log_file", "log_fmt_console", "log_fmt_logfile", "log_fmt_jid"),
         *("log_granular_levels", "log_level_logfile", "log_rotate_backup_count", "log_rotate_max_bytes", "user"),
         *("verify_env", "keysize", "sudo_user", "key_logfile"),
@@ -41,12 +44,22 @@ INERT: Final = frozenset(
         *("minion_id_lowercase", "minion_pillar_cache", "module_dirs", "multiprocessing", "outputter_dirs"),
         *("process_count_max", "providers", "render_dirs", "returner_dirs", "states_dirs", "utils_dirs"),
         *("whitelist_modules", "winrepo_dir", "multiprocessing_max", "thin_extra_mods"),
-        # the language, where only its default is there
+        # the language, where they make no difference here
         *("enforce_toplevel", "fileserver_backend", "fileserver_followsymlinks", "fileserver_ignoresymlinks"),
-        *("file_ignore_glob", "file_ignore_regex", "pillarenv", "pillarenv_from_saltenv", "pillar_opts"),
-        *("pillar_raise_on_missing", "renderer", "renderer_blacklist", "renderer_whitelist", "state_auto_order"),
-        *("state_events", "use_superseded", "lock_saltenv", "jinja_env"),
-        *("jinja_sls_env", "jinja_lstrip_blocks", "jinja_trim_blocks"),
+        *("file_ignore_glob", "file_ignore_regex", "pillar_opts", "renderer_blacklist", "renderer_whitelist"),
+        *("state_events", "use_superseded", "lock_saltenv"),
     }
 )
-KNOWN: Final = ACTIVE | INERT
+_FIXED: dict[str, Any] = {
+    "jinja_env": {},
+    "jinja_lstrip_blocks": False,
+    "jinja_sls_env": {},
+    "jinja_trim_blocks": False,
+    "pillar_raise_on_missing": False,
+    "pillarenv": None,
+    "pillarenv_from_saltenv": False,
+    "renderer": "jinja|yaml",
+    "state_auto_order": True,
+}
+FIXED: Final[Mapping[str, Any]] = MappingProxyType(_FIXED)
+KNOWN: Final = ACTIVE | INERT | FIXED.keys()

@@ -20,13 +20,25 @@ if TYPE_CHECKING:
 
 _WHERE = (
     Option("--local", "use only what is on this node: no agent, no master, no network", late=True),
-    Option("--root", "everything lies below DIR (default: /)", metavar="DIR", late=True),
+    Option(
+        "--root",
+        "Saltern's own files lie below DIR (default: /): configuration, locks, copies, the network of the next boot; "
+        "states act where they say",
+        metavar="DIR",
+        late=True,
+    ),
     Option("-c --config-dir", "the file `minion` lies in DIR (default: ROOT/etc/saltern)", metavar="DIR", late=True),
     Option("--id", "the minion's id (default: as configured, else the host's name)", metavar="NAME", late=True),
 )
 _WHAT = (
-    Option("--file-root", "the state tree of the environment base", metavar="DIR", late=True),
-    Option("--pillar-root", "the pillar tree of the environment base", metavar="DIR", late=True),
+    Option(
+        "--file-root",
+        "the state tree of the environment base; of several, the first that has a file gives it",
+        metavar="DIR",
+        late=True,
+        many=True,
+    ),
+    Option("--pillar-root", "the pillar tree of the environment base, the same", metavar="DIR", late=True, many=True),
     Option("--grains", "grains that win over what is found, as JSON or in a FILE", metavar="JSON|@FILE", late=True),
 )
 _HOW = (
@@ -110,7 +122,11 @@ def _main(argv: Sequence[str]) -> int:
     live = function.startswith("state.") and chosen.text("out") != "quiet" and sys.stderr.isatty()
     if live:
         settings["progress"] = _tell_progress
-    result = entry.run(function, args, kwargs, local=chosen.flag("local"), **settings)
+    out, sys.stdout = sys.stdout, sys.stderr  # an SLS in Python, or a module, may print
+    try:
+        result = entry.run(function, args, kwargs, local=chosen.flag("local"), **settings)
+    finally:
+        sys.stdout = out
     if live:
         sys.stderr.write("\r\x1b[K")
     if result.misused:
@@ -134,8 +150,8 @@ def _settings(chosen: Parsed) -> dict[str, Any]:
         "root": Path(chosen.text("root", "/")).absolute(),
         "directory": _folder("-c", directory) if directory else None,
         "id": chosen.text("id"),
-        "file_roots": [str(_folder("--file-root", given))] if (given := chosen.text("file_root")) else (),
-        "pillar_roots": [str(_folder("--pillar-root", given))] if (given := chosen.text("pillar_root")) else (),
+        "file_roots": [str(_folder("--file-root", given)) for given in chosen.texts("file_root")],
+        "pillar_roots": [str(_folder("--pillar-root", given)) for given in chosen.texts("pillar_root")],
         "grains": read_grains(given) if (given := chosen.text("grains")) else None,
     }
 

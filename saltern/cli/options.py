@@ -20,10 +20,10 @@ class Option:
 
     METAVAR None is a flag, whose value is CONST. CHOICES are all values that are allowed. LATE options are also taken
     behind the function's name, in their long form, as Salt's users write them (`test.ping --out json`). GROUP options
-    of one group exclude each other.
+    of one group exclude each other. MANY may be given several times: the value is a list.
     """
 
-    __slots__ = ("choices", "const", "dest", "group", "help", "late", "metavar", "names")
+    __slots__ = ("choices", "const", "dest", "group", "help", "late", "many", "metavar", "names")
 
     def __init__(
         self,
@@ -36,8 +36,9 @@ class Option:
         choices: Sequence[str] = (),
         late: bool = False,
         group: str | None = None,
+        many: bool = False,
     ) -> None:
-        self.names = tuple(names.split())
+        self.names, self.many = tuple(names.split()), many
         self.help, self.metavar, self.const = help, metavar, const
         self.choices, self.late, self.group = tuple(choices), late, group
         self.dest = dest or self.names[-1].lstrip("-").replace("-", "_")
@@ -81,6 +82,10 @@ class Parsed:
         """The value of an option that takes one, or DEFAULT."""
         value = self.values.get(dest)
         return default if value is None else str(value)
+
+    def texts(self, dest: str) -> list[str]:
+        """The values of an option that may be given several times, in order."""
+        return list(self.values.get(dest, ()))
 
     def flag(self, dest: str) -> bool:
         """Whether a flag was given."""
@@ -138,7 +143,10 @@ def _set(found: Parsed, option: Option, given: str, value: object) -> None:
         before = found.values.setdefault(f"_{option.group}", given)
         if before != given and before not in option.names:
             raise UsageError(f"{before} and {given} exclude each other: give one of them")
-    found.values[option.dest] = value
+    if option.many:
+        found.values.setdefault(option.dest, []).append(value)
+    else:
+        found.values[option.dest] = value
 
 
 def help_text(usage: str, about: str, sections: Sequence[tuple[str, Sequence[Option]]], tail: str) -> str:

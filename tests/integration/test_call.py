@@ -122,6 +122,26 @@ def test_a_tree_with_pillar_is_tried_without_a_master(call: Call) -> None:
     assert call.value(*options, "pillar.items", "--out", "json") == {"greeting": "hello node"}
 
 
+def test_of_several_trees_the_first_that_has_a_file_gives_it(call: Call) -> None:
+    more, pillars = call.folder / "more", call.folder / "pillars"
+    for folder in (more, pillars):
+        folder.mkdir()
+    call.sls("one", "first: {test.nop: []}\n")
+    (more / "one.sls").write_text("second: {test.nop: []}\n")
+    (more / "two.sls").write_text("{{ pillar.word }}: {test.nop: []}\n")
+    (pillars / "top.sls").write_text("base: {'*': [words]}\n")
+    (pillars / "words.sls").write_text("word: third\n")
+    options = ["--file-root", str(more), "--pillar-root", str(pillars)]
+    assert set(call.value(*options, "state.show_sls", "one")) == {"first"}
+    assert set(call.value(*options, "state.show_sls", "two")) == {"third"}
+
+
+def test_what_an_sls_prints_does_not_reach_the_document(call: Call) -> None:
+    call.sls("loud", "#!py\ndef run():\n    print('loud')\n    return {'a': {'test.nop': []}}\n")
+    ran = call.run("state.show_sls", "loud")
+    assert (list(json.loads(ran.stdout)["local"]), ran.stderr) == (["a"], "loud\n")
+
+
 def test_a_failed_state_and_a_mistake_in_the_tree_end_with_1(call: Call) -> None:
     call.sls("bad", "a: {test.fail_without_changes: []}\n")
     (only,) = call.value("state.apply", "bad", code=1).values()

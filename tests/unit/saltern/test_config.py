@@ -159,8 +159,38 @@ def test_a_minion_file_of_salt_is_read_as_it_is(tmp_path: Path) -> None:
         load_minion(directory=tmp_path)
 
 
-def test_options_of_salt_and_our_own_have_one_meaning_each() -> None:
-    from saltern.salt_options import ACTIVE, INERT
+def test_what_a_minion_file_includes_counts_after_minion_d(tmp_path: Path) -> None:
+    write(tmp_path, "minion", "id: a\nsaltenv: one\ninclude: [more/*.conf, last]\ngrains: {a: 1, b: 1}\n")
+    write(tmp_path, "minion.d/x.conf", "id: b\nmaster: m\ngrains: {a: 2}\n")
+    write(tmp_path, "more/x.conf", "id: c\n")
+    write(tmp_path, "last", "saltenv: two\n")
+    config = load_minion(tmp_path)
+    assert (config.id, config.master, config.saltenv, config.grains) == ("c", "m", "two", {"a": 2})
+    write(tmp_path, "minion", "id: a\ndefault_include: other/*.conf\n")
+    write(tmp_path, "other/x.conf", "saltenv: three\n")
+    config = load_minion(tmp_path)
+    assert (config.id, config.master, config.saltenv) == ("a", "", "three")
 
-    assert not INERT & set(Config.__dataclass_fields__)
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("include: nowhere\n", "nowhere: included, but there is no such file"),
+        ("id: a\ninclude: {a: 1}\n", "minion:2: option include wants a file or a list of files"),
+        ("renderer: jinja|json\n", "minion:1: option renderer: there is only 'jinja|yaml', not 'jinja|json'"),
+        ("jinja_trim_blocks: true\n", "option jinja_trim_blocks: there is only False, not True"),
+    ],
+)
+def test_an_option_that_asks_for_what_there_is_not_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    write(tmp_path, "minion", text)
+    with pytest.raises(ConfigError) as caught:
+        load_minion(tmp_path)
+    assert said in str(caught.value)
+
+
+def test_options_of_salt_and_our_own_have_one_meaning_each() -> None:
+    from saltern.salt_options import ACTIVE, FIXED, INERT
+
+    assert not (INERT | FIXED.keys()) & set(Config.__dataclass_fields__)
     assert not ACTIVE & INERT
+    assert not FIXED.keys() & (ACTIVE | INERT)
