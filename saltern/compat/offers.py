@@ -12,14 +12,17 @@ from saltern.errors import SalternError
 from saltern.marks import acting
 
 if TYPE_CHECKING:
+    import ast
+
     from saltern.compat.surroundings import Surroundings
     from saltern.custom.source import Origin
 
 
-def offer(module: ModuleType, bridge: Surroundings, origin: Origin) -> None:
-    """Give MODULE the table of what it offers, which the loader reads."""
+def offer(module: ModuleType, bridge: Surroundings, origin: Origin, tree: ast.Module) -> None:
+    """Give MODULE, whose text is TREE, the table of what it offers, which the loader reads."""
     found = public_functions(module)
     if origin.kind == "states":
+        from saltern.compat.knows_test import knows_test
         from saltern.compat.states import as_state
         from saltern.compat.surroundings import Bridge
 
@@ -27,7 +30,10 @@ def offer(module: ModuleType, bridge: Surroundings, origin: Origin) -> None:
         watch = found.pop("mod_watch", None)
         space = module.__name__.rpartition(".")[2]
         offers = {
-            name: as_state(f"{space}.{name}", function, watch, bridge, origin) for name, function in found.items()
+            name: as_state(
+                f"{space}.{name}", function, watch, bridge, origin, tests=knows_test(tree, function.__name__)
+            )
+            for name, function in found.items()
         }
     else:
         offers = {name: _as_acting(function, bridge, origin) for name, function in found.items()}

@@ -1,7 +1,8 @@
 """States that were written for Salt: they look, act and word the result themselves.
 
-In test mode such a state is called with `__opts__["test"]` true, as in Salt, and trusted to change nothing; in an apply
-it is one imperative step. What it says is shown as what it claims, for Saltern has no means to verify it.
+In test mode such a state is called with `__opts__["test"]` true, as in Salt, and trusted to change nothing, unless its
+text shows that it does not look there. In an apply it is one imperative step. What it says is shown as what it claims,
+for Saltern has no means to verify it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from saltern.custom.source import Origin
 
 State = Callable[..., Any]
+
+_BLIND = "does not look at test mode, so what it would do is not known"
 
 
 class Claim(NamedTuple):
@@ -74,8 +77,9 @@ class _Do:
         return self._bridged.apply(ctx, name, args)
 
 
-def as_state(full: str, function: State, watch: State | None, bridge: Bridge, origin: Origin) -> State:
-    """FUNCTION, which an SLS calls FULL ("web.site"), as a state of Saltern; WATCH is the file's `mod_watch`."""
+def as_state(full: str, function: State, watch: State | None, bridge: Bridge, origin: Origin, *, tests: bool) -> State:
+    """FUNCTION, which an SLS calls FULL ("web.site"), as a state of Saltern; WATCH is the file's `mod_watch`. TESTS: it
+    looks at test mode; one that does not is never called in it."""
     space, _, name = full.partition(".")
     own = _Bridged(full, function, bridge, origin)
 
@@ -83,6 +87,8 @@ def as_state(full: str, function: State, watch: State | None, bridge: Bridge, or
         return Plan(None, None, (own.step(ctx, name, args),), imperative=True)
 
     def foretell(ctx: Context, name: str, args: Mapping[str, Any]) -> Verdict:
+        if not tests:
+            return Verdict(None, f"Would be run: {full} of {origin.path} {_BLIND}", changed=True)
         with permit_acting():  # it asks through `__salt__` what it has to know; what it may do is its own promise
             claim = own.ask(ctx, name, args, test=True)
         changed = claim.result is None or bool(claim.changes)

@@ -134,6 +134,8 @@ class SaltFunctions(Mapping[str, Callable[..., Any]]):
         from saltern.loader import find
 
         try:
+            if name.startswith("log."):
+                return Functions(self._bridge.ctx, may_act=False)[name]
             find(name)
         except UsageError as error:
             raise KeyError(str(error)) from None

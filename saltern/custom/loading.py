@@ -43,7 +43,7 @@ def load(custom: Custom, module: ModuleType, origin: Origin) -> None:
     if not found.typed:
         from saltern.compat.offers import offer
 
-        offer(module, custom.bridge, origin)
+        offer(module, custom.bridge, origin, found.tree)
 
 
 def _check_offered(module: ModuleType, origin: Origin) -> None:

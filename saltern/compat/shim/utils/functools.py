@@ -15,3 +15,8 @@ def alias_function(fun: FunctionType, name: str, doc: str | None = None) -> Call
     alias.__kwdefaults__ = fun.__kwdefaults__
     alias.__doc__ = doc or f"As `{fun.__name__}`."
     return alias
+
+
+def namespaced_function(function: FunctionType, global_dict: dict[str, Any], *_: Any, **__: Any) -> FunctionType:
+    """FUNCTION with GLOBAL_DICT around it, so that it finds what is put in there."""
+    return FunctionType(function.__code__, global_dict, function.__name__, function.__defaults__, function.__closure__)

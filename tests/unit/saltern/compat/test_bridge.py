@@ -33,6 +33,7 @@ def module(tmp_path: Path, text: str, function: str = "web.do", /, *args: Any, *
         ("'test.echo' in __salt__", True),
         ("'test.nothing' in __salt__", False),
         ("__salt__.get('no.such')", None),
+        ("__salt__['log.warning']('a line')", ""),
         ("__salt__['cmd.run']('echo a; echo b', output_loglevel='quiet')", "a\nb"),
         ("__salt__['web.do2'](2)", 4),
         ("__context__.setdefault('n', 7)", 7),

@@ -55,6 +55,31 @@ def test_a_preview_asks_with_test_and_changes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("def made(name):\n    return act(name)\n", False),
+        ("def made(name):\n    return act(name) if not __opts__.get('test') else act(name)\n", True),
+        (
+            "def made(name):\n    return _own(name)\n\ndef _own(name):\n    __opts__['test']\n    return act(name)\n",
+            True,
+        ),
+        ("def made(name):\n    return act(name)\n\ndef other(name):\n    __opts__['test']\n", False),
+        ("def made(name):\n    __states__\n    return act(name)\n", True),
+    ],
+    ids=["never", "itself", "through another", "another does", "through states"],
+)
+def test_a_state_that_does_not_look_at_test_mode_is_not_called_in_it(tmp_path: Path, text: str, asked: bool) -> None:
+    act = (
+        "def act(name):\n    open(name, 'w').close()\n    return dict(name=name, changes={}, result=True, comment='')\n"
+    )
+    put(tmp_path, {"_states/mark.py": f"{text}\n{act}"})
+    result = run(tmp_path, f"{tmp_path}/m:\n  mark.made: []\n", test=True)[f"{tmp_path}/m"]
+    assert (tmp_path / "m").exists() is asked
+    assert ("does not look at test mode" in result["comment"]) is not asked
+    assert result["result"] is (True if asked else None)
+
+
 def test_an_apply_shows_what_it_claims_and_that_nobody_verified_it(tmp_path: Path) -> None:
     put(tmp_path, {"_states/mark.py": MARK})
     sls = f"{tmp_path}/m:\n  mark.made: []\n"
