@@ -22,7 +22,9 @@ Events of `publish`, the job first:
      "timed out" | "expired" | "killed", "success": true, "retcode": 0, "return": ..., "duration_ms": 12.3}
     {"event": "end", "ok": true}
 
-Events of `runner`: {"event": "data", "data": ..., "out": "nested" | "job" | ...}, then `end`.
+Events of `runner`: {"event": "data", "data": ..., "out": "nested" | "job" | ...}, then `end`. An orchestration tells of
+itself before that: `job` (its target is `master`), `progress` (of `master` and of minions), and {"event": "returned",
+"minion": ..., "outcome": ...} without what was returned.
 
 Events of `key`: {"event": "data", "data": {...}}, then `end`. Data of `list`: {"accepted": [{"id", "fingerprint",
 "since"}], "pending": [...], "rejected": [...]}; of `accept`, `reject`, `delete`: {"changed": [{"id", "fingerprint"}]};
