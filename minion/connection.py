@@ -23,6 +23,7 @@ from saltern.wire.keys import fingerprint
 logger = logging.getLogger(__name__)
 
 _ANSWER_S = 20.0  # how long an authenticated master may take to answer hello or join
+_DENIED = 5.0  # times the longest pause: there is no hurry to hear again that the master refuses
 _SILENT_S = 60.0  # the master pings four times in this time; without any sign the connection is dead
 
 
@@ -53,7 +54,7 @@ class Connection:
         on_message: Callable[[m.FromMaster], None],
         on_denied: Callable[[str, bool], None] = lambda reason, final: None,
         retry_min_s: float = 0.2,
-        retry_max_s: float = 30.0,
+        retry_max_s: float = 6.0,
         retry: bool = True,
     ) -> None:
         self._context, self._identity = context, identity
@@ -177,8 +178,7 @@ class Connection:
             self._greet()
             return
         self._on_denied(message.reason, message.final)
-        self._failures = max(self._failures, 6)  # no hurry to hear it again
-        self._lost(f"the master refuses this minion: {message.reason}")
+        self._lost(f"the master refuses this minion: {message.reason}", _DENIED * self._max_s)
 
     def _listen(self) -> None:
         if self._loop.time() - self._heard > _SILENT_S:
@@ -190,17 +190,18 @@ class Connection:
         place = f"{self._identity.host}:{self._identity.port}"
         self._lost(f"no answer from the master at {place}")
 
-    def _lost(self, why: str) -> None:
+    def _lost(self, why: str, most_s: float = 0.0) -> None:
+        """The connection is gone; the next attempt comes within MOST_S, or as `_pause` says."""
         if self._closed or self._endpoint is None:
             return
         self._drop()
         self._tell(why)
         if self._retry:
-            self._after(self._pause(), self.open)
+            self._after(self._pause(most_s), self.open)
 
-    def _pause(self) -> float:
+    def _pause(self, most_s: float) -> float:
         """Full jitter between the least and an exponentially growing pause, so that a fleet does not come at once."""
-        ceiling = min(self._max_s, self._min_s * 2**self._failures)
+        ceiling = most_s or min(self._max_s, self._min_s * 2**self._failures)
         self._failures = min(self._failures + 1, 16)
         return random.uniform(self._min_s / 2, max(ceiling, self._min_s))  # noqa: S311 - spreading, not secrecy
 

@@ -64,7 +64,7 @@ class Config:
     job_deadline: float = 0.0  # seconds after which a job is ended that has no `deadline=` of its own; 0: never
     worker_idle_s: float = 60.0  # how long a worker process is kept after a job, for the next one of a burst
     reconnect_min_s: float = 0.2
-    reconnect_max_s: float = 30.0
+    reconnect_max_s: float = 6.0  # so that all are back within ten seconds of a master that comes back
     master_grace_s: float = 10.0  # how long after a break a question to the master waits for the next connection
     stale_after_hours: float = 24.0  # without the master for so long, runs say that they are old; 0: never
     network_confirm_s: float = 40.0  # from the first step of a network transaction until it is rolled back; the way
