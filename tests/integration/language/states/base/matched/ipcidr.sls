@@ -1,0 +1,1 @@
+ipcidr: test.nop

@@ -1,0 +1,1 @@
+nodegroup: test.nop

@@ -1,0 +1,1 @@
+pillar_exact: test.nop

@@ -1,0 +1,3 @@
+#!yaml
+include: [.python]
+'{{ not rendered }}': test.nop

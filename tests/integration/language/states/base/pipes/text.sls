@@ -1,0 +1,2 @@
+#!jinja | json
+{"from {{ sls }}": {"test.show_notification": [{"text": {{ "quoted \"text\"" | json }}}]}}
