@@ -125,10 +125,11 @@ class LazyGrains(Mapping[str, Any]):
 
     def _values(self) -> dict[str, Any]:
         if self._known is None:
-            self._known = _own(self._config)
+            own = _own(self._config)
+            self._known = dict(own)  # what custom code sees of it while it is asked
             if self._custom is not None:
                 found = self._custom.grains(self._config, LazyGrains(self._config))
-                self._known = {**found, **self._known}
+                self._known = {**self._known, **found, **own}
         return self._known
 
     def _find(self, known: dict[str, Any], groups: Any) -> None:
