@@ -105,7 +105,17 @@ class Run:
             said.append(f"{low.place}: nothing here reacts to a change, so `watch` is only a `require`")
         if "listen" in kinds:
             said.append(f"{low.place}: nothing here reacts to a change, so `listen` does nothing")
+        if self._test and verdict.result is False and verdict.ran:
+            earlier = [self._lows[other].id for other in sorted(self._links.looked_at(position)) if self._would(other)]
+            if earlier:
+                said.append(
+                    f"{low.place}: {', '.join(earlier)} would change something first, so a run may go otherwise"
+                )
         return verdict._replace(warnings=(*verdict.warnings, *said)) if said else verdict
+
+    def _would(self, position: int) -> bool:
+        result = self._results[position]
+        return result is not None and result.verdict.result is None
 
     async def _done(self, position: int) -> Done:
         hindrance = self._links.hindrance(position, self._results, lambda _: True)

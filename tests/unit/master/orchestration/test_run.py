@@ -110,6 +110,13 @@ def test_watch_and_listen_warn_that_nothing_reacts(tmp_path: Path) -> None:
     assert "`listen` does nothing" in found["c"].warnings[0]
 
 
+def test_a_test_that_fails_behind_what_would_change_says_that_a_run_may_go_otherwise(tmp_path: Path) -> None:
+    sls = state("a") + state("b", "require: [salt: a]") + state("c")
+    found = Fake(tmp_path, sls, True, a=WOULD, b=BAD, c=BAD).run()
+    assert found["b"].warnings == ("own.sls:5:1: a would change something first, so a run may go otherwise",)
+    assert found["c"].warnings == ()
+
+
 def test_failhard_ends_the_run(tmp_path: Path) -> None:
     fake = Fake(tmp_path, state("a", "failhard: True") + state("b"), a=BAD)
     assert list(fake.run()) == ["a"]
