@@ -14,6 +14,7 @@ from master.presence import Minion
 from saltern.errors import SalternError
 from saltern.wire import messages as m
 
+PRESENT_EVERY_S = 60.0  # how often those who follow the bus are told who is here
 GRACE_S = 15.0  # how long a minion that is gone may stay away before those who wait are told
 
 Bundles = Callable[[Sequence[tuple[Minion, bytes]]], Awaitable[Sequence[bytes | SalternError]]]
@@ -22,11 +23,18 @@ Bundles = Callable[[Sequence[tuple[Minion, bytes]]], Awaitable[Sequence[bytes | 
 class FromMinions:
     """Carries out what the router hears (see `router.Work`), for the jobs of DISPATCH."""
 
-    def __init__(self, dispatch: Dispatch, bundles: Bundles) -> None:
+    def __init__(self, dispatch: Dispatch, bundles: Bundles, present_every_s: float = PRESENT_EVERY_S) -> None:
         self._dispatch, self._bundles = dispatch, bundles
         self._bus, self._store, self._ends, self._active = dispatch.bus, dispatch.store, dispatch.ends, dispatch.active
         self._loop = asyncio.get_running_loop()
         self._received: list[tuple[str, bytes]] = []
+        self._present_every_s = present_every_s
+        self._loop.call_later(present_every_s, self._tell_present)
+
+    def _tell_present(self) -> None:
+        """Tell who is here, as Salt does, for who does not trust to have seen each change."""
+        self._loop.call_later(self._present_every_s, self._tell_present)
+        self._bus.fire("salt/presence/present", lambda: {"present": self._dispatch.presence.here()})
 
     def arrived(self, minion: Minion, held: list[str]) -> None:
         """Send what the minion was to get and never got; end what it had and no longer knows."""

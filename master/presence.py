@@ -77,6 +77,10 @@ class Presence:
         """The minions that are here."""
         return (minion for minion in self.minions.values() if minion.session)
 
+    def here(self) -> list[str]:
+        """The ids of the minions that are here."""
+        return sorted(minion.id for minion in self.connected())
+
     def by_descriptor(self, descriptor: int) -> list[Minion]:
         """The minions whose connection has that file descriptor."""
         return [m for m in self.connected() if m.session and m.session.descriptor == descriptor]
