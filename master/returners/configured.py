@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +20,7 @@ from master.store import Store
 from saltern.errors import ConfigError, nearest
 from saltern.secret import Secret
 
+CLOSE_S = 2.0  # for all deliveries that are under way when the master ends
 _KINDS: Mapping[str, tuple[str, ...]] = {
     "path": ("path", "functions"),
     "url": ("url", "headers", "timeout", "functions"),
@@ -60,7 +62,10 @@ class Returners:
     def close(self) -> None:
         """End all. What they delivered is noted in the store, which is closed after this."""
         for one in self.all:
-            one.close()
+            one.stop()
+        until = time.monotonic() + CLOSE_S
+        for one in self.all:
+            one.close(max(0.0, until - time.monotonic()))
             if self._store is not None:
                 self._store.do(lambda c, one=one: outbox.delivered(c, one.name, one.position))  # type: ignore[misc]
 

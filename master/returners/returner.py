@@ -87,10 +87,14 @@ class Returner:
             "problem": self.problem or None,
         }
 
-    def close(self, wait_s: float = 2.0) -> None:
-        """End, after the delivery that is under way if that is quick. What was not delivered is later."""
+    def stop(self) -> None:
+        """End soon, without waiting for it."""
         self._end.set()
         self._more.set()
+
+    def close(self, wait_s: float = 2.0) -> None:
+        """End, after the delivery that is under way if that is quick. What was not delivered is later."""
+        self.stop()
         if self._thread:
             self._thread.join(wait_s)
 

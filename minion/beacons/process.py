@@ -16,6 +16,7 @@ from typing import Any
 
 from minion.beacons.item import BeaconItemError, Item, Told, parse
 from minion.pipe import Blocking, News, Trouble, Watch
+from modules._beacon_away import StillAway
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +46,11 @@ class Watched:
             return []
         return self.told.news(found, now)
 
-    def broken(self, now: float) -> None:
-        """It threw."""
+    def failed(self, error: Exception, now: float) -> None:
+        """It threw. One that goes on by itself looks again at its interval."""
         self.in_trouble = True
+        if isinstance(error, StillAway):
+            return
         self.close()
         self.due = now + max(_AGAIN_S, self.item.interval_s)
 
@@ -110,7 +113,7 @@ class Loop:
         try:
             news = one.look(now)
         except Exception as error:  # whatever a beacon raises is about that beacon alone
-            one.broken(now)
+            one.failed(error, now)
             self._pipe.send(Trouble(one.item.name, f"beacons: {one.item.name}: {error or type(error).__name__}"))
             return
         if one.in_trouble:

@@ -16,6 +16,7 @@ import pytest
 from minion.beacons.item import parse
 from minion.beacons.process import _made
 from modules import _beacons, _libvirt, lxc
+from modules._beacon_away import StillAway
 from saltern.marks import permit_acting
 from tests.integration import test_lxc
 from tests.integration.libvirt_daemon import Libvirtd, available, libvirtd
@@ -50,12 +51,23 @@ def test_what_becomes_of_a_kvm_guest_is_told(
         (tmp_path / "etc/saltern/minion").write_text(f"libvirt_uri: {daemon.uri}\n")
         beacon = _made(parse("libvirt", [{"domains": ["web*"]}]), tmp_path, "n1")
         _of_one_guest(daemon, beacon)
+        with daemon.open() as connection:
+            uuid = connection.defineXML(DOMAIN.format(name="web2")).UUIDString()
         daemon.stop()
-        with pytest.raises(_libvirt.LibvirtUnavailable, match="ended the connection"):
+        with pytest.raises(StillAway, match="ended the connection; can't reach libvirt"):
             told(beacon, lambda seen: False)
-        beacon.close()
+        with pytest.raises(StillAway, match="ended the connection; can't reach libvirt"):
+            list(beacon.look())
         with pytest.raises(_libvirt.LibvirtUnavailable, match="can't reach libvirt"):
             _beacons.make("libvirt", {"uri": daemon.uri})
+        (daemon.folder / "etc/libvirt/qemu/web2.xml").unlink()  # as good as undefined meanwhile
+        daemon.start()
+        gone = {"name": "web2", "uuid": uuid, "event": "undefined", "detail": "while libvirt was away"}
+        assert list(beacon.look()) == [gone]
+        with daemon.open() as connection:
+            connection.defineXML(DOMAIN.format(name="web3"))
+        assert [one["event"] for one in told(beacon, bool)] == ["defined"]
+        beacon.close()
 
 
 def _of_one_guest(daemon: Libvirtd, beacon: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import libvirt
 import pytest
 
-from modules import _beacons
+from modules import _beacon_libvirt, _beacons
 from modules._beacon_libvirt import EVENTS, detail_of
 from modules._beacon_lxc import changes
 from saltern.errors import PermanentError
@@ -29,6 +29,21 @@ from saltern.errors import PermanentError
 )
 def test_changes_of_containers(old: Any, new: Any, told: list[Any]) -> None:
     assert list(changes(old, new)) == told
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "events"),
+    [
+        ({}, {"a": ("u", True)}, ["defined", "started"]),
+        ({"a": ("u", True)}, {"a": ("u", False)}, ["stopped"]),
+        ({"a": ("u", True)}, {}, ["stopped", "undefined"]),
+        ({"a": ("u", False)}, {"a": ("u", False)}, []),
+    ],
+)
+def test_what_became_of_guests_while_nobody_listened(old: Any, new: Any, events: list[str]) -> None:
+    found = list(_beacon_libvirt.changes(old, new))
+    assert [one["event"] for one in found] == events
+    assert {(one["name"], one["uuid"]) for one in found} <= {("a", "u")}
 
 
 def test_events_have_the_numbers_that_libvirt_gives_them() -> None:
