@@ -18,6 +18,7 @@ from saltern.config import Config
 from saltern.context import Context, FileSource
 from saltern.errors import SalternError, SourceError, nearest
 from saltern.merging import checked_strategy, deepcopied
+from saltern.sls.problems import Problems
 from saltern.sls.render import Renderer
 from saltern.sls.top import top_for
 from saltern.sls.tree import Tree
@@ -50,7 +51,8 @@ def compile_pillar(
     order of the top file, an SLS over what it includes, EXTERNAL (values, or further trees with top files of their own)
     over them or, where EXTERNAL_FIRST, below them and seen by their templates; OVERRIDE over everything. By `none` only
     one environment counts, `base` unless SALTENV is given. OPENER opens sealed values. COMPILED keeps the code of
-    templates between calls. SourceError with the place for whatever is wrong, even if it is one value of one SLS.
+    templates between calls. SourceError (SourceErrors for several) with the place for whatever is wrong, even if it is
+    one value of one SLS.
     """
     checked_strategy(strategy)
     if strategy == "none":
@@ -126,9 +128,14 @@ def _tree_values(files: FileSource, of: _Minion, merging: _Merging, compiled: Co
     compiler = _Compiler(Tree(files, renderer), of, merging)
     view = MinionView(of.id, of.grains, of.pillar)
     result: dict[str, Any] = {}
+    problems = Problems()
     for env, names in top_for(compiler.tree, view, nodegroups=of.nodegroups, saltenv=of.saltenv).items():
         for name in names:
-            merging.lay(result, compiler.sls(name, env, None, None, ()))
+            try:
+                merging.lay(result, compiler.sls(name, env, None, None, ()))
+            except SourceError as error:  # what is wrong with the next is told too
+                problems.add(error)
+    problems.check()
     return result
 
 

@@ -155,13 +155,15 @@ def _written_lines(
     template: Template, code: CodeType, chunks: Sequence[str], instructions: Sequence[int], text: str
 ) -> list[int]:
     """For each rendered line (from 0) the line of TEXT that it came from: each piece of output was yielded by an
-    instruction whose template line is known up to the tag before it; from there the first line that holds the same
-    text is taken."""
+    instruction whose template line is known up to the tag before it. What stands so in TEXT from there on was copied,
+    line by line; of anything else the first line that holds the same text is taken."""
     ranges = sorted((start, line or 1) for start, _, line in code.co_lines())
     starts = [start for start, _ in ranges]
     known: dict[int, int] = {}  # instruction → line of TEXT
     written = text.splitlines()
     stripped = [line.strip() for line in written]
+    starts_of = [0, *(found.end() for found in re.finditer("\n", text))]
+    copies: dict[tuple[int, str], int | None] = {}
     lines = [0]
     settled = False  # whether the current rendered line has found its origin
     for chunk, instruction in zip(chunks, instructions, strict=True):
@@ -169,19 +171,32 @@ def _written_lines(
             python_line = ranges[bisect_right(starts, instruction) - 1][1]
             line = template.get_corresponding_lineno(python_line) - 1
             known[instruction] = min(max(line, 0), max(len(written) - 1, 0))
-        at = known[instruction]
+        at, copied = known[instruction], False
+        if "\n" in chunk:
+            if (instruction, chunk) not in copies:
+                copies[instruction, chunk] = _copied(chunk, text, starts_of, at)
+            copied = copies[instruction, chunk] is not None
+            at = copies[instruction, chunk] or at
         for number, piece in enumerate(chunk.split("\n")):
             if number:
+                at += copied
                 lines.append(at)
                 settled = False
             wanted = piece.strip()
             if not wanted:
                 continue
-            at = _found(wanted, written, stripped, at)
+            if not copied:
+                at = _found(wanted, written, stripped, at)
             if not settled:
                 lines[-1] = at
                 settled = True
     return lines
+
+
+def _copied(chunk: str, text: str, starts: Sequence[int], line: int) -> int | None:
+    """The line at which CHUNK stands in TEXT, from LINE on; STARTS are the offsets of the lines. None: nowhere."""
+    offset = text.find(chunk, starts[min(line, len(starts) - 1)])
+    return None if offset < 0 else bisect_right(starts, offset) - 1
 
 
 def _found(wanted: str, written: Sequence[str], stripped: Sequence[str], at: int) -> int:

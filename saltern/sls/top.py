@@ -36,15 +36,19 @@ class TopFiles(NamedTuple):
     only: str | None = None
 
 
+_OPTIONS = {"order": "a whole number", "ignore_missing": "true or false"}
+
+
 class Entry:
     """A target of a top file: for ENVIRONMENT, minions that EXPRESSION matches, read as FORM, get SLS (globs too)."""
 
-    __slots__ = ("document", "environment", "expression", "form", "holder", "order", "sls")
+    __slots__ = ("document", "environment", "expression", "form", "holder", "lenient", "order", "sls")
 
     def __init__(self, environment: str, expression: str, document: Document, holder: Any) -> None:
         self.environment, self.expression = environment, expression
         self.document, self.holder = document, holder
         self.form, self.order = "compound", 0  # as Salt: a glob alone is one too
+        self.lenient = False  # `ignore_missing`: what is not there is left out
         self.sls: list[tuple[str, int]] = []  # name and item number
 
     def error(self, message: str, hint: str = "") -> SourceError:
@@ -143,8 +147,12 @@ def _option(entry: Entry, key: Any, value: Any, holder: Any, problems: Problems)
             problems.add(entry.document.error(message, holder, key))
     elif key == "order" and isinstance(value, int):
         entry.order = value
-    elif key != "ignore_missing":
-        message = f"{key!r} is no option of a target.{nearest(str(key), ('match', 'order', 'ignore_missing'))}"
+    elif key == "ignore_missing" and isinstance(value, bool):
+        entry.lenient = value
+    elif key in _OPTIONS:
+        problems.add(entry.document.error(f"{key} wants {_OPTIONS[key]}, not {value!r}", holder, key))
+    else:
+        message = f"{key!r} is no option of a target.{nearest(str(key), ('match', *_OPTIONS))}"
         problems.add(entry.document.error(message, holder, key, "Write `- name` for an SLS."))
 
 
@@ -220,11 +228,13 @@ def check_target(entry: Entry, nodegroups: Mapping[str, Any] | None) -> None:
 
 def resolved(tree: Tree, entry: Entry, pattern: str, number: int) -> Sequence[str]:
     """The names that the item NUMBER of ENTRY means: itself, or those that it matches as a glob (there may be none).
-    SourceError where it names an SLS that is not there."""
+    SourceError where it names an SLS that is not there, unless ENTRY says `ignore_missing`."""
     listed = entry.holder[entry.expression]
     document = entry.document
     spot = Spot(document, listed, number) if number >= 0 else Spot(document, entry.holder, entry.expression)
     found = tree.matching(pattern, entry.environment)
     if found == [pattern]:
+        if entry.lenient and pattern not in tree.names(entry.environment):
+            return []
         tree.path(pattern, entry.environment, spot)
     return found

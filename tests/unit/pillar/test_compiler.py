@@ -7,6 +7,7 @@ import pytest
 from pillar.compiler import compile_pillar
 from saltern.errors import SalternError, SourceError
 from saltern.files import LocalFiles
+from saltern.sls.problems import SourceErrors
 
 Make = dict[str, str]
 
@@ -286,3 +287,18 @@ def test_a_template_may_call_what_reckons_and_looks_up(site: Site, expression: s
 def test_a_template_may_not_call_what_reads_or_touches_the_master(site: Site, name: str) -> None:
     with pytest.raises(SourceError, match="there is no function"):
         site.all({"a.sls": f"x: {{{{ salt['{name}']('x') }}}}\n"})
+
+
+def test_what_is_wrong_with_several_sls_is_told_together(site: Site) -> None:
+    with pytest.raises(SourceErrors) as caught:
+        site.all({"one.sls": "a: {{ x }}", "two.sls": "a: 1", "three.sls": "a: ["})
+    assert [error.file for error in caught.value.errors] == ["one.sls", "three.sls"]
+
+
+def test_an_sls_that_may_be_missing_is_left_out(site: Site) -> None:
+    top = "base:\n  '*':\n    - ignore_missing: {}\n    - none\n    - one\n"
+    site.write({"top.sls": top.format("true"), "one.sls": "a: 1"})
+    assert site.pillar() == {"a": 1}
+    site.write({"top.sls": top.format("maybe")})
+    with pytest.raises(SourceError, match="ignore_missing wants true or false, not 'maybe'"):
+        site.pillar()

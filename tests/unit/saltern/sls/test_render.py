@@ -211,3 +211,20 @@ def test_a_template_of_another_environment_is_found_there(tmp_path: Path) -> Non
     ctx = context(tmp_path, {"base": {"x.jinja": "base"}, "dev": {"x.jinja": "dev"}})
     text = "{% include 'x.jinja' %} {% include 'salt://x.jinja?saltenv=dev' %}"
     assert render_template(text, place="t", context={}, ctx=ctx, saltenv="base") == "base dev"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("{% for i in [1, 2] %}\nk{{ i }}: v\nk{{ i }}: 2\n{% endfor %}\n", 3),
+        ("a: 1\n\n{% if true %}\nb: 1\na: 2\n{% endif %}\n", 5),
+        ("{% set x = 'a' %}\n\na: 1\n{{ x }}: 2\n", 4),
+        ("x: 1\n{% raw %}\na: 1\na: 2\n{% endraw %}\n", 4),
+        ("a: 1\n{%- if true %}\nb: 1\nb: 2\n{%- endif %}\n", 4),
+        ("a: {{ 'x' }}\nb: {{ 'y' }}\nc: 1\nb: 2\n", 4),
+    ],
+)
+def test_a_rendered_line_is_told_by_the_line_that_was_written(tmp_path: Path, text: str, line: int) -> None:
+    error = refusal(tmp_path, text)
+    assert "stands here again" in error.message
+    assert error.line == line
