@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from modules._run import CommandError, Ran, run
@@ -120,10 +121,17 @@ def outcome(
     creates: Sequence[str] = (),
     success_retcodes: Sequence[int] = (),
     hide_output: bool = False,
+    stateful: bool = False,
+    prepend_path: str | None = None,
     **options: Any,
 ) -> Outcome:
     """Run COMMAND for a state. It went well if it ended with 0 or one of SUCCESS_RETCODES and each path of CREATES is
-    there then. See `execute` for OPTIONS."""
+    there then. STATEFUL: its last line says whether it changed something. PREPEND_PATH: folders to look for programs in
+    first. See `execute` for OPTIONS."""
+    if prepend_path:
+        variables = environment(options.get("env"))
+        path = variables.get("PATH") or os.environ.get("PATH") or os.defpath
+        options["env"] = {**variables, "PATH": f"{prepend_path}:{path}"}
     try:
         ran = execute(command, **options)
     except CommandError as error:
@@ -136,7 +144,28 @@ def outcome(
         return Outcome(False, f"{words}: it ended with {ran.code}", changes)
     if missing := [path for path in creates if not os.path.lexists(path)]:
         return Outcome(False, f"{words}, but it did not create {', '.join(missing)}", changes)
-    return Outcome(True, words, changes)
+    return told(ran.out, words, changes) if stateful else Outcome(True, words, changes)
+
+
+def told(out: str, words: str, changes: Mapping[str, Any]) -> Outcome:
+    """What a command says of itself in the last line that it wrote: `changed=yes comment='text'`, or the same as JSON.
+    An outcome that is not well where it says nothing of the kind."""
+    import json
+    import shlex
+
+    last = next((line.strip() for line in reversed(out.splitlines()) if line.strip()), "")
+    said: Any = None
+    try:
+        said = json.loads(last) if last.startswith("{") else dict(word.split("=", 1) for word in shlex.split(last))
+    except ValueError:
+        pass
+    if not isinstance(said, dict) or "changed" not in said:
+        return Outcome(
+            False, f"{words}, but its last line does not say `changed=yes` or `changed=no`: {last!r}", changes
+        )
+    changed = str(said.pop("changed")).lower() in ("yes", "true", "1")
+    comment = str(said.pop("comment", "")) or words
+    return Outcome(True, comment, {**changes, **said} if changed else {})
 
 
 @acting

@@ -31,13 +31,21 @@ def run(
     umask: str | int | None = None,
     timeout: float | None = None,
     hide_output: bool = False,
+    output_loglevel: str = "",
     success_retcodes: Sequence[int] = (),
+    stateful: bool = False,
+    python_shell: bool = True,
+    prepend_path: str | None = None,
+    use_vt: bool = False,
 ) -> Plan:
     """Run the command NAME by the shell. It failed if it ends with another code than 0 and those of SUCCESS_RETCODES.
 
     creates: paths; where all of them exist there is nothing to do, and where one is missing afterwards the run failed.
     cwd: where it runs. runas, group: as whom. env: variables to add. umask: for the files that it makes ('022').
-    timeout: seconds until it is killed with all that it started. hide_output: keep its output out of the result.
+    timeout: seconds until it is killed with all that it started. hide_output (or output_loglevel: quiet): keep its
+    output out of the result. stateful: its last line says what it did (`changed=no comment='text'`, or JSON).
+    python_shell: False runs the words of NAME without a shell. prepend_path: folders of programs to look into first.
+    use_vt is taken for Salt's sake.
     """
     made = paths(creates)
     if made and all(os.path.lexists(path) for path in made):
@@ -54,7 +62,11 @@ def run(
         umask=umask,
         timeout=timeout,
         hide_output=hide_output,
+        output_loglevel=output_loglevel,
         success_retcodes=tuple(success_retcodes),
+        stateful=stateful,
+        python_shell=python_shell,
+        prepend_path=prepend_path,
     )
     return Plan(None, None, [step], imperative=True)
 
@@ -80,7 +92,12 @@ def wait(
     umask: str | int | None = None,
     timeout: float | None = None,
     hide_output: bool = False,
+    output_loglevel: str = "",
     success_retcodes: Sequence[int] = (),
+    stateful: bool = False,
+    python_shell: bool = True,
+    prepend_path: str | None = None,
+    use_vt: bool = False,
 ) -> Plan:
     """Run the command NAME only when something that it watches changed. Arguments as `cmd.run`."""
     return Plan(None, None, comment="nothing that it watches changed")
@@ -152,6 +169,12 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value not in (None, (), [], False, _cmd.SHELL)}
 
 
-def command_step(name: str, **options: Any) -> Step:
+def command_step(
+    name: str, *, python_shell: bool = True, output_loglevel: str = "", use_vt: bool = False, **options: Any
+) -> Step:
     """The one step that runs the command NAME."""
+    if output_loglevel == "quiet":
+        options["hide_output"] = True
+    if not python_shell:
+        return Step(f"run {name}", None, None, do=call(_cmd.outcome, name, python_shell=False, **given(**options)))
     return Step(f"run {name}", None, None, do=call(_cmd.outcome, name, **given(**options)))

@@ -95,3 +95,35 @@ def test_check_pillar_names_each_key_that_is_wrong(ctx: Context) -> None:
     assert test.check_pillar(ctx, "x", present="a:b", integer="a:b", string=["a:c"]).steps == ()
     with pytest.raises(SalternError, match="a:x is not there; a:c is not a whole number"):
         test.check_pillar(ctx, "x", present="a:x", integer="a:c")
+
+
+@pytest.mark.parametrize(
+    ("last", "ok", "changes", "comment"),
+    [
+        ("changed=no comment='as it was'", True, {}, "as it was"),
+        ("changed=yes comment=done size=3", True, {"size": "3", "retcode": 0}, "done"),
+        ('{"changed": true, "comment": "done"}', True, {"retcode": 0}, "done"),
+        ('{"changed": false}', True, {}, "run"),
+        ("all is well", False, {}, "its last line is no `changed=yes`"),
+        ("", False, {}, "its last line is no"),
+    ],
+)
+def test_a_stateful_command_says_itself_what_it_did(
+    ctx: Context, tmp_path: Path, last: str, ok: bool, changes: dict[str, object], comment: str
+) -> None:
+    (tmp_path / "said").write_text(f"working\n{last}\n\n" if last else "")
+    outcome = ran(cmd.run(ctx, f"cat {tmp_path}/said", stateful=True))
+    assert outcome.ok is ok
+    assert comment in outcome.comment
+    if ok:
+        assert {key: outcome.changes[key] for key in changes} == changes
+        assert bool(outcome.changes) is bool(changes)
+
+
+def test_a_command_may_go_without_a_shell_and_with_its_own_folder_of_programs(ctx: Context, tmp_path: Path) -> None:
+    outcome = ran(cmd.run(ctx, "echo '$HOME' | x", python_shell=False, use_vt=True))
+    assert outcome.changes["stdout"] == "$HOME | x"
+    (tmp_path / "greet").write_text("#!/bin/sh\necho hello\n")
+    (tmp_path / "greet").chmod(0o755)
+    assert ran(cmd.run(ctx, "greet", prepend_path=str(tmp_path))).changes["stdout"] == "hello"
+    assert ran(cmd.run(ctx, "echo x", output_loglevel="quiet")).changes["stdout"] == ""
