@@ -155,14 +155,10 @@ def told(out: str, words: str, changes: Mapping[str, Any]) -> Outcome:
 
     last = next((line.strip() for line in reversed(out.splitlines()) if line.strip()), "")
     said: Any = None
-    try:
+    with suppress(ValueError):
         said = json.loads(last) if last.startswith("{") else dict(word.split("=", 1) for word in shlex.split(last))
-    except ValueError:
-        pass
     if not isinstance(said, dict) or "changed" not in said:
-        return Outcome(
-            False, f"{words}, but its last line does not say `changed=yes` or `changed=no`: {last!r}", changes
-        )
+        return Outcome(False, f"{words}, but its last line is no `changed=yes` or `changed=no`: {last!r}", changes)
     changed = str(said.pop("changed")).lower() in ("yes", "true", "1")
     comment = str(said.pop("comment", "")) or words
     return Outcome(True, comment, {**changes, **said} if changed else {})
