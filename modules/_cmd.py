@@ -13,6 +13,7 @@ from typing import Any
 from modules._run import CommandError, Ran, run
 from saltern.converge.plan import Outcome
 from saltern.marks import acting
+from saltern.secret import Secret
 
 SHELL = "/bin/sh"
 SHOWN = 4000  # characters of output that an error repeats
@@ -22,7 +23,7 @@ def arguments(command: str | Sequence[str], shell: str, python_shell: bool) -> l
     """COMMAND as an argument list: a list as it is, a text by SHELL, or split into words where PYTHON_SHELL is
     False."""
     if not isinstance(command, str):
-        return [str(word) for word in command]
+        return words_of(command)
     if python_shell:
         return [shell, "-c", command]
     import shlex
@@ -33,6 +34,15 @@ def arguments(command: str | Sequence[str], shell: str, python_shell: bool) -> l
         raise CommandError(f"can't split into words: {command!r}: {error}") from None
 
 
+def words_of(given: Sequence[Any]) -> list[str]:
+    """The words of a command as texts. CommandError for a secret, since every user sees the words of a process."""
+    if any(isinstance(word, Secret) for word in given):
+        raise CommandError(
+            "a secret can't be a word of a command, where everybody would see it: give it by env or stdin"
+        )
+    return [str(word) for word in given]
+
+
 def environment(env: object) -> dict[str, str]:
     """Variables from a mapping, or from a list of mappings or of "NAME=VALUE", as SLS files write them."""
     if env is None:
@@ -40,7 +50,7 @@ def environment(env: object) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in env if isinstance(env, list | tuple) else [env]:
         if isinstance(part, Mapping):
-            found.update({str(name): str(value) for name, value in part.items()})
+            found.update({str(name): _text(value) for name, value in part.items()})
         elif isinstance(part, str) and "=" in part:
             name, _, value = part.partition("=")
             found[name] = value
@@ -49,11 +59,16 @@ def environment(env: object) -> dict[str, str]:
     return found
 
 
+def _text(value: object) -> str:
+    """VALUE for a process: a secret as it is, where its mask would go unnoticed."""
+    return value.reveal() if isinstance(value, Secret) else str(value)
+
+
 def execute(
     command: str | Sequence[str],
     *,
     cwd: str | None = None,
-    stdin: str | None = None,
+    stdin: str | Secret | None = None,
     runas: str | None = None,
     group: str | None = None,
     shell: str = SHELL,
@@ -76,7 +91,7 @@ def execute(
         timeout_s=timeout,
         cwd=cwd or home,
         env=variables,
-        stdin=stdin,
+        stdin=stdin.reveal() if isinstance(stdin, Secret) else stdin,
         umask=-1 if umask is None else bits(umask),
         merge=merge,
         **who,

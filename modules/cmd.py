@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modules._cmd import SHELL, PrivateCopy, as_dict, execute
+from modules._cmd import SHELL, PrivateCopy, as_dict, execute, words_of
 from modules._run import CommandError
 from modules._run import which as _which
 from saltern.context import Context
 from saltern.marks import acting, reading
+from saltern.secret import Secret
 
 Command = str | Sequence[str]
 Env = Mapping[str, Any] | Sequence[Any] | None
@@ -24,7 +25,7 @@ Env = Mapping[str, Any] | Sequence[Any] | None
 def run(
     cmd: Command,
     cwd: str | None = None,
-    stdin: str | None = None,
+    stdin: str | Secret | None = None,
     runas: str | None = None,
     group: str | None = None,
     shell: str = SHELL,
@@ -101,7 +102,7 @@ def script(ctx: Context, source: str, args: Command = (), saltenv: str = "base",
 
     from modules import cp
 
-    words = shlex.split(args) if isinstance(args, str) else [str(word) for word in args]
+    words = shlex.split(args) if isinstance(args, str) else words_of(args)
     with PrivateCopy(cp.local_copy(ctx, source, saltenv), options.get("runas")) as path:
         ran = execute([path, *words], **_known(options))
     return _told(as_dict(ran), ran.code)

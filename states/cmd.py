@@ -12,6 +12,7 @@ from modules._safe import absolute
 from saltern.context import Context
 from saltern.converge.plan import Plan, Step, call
 from saltern.converge.state import reaction, state
+from saltern.secret import Secret
 
 Env = Mapping[str, Any] | Sequence[Any] | None
 
@@ -23,7 +24,7 @@ def run(
     *,
     creates: str | Sequence[str] = (),
     cwd: str | None = None,
-    stdin: str | None = None,
+    stdin: str | Secret | None = None,
     runas: str | None = None,
     group: str | None = None,
     shell: str = _cmd.SHELL,
@@ -84,7 +85,7 @@ def wait(
     *,
     creates: str | Sequence[str] = (),
     cwd: str | None = None,
-    stdin: str | None = None,
+    stdin: str | Secret | None = None,
     runas: str | None = None,
     group: str | None = None,
     shell: str = _cmd.SHELL,
@@ -120,7 +121,7 @@ def script(
     args: str | Sequence[str] = (),
     creates: str | Sequence[str] = (),
     cwd: str | None = None,
-    stdin: str | None = None,
+    stdin: str | Secret | None = None,
     runas: str | None = None,
     group: str | None = None,
     env: Env = None,
@@ -138,7 +139,7 @@ def script(
     if made and all(os.path.lexists(path) for path in made):
         return Plan(None, None, comment=f"{', '.join(made)} exists: nothing to do")
     local = cp.local_copy(ctx, source or name, ctx.saltenv)
-    words = shlex.split(args) if isinstance(args, str) else [str(word) for word in args]
+    words = shlex.split(args) if isinstance(args, str) else _cmd.words_of(args)
     options = given(
         creates=made,
         cwd=cwd,
