@@ -9,52 +9,29 @@
 from __future__ import annotations
 
 import logging
-import time
-from typing import Any
 
 from modules import _run
-from pillar.external import Checked, ExternalError, parsed
+from pillar.external import Checked, ExternalError, PerMinion
 from saltern.errors import ConfigError
-from saltern.targeting import MinionView
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 10.0  # by default
 
 
-class Command:
+class Command(PerMinion):
     """One program."""
 
     def __init__(self, options: Checked, form: str) -> None:
-        self.place, self._form = options.place, form
+        super().__init__(options, form)
         self._argv = options.texts("command")
         self._timeout_s = options.number("timeout", TIMEOUT_S, 0.1)
-        self._cache_s = options.number("cache", 0.0)
-        self._key = options.text("key", "")
         options.done()
         if not self._argv[0].startswith("/"):
             raise ConfigError(f"{self.place}: the program is named by its full path, not {self._argv[0]!r}")
-        self._kept: dict[str, tuple[float, dict[str, Any]]] = {}
 
-    def refresh(self) -> None:
-        """Nothing is the same for all."""
-
-    def revision(self) -> None:
-        """Its values are what counts."""
-        return
-
-    def of(self, minion: MinionView) -> dict[str, Any]:
-        """What the program prints for MINION."""
-        until, data = self._kept.get(minion.id, (0.0, {}))
-        now = time.monotonic()
-        if now < until:
-            return data
-        data = self._asked(minion.id)
-        if self._cache_s:
-            self._kept[minion.id] = (now + self._cache_s, data)
-        return data
-
-    def _asked(self, minion_id: str) -> dict[str, Any]:
+    def asked(self, minion_id: str) -> str:
+        """What the program prints for MINION_ID."""
         argv = [word.replace("%s", minion_id) for word in self._argv]
         try:
             ran = _run.run(argv, timeout_s=self._timeout_s, env={"LC_ALL": "C"})
@@ -65,4 +42,4 @@ class Command:
         if ran.code != 0:
             logger.error("%s: %s said: %s", self.place, argv[0], ran.err.strip()[-2000:])
             raise ExternalError(f"{self.place}: {argv[0]} ended with {ran.code}; what it said is in the master's log")
-        return parsed(ran.out, self._form, self.place, self._key)
+        return ran.out

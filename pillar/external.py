@@ -6,6 +6,8 @@ tree, a grain or a minion. What goes wrong is an error of the pillar, with the n
 
 from __future__ import annotations
 
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -37,6 +39,40 @@ class External(Protocol):
     def revision(self) -> str | None:
         """What stands for a tree in what a kept pillar depends on; None where the values themselves do."""
         ...
+
+
+class PerMinion(ABC):
+    """A source that is asked for each minion by itself. What it answered is kept for `cache` seconds (default: not at
+    all)."""
+
+    def __init__(self, options: Checked, form: str) -> None:
+        """FORM, json or yaml, is what the answers are."""
+        self.place, self._form = options.place, form
+        self._cache_s, self._key = options.number("cache", 0.0), options.text("key", "")
+        self._kept: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    def refresh(self) -> None:
+        """Nothing is the same for all; forget what is too old."""
+        now = time.monotonic()
+        self._kept = {name: kept for name, kept in self._kept.items() if now < kept[0]}
+
+    def revision(self) -> None:
+        """Its values are what counts."""
+        return
+
+    def of(self, minion: MinionView) -> dict[str, Any]:
+        """What it answers for MINION."""
+        until, data = self._kept.get(minion.id, (0.0, {}))
+        now = time.monotonic()
+        if now >= until:
+            data = parsed(self.asked(minion.id), self._form, self.place, self._key)
+            if self._cache_s:
+                self._kept[minion.id] = (now + self._cache_s, data)
+        return data
+
+    @abstractmethod
+    def asked(self, minion_id: str) -> str:
+        """The text that the source itself gives now. ExternalError."""
 
 
 class Checked:
@@ -130,10 +166,10 @@ def _git(place: str, options: Any, folder: Path, _: Mapping[str, Any]) -> list[E
     return [*sources(place, options, folder)]
 
 
-def _http(place: str, options: Any) -> list[External]:
+def _http(place: str, options: Any, form: str) -> list[External]:
     from pillar.http import Http
 
-    return [Http(Checked(place, {"url": options} if isinstance(options, str) else options))]
+    return [Http(Checked(place, {"url": options} if isinstance(options, str) else options), form)]
 
 
 KINDS: Mapping[str, Callable[[str, Any, Path, Mapping[str, Any]], list[External]]] = {
@@ -141,8 +177,8 @@ KINDS: Mapping[str, Callable[[str, Any, Path, Mapping[str, Any]], list[External]
     "cmd_yaml": lambda place, options, folder, groups: _command(place, options, "yaml"),
     "cmd_json": lambda place, options, folder, groups: _command(place, options, "json"),
     "git": _git,
-    "http_json": lambda place, options, folder, groups: _http(place, options),
-    "http_yaml": lambda place, options, folder, groups: _http(place, options),
+    "http_json": lambda place, options, folder, groups: _http(place, options, "json"),
+    "http_yaml": lambda place, options, folder, groups: _http(place, options, "yaml"),
 }
 
 

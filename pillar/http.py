@@ -17,9 +17,8 @@ import urllib.request
 from http.client import HTTPException
 from typing import Any
 
-from pillar.external import Checked, ExternalError, parsed
+from pillar.external import Checked, ExternalError, PerMinion
 from saltern.errors import ConfigError
-from saltern.targeting import MinionView
 
 TIMEOUT_S = 10.0  # by default, for the whole answer
 MAX_BYTES = 8 << 20
@@ -33,16 +32,13 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         return
 
 
-class Http:
+class Http(PerMinion):
     """One server."""
 
-    def __init__(self, options: Checked) -> None:
-        self.place = options.place
-        self._form = "yaml" if "http_yaml" in options.place else "json"
-        self._url = options.text("url")
+    def __init__(self, options: Checked, form: str) -> None:
+        super().__init__(options, form)
+        self._url, self._ca_file = options.text("url"), options.text("ca_file", "")
         self._timeout_s = options.number("timeout", TIMEOUT_S, 0.1)
-        self._cache_s = options.number("cache", 0.0)
-        self._key, self._ca_file = options.text("key", ""), options.text("ca_file", "")
         self._headers = options.mapping("headers")
         user, password = options.text("username", ""), options.text("password", "")
         options.done()
@@ -52,26 +48,9 @@ class Http:
         parts = urllib.parse.urlsplit(self._url)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _HERE):
             raise ConfigError(f"{self.place}: url wants https://…, not {self._url!r}")
-        self._kept: dict[str, tuple[float, dict[str, Any]]] = {}
 
-    def refresh(self) -> None:
-        """Nothing is the same for all."""
-
-    def revision(self) -> None:
-        """Its values are what counts."""
-        return
-
-    def of(self, minion: MinionView) -> dict[str, Any]:
-        """What the server answers for MINION."""
-        until, data = self._kept.get(minion.id, (0.0, {}))
-        now = time.monotonic()
-        if now >= until:
-            data = parsed(self._asked(minion.id), self._form, self.place, self._key)
-            if self._cache_s:
-                self._kept[minion.id] = (now + self._cache_s, data)
-        return data
-
-    def _asked(self, minion_id: str) -> str:
+    def asked(self, minion_id: str) -> str:
+        """What the server answers for MINION_ID."""
         import ssl
 
         url = self._url.replace("%s", urllib.parse.quote(minion_id, safe=""))
