@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from saltern.compat.imports import import_
 from saltern.compat.shim import client
-from saltern.compat.surroundings import Utils, import_
+from saltern.compat.surroundings import Utils
 
 if TYPE_CHECKING:
     from saltern.custom.custom import Custom

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import builtins
-import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import is_dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from saltern.compat.imports import import_
+from saltern.compat.masking import Revealed
 from saltern.context import Context
-from saltern.converge.compare import hidden, secrets_in
 from saltern.errors import UsageError
-from saltern.secret import Secret
 from saltern.sls.functions import Functions
 
 if TYPE_CHECKING:
@@ -40,14 +39,14 @@ class Surroundings(Protocol):
         ...
 
 
-class Bridge:
+class Bridge(Revealed):
     """The surroundings of all Salt-style code of one job. CTX is that of the function or state that runs now."""
 
     def __init__(self, ctx: Context, custom: Custom) -> None:
+        super().__init__()
         self.ctx, self.custom = ctx, custom
         self.inside: ContextVar[bool] = ContextVar("saltern_inside_bridge", default=False)
         self.changed: dict[tuple[str, str], bool] = {}  # (state, name) → whether it said that it changed something
-        self._revealed: set[str] = set()
         self.opts = options(ctx)
         self.names: dict[str, Any] = {
             "__salt__": SaltFunctions(self),
@@ -61,18 +60,6 @@ class Bridge:
             "__env__": ctx.saltenv,
             "__builtins__": {**vars(builtins), "__import__": import_},
         }
-
-    def reveal(self, value: Any) -> Any:
-        """VALUE with its secrets in clear, for code of Salt's kind knows texts only; they are remembered for `mask`."""
-        found = secrets_in(value)
-        if not found:
-            return value
-        self._revealed.update(found)
-        return _clear(value)
-
-    def mask(self, value: Any) -> Any:
-        """VALUE, which Salt-style code gave, with every secret that it had seen hidden."""
-        return _masked(value, list(self._revealed)) if self._revealed else value
 
     def enter(self, ctx: Context, *, test: bool) -> None:
         """CTX is what holds from now on; TEST is what `__opts__["test"]` says."""
@@ -187,26 +174,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _clear(value: Any) -> Any:
-    if isinstance(value, Secret):
-        return value.reveal()
-    if isinstance(value, Mapping):
-        return {key: _clear(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clear(item) for item in value]
-    return value
-
-
-def _masked(value: Any, secrets: list[str]) -> Any:
-    if isinstance(value, str):
-        return hidden(value, secrets)
-    if isinstance(value, dict):
-        return {_masked(key, secrets): _masked(item, secrets) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_masked(item, secrets) for item in value]
-    return value
-
-
 class _States(Mapping[str, Callable[..., dict[str, Any]]]):
     """`__states__`: each state as a function that converges to it and gives Salt's result."""
 
@@ -286,39 +253,3 @@ class Utils(Mapping[str, Callable[..., Any]]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-
-class NoSuchShim(ModuleNotFoundError):
-    """A module of Salt that the bridge has not."""
-
-
-def import_(
-    name: str,
-    globals: Mapping[str, Any] | None = None,
-    locals: Mapping[str, Any] | None = None,
-    fromlist: Any = (),
-    level: int = 0,
-) -> Any:
-    """`import` as Salt-style code sees it: `salt` and what is below it are those of `saltern.compat.shim`."""
-    if level or name.partition(".")[0] != "salt":
-        return builtins.__import__(name, globals, locals, fromlist, level)
-    top, leaf = importlib.import_module("saltern.compat.shim"), _shim(name)
-    for part in fromlist or ():
-        if part != "*" and not hasattr(leaf, part):
-            try:
-                _shim(f"{name}.{part}")
-            except NoSuchShim:
-                raise ImportError(
-                    f"it needs {part!r} of {name}, which the bridge to Salt's modules has not", name=name
-                ) from None
-    return leaf if fromlist else top
-
-
-def _shim(name: str) -> ModuleType:
-    full = f"saltern.compat.shim{name.removeprefix('salt')}"
-    try:
-        return importlib.import_module(full)
-    except ModuleNotFoundError as error:
-        if not (error.name or "").startswith("saltern.compat.shim"):
-            raise
-        raise NoSuchShim(f"it needs {name}, which the bridge to Salt's modules has not", name=name) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from saltern.custom.errors import BrokenModule, words_of
 
@@ -60,20 +61,43 @@ def _is_typed(tree: ast.Module) -> bool:
 
 
 def _names(tree: ast.Module, stem: str) -> Iterator[str]:
-    """The constant `__virtualname__` and what `__virtual__` returns as a text; without either, the file's own name."""
-    given = [node.value for node in tree.body if isinstance(node, ast.Assign) and "__virtualname__" in _targets(node)]
-    given += [
-        part.value
+    """The constant `__virtualname__`, else what `__virtual__` returns as a text; the file's own name where neither says
+    all."""
+    named = [_text(node.value) for node in tree.body if _assigns(node, "__virtualname__")]
+    if any(named):
+        yield from filter(None, named)
+        return
+    returned = [
+        value
         for node in tree.body
         if isinstance(node, ast.FunctionDef) and node.name == "__virtual__"
         for part in ast.walk(node)
         if isinstance(part, ast.Return) and part.value is not None
+        for value in _parts(part.value)
     ]
-    texts = [node.value for node in given if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    yield from texts
-    if not texts:
+    texts = [text for value in returned if (text := _text(value))]
+    yield from sorted(texts)
+    if not texts or any(not isinstance(value, ast.Constant | ast.Tuple) or _says_yes(value) for value in returned):
         yield stem
 
 
-def _targets(node: ast.Assign) -> set[str]:
-    return {target.id for target in node.targets if isinstance(target, ast.Name)}
+def _parts(value: ast.expr) -> Iterator[ast.expr]:
+    """What the expression VALUE may be: both sides of a choice."""
+    sides = [value.body, value.orelse] if isinstance(value, ast.IfExp) else getattr(value, "values", None)
+    if isinstance(value, ast.IfExp | ast.BoolOp) and sides:
+        yield from (part for side in sides for part in _parts(side))
+    else:
+        yield value
+
+
+def _assigns(node: ast.stmt, name: str) -> TypeGuard[ast.Assign | ast.AnnAssign]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
+
+
+def _text(node: ast.expr | None) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _says_yes(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is True
