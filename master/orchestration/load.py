@@ -13,16 +13,16 @@ from typing import Any
 from saltern import names
 from saltern.config import Config, MasterConfig
 from saltern.context import Context
-from saltern.errors import SourceError, UsageError, nearest
+from saltern.errors import SourceError, UsageError
 from saltern.files import LocalFiles
 from saltern.orchestration import words
-from saltern.orchestration.asked import Asked, OnMinions
+from saltern.orchestration.asked import Asked
+from saltern.orchestration.check import missing_sls
 from saltern.sls.check import Signatures
 from saltern.sls.low import Low
 from saltern.sls.problems import Problems
 from saltern.sls.render import Renderer
 from saltern.sls.state_tree import StateTree
-from saltern.sls.tree import Tree
 
 _TOLD = ("interface", "control_port", "files_port", "file_roots", "pillar_roots", "nodegroups", "timeout", "log_level")
 
@@ -88,25 +88,12 @@ def compiled(config: MasterConfig, asked: Wanted, call: Callable[..., Any], chec
         place = low.place
         try:
             check(low)
-            _check_sls(low, states.tree)
-        except UsageError as error:
-            problems.add(SourceError(str(error), file=place.file, line=place.line, column=place.column))
+        except UsageError as wrong:
+            problems.add(SourceError(str(wrong), file=place.file, line=place.line, column=place.column))
+    for error in missing_sls(states.tree, lows):
+        problems.add(error)
     problems.check()
     return lows
-
-
-def _check_sls(low: Low, tree: Tree) -> None:
-    """Whether the SLS that LOW wants to be run are there, in its environment, else in any that a minion may be in.
-    UsageError."""
-    asked = asked_by(low)
-    if not isinstance(asked, OnMinions) or not asked.states or not asked.args:
-        return
-    env = asked.kwargs.get("saltenv")
-    known = {name for one in ([env] if env else tree.files.environments()) for name in tree.names(one)}
-    for name in asked.args[0]:
-        if name not in known:
-            where = f" in environment {env!r}" if env else ""
-            raise UsageError(f"there is no SLS {name!r}{where}.{nearest(name, known)}")
 
 
 def asked_by(low: Low) -> Asked:

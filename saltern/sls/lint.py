@@ -18,6 +18,7 @@ from saltern.errors import NoValue, SalternError, SourceError, nearest
 from saltern.files import LocalFiles
 from saltern.loader import find
 from saltern.marks import forbid_acting
+from saltern.orchestration.check import missing_sls
 from saltern.runner import with_calls
 from saltern.sls.check import Signatures
 from saltern.sls.compile import compiled
@@ -152,7 +153,7 @@ def _sls(tree: Tree, name: str, saltenv: str, problems: Problems) -> None:
         for error in own.found:
             problems.add(error)
         if not own.found:
-            for missing in (*missing_sources(tree, lows), *broken_templates(tree, lows)):
+            for missing in (*missing_sources(tree, lows), *broken_templates(tree, lows), *missing_sls(tree, lows)):
                 problems.add(missing)
         elif any(isinstance(error, NoValue) for error in own.found):
             for error in sure_errors(tree.renderer.ctx, name, saltenv):

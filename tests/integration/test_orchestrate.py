@@ -252,7 +252,7 @@ keys:
         ("x:\n  file.managed: []\n", "own.sls:2:3: file.managed is a state for minions"),
         (
             "x:\n  salt.state: [tgt: '*', sls: storag]\n",
-            "own.sls:1:1: there is no SLS 'storag'. Did you",
+            "own.sls:2:26: there is no SLS 'storag'. Did",
         ),
         ("x:\n  salt.state: [tgt: 'a and', tgt_type: compound, sls: node]\n", "own.sls:1:1:"),
         ("x:\n  salt.state: [tgt: '*', sls: a, unless: b]\n", "unless has no meaning in an orchestration"),

@@ -63,7 +63,7 @@ def test_a_template_knows_the_pillar_some_settings_and_runners_that_tell(tmp_pat
 )
 def test_what_is_not_there_is_an_error_with_its_place(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.sls").write_text(text)
-    with pytest.raises(SourceError, match=r"a\.sls:1"):
+    with pytest.raises(SourceError, match=r"a\.sls:[12]"):
         lows(tmp_path, wanted("a", "base", None, None, None))
 
 

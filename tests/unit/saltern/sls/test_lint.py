@@ -35,6 +35,8 @@ def test_a_good_tree_has_no_findings(tmp_path: Path) -> None:
         ("a__sls", "x:\n  test.nop:\n    - require: [{test: y}]\n", "a.sls:3:18: require names 'test: y'"),
         ("a__sls", "include: [webb]\n", "a.sls:1:11: there is no SLS 'webb'"),
         ("a__sls", "a: [\n", "a.sls:2:1: "),
+        ("a__sls", "x:\n  salt.state:\n    - tgt: a\n    - sls: wen\n", "a.sls:4:7: there is no SLS 'wen'. Did you"),
+        ("a__sls", "x:\n  salt.state:\n    - sls: web\n", "a.sls:2:3: salt.state wants the argument 'tgt'"),
         ("a__jinja", "{% if x %}", "a.jinja:1: Jinja: Unexpected end of template"),
         ("top__sls", "base:\n  '*': [wen]\n", "top.sls:2:9: there is no SLS 'wen'"),
         ("top__sls", "base:\n  'a and (':\n    - match: compound\n    - web\n", "top.sls:2:3: can't read the target"),
