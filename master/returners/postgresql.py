@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -119,7 +120,9 @@ def _row(one: Return) -> list[Any]:
 
 
 def _storable(value: Any) -> Any:
-    """VALUE as jsonb takes it: no U+0000 in a text, no half of a surrogate pair."""
+    """VALUE as jsonb takes it: no U+0000 in a text, no half of a surrogate pair, no number that is none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if isinstance(value, str):
         return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
     if isinstance(value, dict):

@@ -12,7 +12,7 @@ from master.returners.postgresql import _row
 
 TEXTS = st.text(st.characters(codec=None), max_size=5)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | TEXTS,
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=8,
 )
@@ -27,3 +27,8 @@ def test_a_row_holds_no_text_that_jsonb_refuses(value: object) -> None:
     written = json.dumps(json.loads(row[6]), ensure_ascii=False)
     written.encode()  # no half of a pair
     assert "\\u0000" not in written
+    json.loads(row[6], parse_constant=_none)
+
+
+def _none(word: str) -> None:
+    raise AssertionError(f"{word} is no JSON")
