@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -139,9 +141,9 @@ def examined(files: FileSource, kind: str, known: Mapping[str, Origin] | None = 
 def _found(files: FileSource, kind: str) -> Iterator[Origin]:
     seen: set[str] = set()
     for saltenv in files.environments():
-        for path in files.list(saltenv):
-            folder, _, name = path.partition("/")
-            if folder != f"_{kind}" or not name.endswith(".py") or name == "__init__.py" or path in seen:
+        for path in _below(files.list(saltenv), f"_{kind}/"):
+            name = path.partition("/")[2]
+            if not name.endswith(".py") or name == "__init__.py" or path in seen:
                 continue
             seen.add(path)
             stem, problem = name.removesuffix(".py"), ""
@@ -150,6 +152,14 @@ def _found(files: FileSource, kind: str) -> Iterator[Origin]:
             elif not _STEM.fullmatch(stem):
                 problem = f"{path}: its name can't be one of a namespace: use small letters, digits and _"
             yield Origin(kind, stem, path, saltenv, files.digest(path, saltenv) or "", (), problem)
+
+
+def _below(paths: Sequence[str], prefix: str) -> Iterator[str]:
+    """Those of the sorted PATHS that begin with PREFIX; a tree may have very many others."""
+    for path in islice(paths, bisect_left(paths, prefix), None):
+        if not path.startswith(prefix):
+            return
+        yield path
 
 
 def _looked_at(files: FileSource, origin: Origin) -> Origin:
