@@ -9,6 +9,7 @@ from typing import Any
 from master import events, job_runners, mine, network_runners, orchestrate, pillar_runners, vnet_runners
 from master.caller import Answer, Caller
 from master.dispatch import Dispatch
+from master.explain_runner import explain
 from master.keys import iso
 from saltern.errors import UsageError, nearest
 
@@ -102,6 +103,7 @@ TABLE: Mapping[str, tuple[Runner, str]] = {
     "state.orchestrate": (orchestrate.orchestrate, "orchestration"),
     "state.orch": (orchestrate.orchestrate, "orchestration"),
     "state.sls": (orchestrate.orchestrate, "orchestration"),
+    "state.explain": (explain, "nested"),
     "pillar.show_pillar": (pillar_runners.show_pillar, "nested"),
     "pillar.encrypt": (pillar_runners.encrypt, "nested"),
     "pillar.sealed": (pillar_runners.sealed_values, "nested"),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FORMATS = ("nested", "highstate", "json", "yaml", "table", "txt", "pprint", "quiet")
 RUNNERS = (
     ("state.orchestrate", "run an SLS that acts on targets in order: state.orchestrate SLS [pillar={}] [test=True]"),
+    ("state.explain", "why a state of a minion would run, wait or react: state.explain MINION ID [SLS]"),
     ("jobs.list_jobs", "the latest jobs: jobs.list_jobs [function='state.*'] [minion=ID] [since=2d] [outcome=failed]"),
     ("jobs.lookup_jid", "one job and what each of its targets returned: jobs.lookup_jid JID"),
     ("jobs.last_run", "the latest job of a function: jobs.last_run 'state.*' [minion=ID]"),
