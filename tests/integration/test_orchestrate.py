@@ -206,6 +206,18 @@ never:
     assert found["never"]["comment"] == "No event salt/nothing came within 0.1 s"
 
 
+@pytest.mark.parametrize(("sls", "comes"), [("quiet", False), ("node", True)])
+def test_prereq_asks_the_minions_in_test_mode(made: System, marks: Path, sls: str, comes: bool) -> None:
+    (made.states / "quiet.sls").write_text("quiet:\n  test.nop\n")
+    drain = "drain:\n  salt.runner: [name: manage.up, prereq: [salt: change]]\n"
+    text = f"{drain}change:\n  salt.state: [tgt: node1, sls: {sls}]\n"
+    found = results(orchestrate(made, text, "--out", "json"))
+    assert found["drain"]["__run_num__"] == 0
+    assert (found["drain"]["comment"] == "the runner manage.up was called") is comes
+    assert found["drain"].get("__state_ran__", True) is comes
+    assert marks.exists() is comes
+
+
 def test_runners_templates_wheel_and_orchestrations_below(made: System, marks: Path) -> None:
     text = """
 {% for id in salt['saltutil.runner']('manage.up') if id.startswith('node') %}
