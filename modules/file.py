@@ -17,6 +17,8 @@ from modules._contents import read as read_contents
 from saltern.errors import PermanentError
 from saltern.marks import acting, reading
 
+_CHECK_S = 60.0  # for a command that is to approve of new contents
+
 
 class FileError(PermanentError):
     """A file can't be read or changed as asked."""
@@ -209,12 +211,18 @@ def put(
     mode: str | int | None = None,
     follow_symlinks: bool = True,
     backup: str | None = None,
+    check_cmd: str | Sequence[str] = (),
+    tmp_ext: str = "",
 ) -> bool:
     """Make the file PATH hold CONTENTS, with this owner and MODE, all at once; None keeps what the old file has.
-    BACKUP is a directory below which a copy of the old file is kept first, under its own path and the time."""
+    BACKUP is a directory below which a copy of the old file is kept first, under its own path and the time. CHECK_CMD:
+    commands (of a shell) that are to approve of the new contents first, in a file of their own, whose path (it ends
+    with TMP_EXT) comes last. FileError where one does not."""
     if backup is not None:
         _keep_copy(path, backup)
     body = Contents(contents.encode()) if isinstance(contents, str) else contents
+    for command in [check_cmd] if isinstance(check_cmd, str) else check_cmd:
+        _approve(path, body, command, tmp_ext)
     with _Worded(path):
         _safe.write(
             path,
@@ -369,6 +377,24 @@ class _Worded:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError):
             raise FileError(f"{self._path}: {error.strerror}") from None
+
+
+def _approve(path: str, body: Contents, command: str, suffix: str) -> None:
+    """Have COMMAND look at BODY, which is to be the contents of PATH. FileError where it ends with another code than
+    0."""
+    import shlex
+    import tempfile
+
+    from modules import _cmd
+
+    with tempfile.NamedTemporaryFile(prefix="saltern-check-", suffix=suffix) as copy:  # 0600
+        for chunk in body.chunks():
+            copy.write(chunk)
+        copy.flush()
+        ran = _cmd.execute(f"{command} {shlex.quote(copy.name)}", timeout=_CHECK_S, merge=True)
+    if ran.code != 0:
+        said = "" if body.hidden else f": {ran.out.strip()[-_cmd.SHOWN :]}"
+        raise FileError(f"{path} is left as it was, since `{command}` does not approve of what it was to be{said}")
 
 
 def _keep_copy(path: str, folder: str) -> None:

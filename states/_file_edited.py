@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from modules import file
@@ -12,18 +12,35 @@ from saltern.context import Context
 from saltern.converge.plan import Plan, Unset
 from states import _file_managed as _managed
 from states._file import File, FileStateError, environment, missing_parent, unknown
-from states._file_contents import origin, template_text
+from states._file_contents import origin, rendered, template_text
 
 
 def source_text(
-    ctx: Context, text: str | Sequence[Any], source: str | None, saltenv: str | Unset
+    ctx: Context,
+    text: str | Sequence[Any],
+    source: str | None,
+    saltenv: str | Unset,
+    sources: Sequence[str] = (),
+    template: str | None = None,
+    variables: Mapping[str, Any] | None = None,
 ) -> str | Sequence[Any]:
-    """TEXT, or that of SOURCE. FileStateError where neither or both are given."""
-    if bool(text) == bool(source):
+    """TEXT, or that of SOURCE or of all SOURCES, rendered by TEMPLATE with VARIABLES. FileStateError where neither or
+    both are given."""
+    wanted = [*([source] if source else []), *sources]
+    if bool(text) == bool(wanted):
         raise FileStateError("name one of `text` and `source`")
-    if source is None:
+    if not wanted:
         return text
-    return template_text(ctx, origin(ctx, source, environment(ctx, saltenv)))
+    env = environment(ctx, saltenv)
+    found = []
+    for one in wanted:
+        place = origin(ctx, one, env)
+        read = template_text(ctx, place)
+        if template is not None:
+            names = {"source": place.name, **(variables or {})}
+            read = rendered(ctx, read, template, names, place=place.path, saltenv=env).decode()
+        found.append(read)
+    return found
 
 
 def edited(name: str, edit: Callable[[str], str], makedirs: bool = False, hidden: str | None = None) -> Plan:

@@ -1,8 +1,8 @@
-"""The states of files that work on single lines and blocks: `file.line`, `comment`, `blockreplace`, `keyvalue`, …"""
+"""The states of files that edit the text that is there: `file.append`, `replace`, `line`, `comment`, `keyvalue`, …"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modules import file
@@ -13,7 +13,8 @@ from saltern.converge.state import state
 from states import _file_line_edit as _edit
 from states._file import FileStateError, environment, unknown
 from states._file_contents import origin, rendered, template_text
-from states._file_edited import edited
+from states._file_edit import appended, flag_bits, prepended, replaced
+from states._file_edited import edited, source_text
 from states._file_managed import SHOW_NOTHING
 
 
@@ -28,6 +29,96 @@ def _missing(name: str, ignore: bool = False) -> Plan | None:
 
 def _shown(show_changes: bool) -> str | None:
     return None if show_changes else SHOW_NOTHING
+
+
+@state
+def append(
+    ctx: Context,
+    name: str,
+    *,
+    text: str | Sequence[Any] = (),
+    source: str | None = None,
+    sources: Sequence[str] = (),
+    template: str | None = None,
+    context: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    makedirs: bool = False,
+    ignore_whitespace: bool = True,
+    saltenv: str | Unset = UNSET,
+) -> Plan:
+    """The file NAME holds each of TEXT (one, or a list; each may have several lines); what it lacks is added at its
+    end. A missing file is made. source, sources: files to take the text from; template, context, defaults: how they
+    are rendered. ignore_whitespace: a line that differs only in
+    blanks is the same."""
+    text = source_text(ctx, text, source, saltenv, sources, template, {**(defaults or {}), **(context or {})})
+    return edited(name, lambda old: appended(old, text, ignore_whitespace=ignore_whitespace), makedirs)
+
+
+@state
+def prepend(
+    ctx: Context,
+    name: str,
+    *,
+    text: str | Sequence[Any] = (),
+    source: str | None = None,
+    sources: Sequence[str] = (),
+    template: str | None = None,
+    context: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    makedirs: bool = False,
+    ignore_whitespace: bool = True,
+    saltenv: str | Unset = UNSET,
+) -> Plan:
+    """As `file.append`; what the file lacks is added at its beginning."""
+    text = source_text(ctx, text, source, saltenv, sources, template, {**(defaults or {}), **(context or {})})
+    return edited(name, lambda old: prepended(old, text, ignore_whitespace=ignore_whitespace), makedirs)
+
+
+@state
+def replace(
+    ctx: Context,
+    name: str,
+    *,
+    pattern: str,
+    repl: str,
+    count: int = 0,
+    flags: int | str | Sequence[str] = 8,
+    append_if_not_found: bool = False,
+    prepend_if_not_found: bool = False,
+    not_found_content: str | None = None,
+    ignore_if_missing: bool = False,
+    backslash_literal: bool = False,
+    backup: str | bool | None = None,
+    show_changes: bool = True,
+) -> Plan:
+    """In the file NAME each match of the regular expression PATTERN is replaced by REPL (`\\1` names a group).
+
+    count: only the first so many (0: all). flags: names of Python's `re` flags (default MULTILINE: `^` and `$` mean
+    lines). append_if_not_found, prepend_if_not_found: where PATTERN matches nothing, add NOT_FOUND_CONTENT (default:
+    REPL) as a line. backslash_literal: REPL is taken as it is. ignore_if_missing: a missing file is fine.
+    A replacement that PATTERN would match and change again is refused, since each run would change the file. backup is
+    taken for Salt's sake.
+    """
+    if file.status(absolute(name)) is None:
+        if ignore_if_missing:
+            return Plan(None, None, comment=f"File {name} is not there")
+        return unknown(f"there is no file {name}; `ignore_if_missing: True` takes that as fine")
+    bits = flag_bits(flags)
+    return edited(
+        name,
+        lambda old: replaced(
+            old,
+            pattern,
+            repl,
+            count=count,
+            flags=bits,
+            append_if_not_found=append_if_not_found,
+            prepend_if_not_found=prepend_if_not_found,
+            not_found_content=not_found_content,
+            backslash_literal=backslash_literal,
+        ),
+        hidden=_shown(show_changes),
+    )
 
 
 @state

@@ -133,20 +133,22 @@ def steps(
     follow: bool = True,
     backup: str | None = None,
     parents: bool = True,
+    approve: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[Step]:
     """The steps from CURRENT (None: no such file) to WISH, in order; the folder first where it is missing and PARENTS
-    are wanted."""
+    are wanted. APPROVE: arguments of `file.put` that say who has to approve of new contents."""
     attributes = Attributes(wish.user, wish.group, wish.mode)
     extra: dict[str, Any] = {} if follow else {"follow_symlinks": False}
     if current is None:
         if parents:
             yield from parent_steps(name, attributes, dir_mode)
         body = Contents(b"") if isinstance(wish.contents, Unset) else wish.contents
-        yield Step(f"create {name}", None, body, do=call(file.put, name, body, **attributes.arguments, **extra))
+        put = call(file.put, name, body, **attributes.arguments, **extra, **approve)
+        yield Step(f"create {name}", None, body, do=put)
     elif not isinstance(wish.contents, Unset) and current.contents != wish.contents:
         if backup is not None:
             extra["backup"] = backup
-        put = call(file.put, name, wish.contents, **attributes.arguments, **extra)
+        put = call(file.put, name, wish.contents, **attributes.arguments, **extra, **approve)
         yield Step(f"write {name}", current.contents, wish.contents, do=put)
     else:
         have = Attributes(current.user, current.group, current.mode)

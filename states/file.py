@@ -32,20 +32,23 @@ from states._file import (
 )
 from states._file_check import check_arguments
 from states._file_contents import Checked
-from states._file_edited import edited, source_text
 from states._file_from import copy, serialize, touch
-from states._file_lines import blockreplace, comment, keyvalue, line, uncomment
+from states._file_lines import append, blockreplace, comment, keyvalue, line, prepend, replace, uncomment
 
+# states of this namespace that lie in other files
 __all__ = [
+    "append",
     "blockreplace",
     "comment",
     "copy",
     "keyvalue",
     "line",
+    "prepend",
+    "replace",
     "serialize",
     "touch",
     "uncomment",
-]  # they lie elsewhere
+]
 
 
 @state
@@ -57,6 +60,7 @@ def managed(
     source_hash: str = "",
     source_hash_name: str = "",
     skip_verify: bool = False,
+    keep_source: bool = True,
     contents: Any = None,
     contents_pillar: str | None = None,
     contents_grains: str | None = None,
@@ -76,6 +80,8 @@ def managed(
     backup: str | None = None,
     show_changes: bool = True,
     follow_symlinks: bool = True,
+    check_cmd: str | Sequence[str] = (),
+    tmp_ext: str = "",
     saltenv: str | Unset = UNSET,
 ) -> Plan:
     """The file NAME holds what its SOURCE does, or the CONTENTS, and has this owner and MODE.
@@ -84,6 +90,7 @@ def managed(
     Without any source or contents the file is made empty where missing, and what it holds is not managed.
     source_hash: the checksum of a source from the network (`sha256:…`), or where a list of them lies (there it is that
     of SOURCE_HASH_NAME). skip_verify: https:// will do without one.
+    keep_source is taken for Salt's sake: what was fetched is kept.
     contents: a text, or a list of lines. contents_pillar, contents_grains: the key ("a:b") of such a value.
     contents_newline: the last line ends with a newline. allow_empty: False refuses empty contents.
     template: `jinja` renders source or contents with CONTEXT, and DEFAULTS where CONTEXT says nothing.
@@ -92,6 +99,8 @@ def managed(
     replace: False leaves the contents of a file that is there. create: False makes no new file.
     backup: `minion` keeps a copy of the old file below /var/cache/saltern/file_backup.
     show_changes: False hides the diff. follow_symlinks: False replaces a link by a file.
+    check_cmd: commands that get the path of a file with the new contents (it ends with TMP_EXT) as their last word;
+    where one fails, NAME is left as it was.
     """
     path = absolute(name)
     sourced = _managed.Sourced(
@@ -146,7 +155,15 @@ def managed(
     return Plan(
         current,
         wanted,
-        _managed.steps(path, current, wanted, dir_mode=dir_mode, follow=follow_symlinks, backup=kept),
+        _managed.steps(
+            path,
+            current,
+            wanted,
+            dir_mode=dir_mode,
+            follow=follow_symlinks,
+            backup=kept,
+            approve={"check_cmd": check_cmd, "tmp_ext": tmp_ext} if check_cmd else {},
+        ),
     )
 
 
@@ -262,91 +279,6 @@ def symlink(
 
 
 @state
-def append(
-    ctx: Context,
-    name: str,
-    *,
-    text: str | Sequence[Any] = (),
-    source: str | None = None,
-    makedirs: bool = False,
-    ignore_whitespace: bool = True,
-    saltenv: str | Unset = UNSET,
-) -> Plan:
-    """The file NAME holds each of TEXT (one, or a list; each may have several lines); what it lacks is added at its
-    end. A missing file is made. source: a file to take the text from. ignore_whitespace: a line that differs only in
-    blanks is the same."""
-    from states._file_edit import appended
-
-    text = source_text(ctx, text, source, saltenv)
-    return edited(name, lambda old: appended(old, text, ignore_whitespace=ignore_whitespace), makedirs)
-
-
-@state
-def prepend(
-    ctx: Context,
-    name: str,
-    *,
-    text: str | Sequence[Any] = (),
-    source: str | None = None,
-    makedirs: bool = False,
-    ignore_whitespace: bool = True,
-    saltenv: str | Unset = UNSET,
-) -> Plan:
-    """As `file.append`; what the file lacks is added at its beginning."""
-    from states._file_edit import prepended
-
-    text = source_text(ctx, text, source, saltenv)
-    return edited(name, lambda old: prepended(old, text, ignore_whitespace=ignore_whitespace), makedirs)
-
-
-@state
-def replace(
-    ctx: Context,
-    name: str,
-    *,
-    pattern: str,
-    repl: str,
-    count: int = 0,
-    flags: int | str | Sequence[str] = 8,
-    append_if_not_found: bool = False,
-    prepend_if_not_found: bool = False,
-    not_found_content: str | None = None,
-    ignore_if_missing: bool = False,
-    backslash_literal: bool = False,
-    show_changes: bool = True,
-) -> Plan:
-    """In the file NAME each match of the regular expression PATTERN is replaced by REPL (`\\1` names a group).
-
-    count: only the first so many (0: all). flags: names of Python's `re` flags (default MULTILINE: `^` and `$` mean
-    lines). append_if_not_found, prepend_if_not_found: where PATTERN matches nothing, add NOT_FOUND_CONTENT (default:
-    REPL) as a line. backslash_literal: REPL is taken as it is. ignore_if_missing: a missing file is fine.
-    A replacement that PATTERN would match and change again is refused, since each run would change the file.
-    """
-    from states._file_edit import flag_bits, replaced
-
-    if file.status(absolute(name)) is None:
-        if ignore_if_missing:
-            return Plan(None, None, comment=f"File {name} is not there")
-        return unknown(f"there is no file {name}; `ignore_if_missing: True` takes that as fine")
-    bits = flag_bits(flags)
-    return edited(
-        name,
-        lambda old: replaced(
-            old,
-            pattern,
-            repl,
-            count=count,
-            flags=bits,
-            append_if_not_found=append_if_not_found,
-            prepend_if_not_found=prepend_if_not_found,
-            not_found_content=not_found_content,
-            backslash_literal=backslash_literal,
-        ),
-        hidden=None if show_changes else _managed.SHOW_NOTHING,
-    )
-
-
-@state
 def recurse(
     ctx: Context,
     name: str,
@@ -359,10 +291,12 @@ def recurse(
     include_pat: str | Sequence[str] | None = None,
     exclude_pat: str | Sequence[str] | None = None,
     max_depth: int | None = None,
+    maxdepth: int | None = None,
     template: str | None = None,
     context: Mapping[str, Any] | None = None,
     defaults: Mapping[str, Any] | None = None,
     replace: bool = True,
+    include_empty: bool = False,
     clean: bool = False,
     makedirs: bool = True,
     saltenv: str | Unset = UNSET,
@@ -370,8 +304,9 @@ def recurse(
     """The directory NAME holds the files of the folder SOURCE (`salt://…`) of the state tree.
 
     file_mode: of the files, or `keep`: as in the tree. dir_mode: of the directories. include_pat, exclude_pat: globs
-    of paths below SOURCE (`*` matches `/` too), or `E@` and a regular expression. max_depth: 0 takes only the files
-    right in SOURCE. clean: delete what is in NAME and not in SOURCE, but for what EXCLUDE_PAT matches.
+    of paths below SOURCE (`*` matches `/` too), or `E@` and a regular expression. maxdepth: 0 takes only the files
+    right in SOURCE. clean: delete what is in NAME and not in SOURCE, but for what EXCLUDE_PAT matches. include_empty is
+    taken for Salt's sake: a tree has files alone.
     template, context, defaults, replace: as `file.managed`.
     """
     from states import _file_recurse as _recurse
@@ -386,7 +321,7 @@ def recurse(
         keep_mode=keep,
         include=include_pat,
         exclude=exclude_pat,
-        max_depth=max_depth,
+        max_depth=maxdepth if max_depth is None else max_depth,
         template=template,
         variables={**(defaults or {}), **(context or {})},
         replace=replace,

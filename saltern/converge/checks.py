@@ -49,7 +49,10 @@ def reason_to_skip(low: Low, ctx: Context) -> str | None:
 
 
 def failed_check(low: Low, ctx: Context) -> str | None:
-    """What `check_cmd` has against the state's success, or None."""
+    """What `check_cmd` has against the state's success, or None. A state that takes it as an argument (`file.managed`)
+    has asked it already."""
+    if "check_cmd" in low.args:
+        return None
     for item in _listed(low.options.get("check_cmd")):
         if not _holds(item, low, ctx):
             return f"check_cmd determined the state failed: {item if isinstance(item, str) else item['fun']}"

@@ -21,12 +21,14 @@ REQUISITES_IN: Final = frozenset(
 # Options that no state function sees.
 OPTIONS: Final = frozenset(
     {
-        *("unless", "onlyif", "order", "failhard", "retry", "check_cmd", "fire_event", "parallel", "aggregate"),
+        *("unless", "onlyif", "order", "failhard", "retry", "fire_event", "parallel", "aggregate"),
         *("reload_modules", "reload_grains", "reload_pillar"),
     }
 )
 # Options that a function gets too where it has a parameter of that name.
-SHARED_OPTIONS: Final = frozenset({"creates", "runas", "runas_password", "umask", "saltenv", "show_changes"})
+SHARED_OPTIONS: Final = frozenset(
+    {"check_cmd", "creates", "runas", "runas_password", "umask", "saltenv", "show_changes"}
+)
 
 KEYWORDS: Final = REQUISITES | REQUISITES_IN | OPTIONS | SHARED_OPTIONS | {"name", "names"}
 

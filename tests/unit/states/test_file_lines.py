@@ -109,3 +109,12 @@ def test_a_block_may_come_from_a_template(tmp_path: Path) -> None:
         append_if_not_found=True,
     )
     assert (tmp_path / "f").read_text() == ZONE.format("web1 1 from salt://block\n")
+
+
+def test_what_is_appended_may_come_from_several_templates(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    (tmp_path / "tree/a").write_text("a {{ x }}\n")
+    (tmp_path / "tree/b").write_text("b {{ y }}\n")
+    names: dict[str, Any] = {"template": "jinja", "context": {"x": 1}, "defaults": {"x": 0, "y": 2}}
+    converge(file.append, ctx, str(tmp_path / "f"), sources=["salt://a", "salt://b"], **names)
+    assert (tmp_path / "f").read_text() == "a 1\nb 2\n"

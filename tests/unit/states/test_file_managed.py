@@ -15,7 +15,7 @@ from modules._safe import UnsafePath
 from saltern.context import Context
 from saltern.converge.plan import UNSET, call
 from saltern.errors import SalternError
-from saltern.marks import ActedWhilePlanning
+from saltern.marks import ActedWhilePlanning, permit_acting
 from saltern.secret import Secret
 from states import file
 from states._file import File
@@ -314,3 +314,18 @@ def test_a_template_is_rendered_by_jinja_and_its_errors_name_the_line(ctx: Conte
     assert (tmp_path / "x").read_text() == "port 1\ntls\n"
     with pytest.raises(SalternError, match=r"t:2.*tls"):
         file.managed(ctx, str(tmp_path / "x"), source="salt://t", template="jinja", context={"port": 1})
+
+
+def test_new_contents_are_only_written_where_the_check_approves(ctx: Context, tmp_path: Path) -> None:
+    path, asked = tmp_path / "sudoers", tmp_path / "asked"
+    approve = "grep -q ALL"
+    converge(file.managed, ctx, str(path), contents="root ALL", check_cmd=approve, mode="0440")
+    for command, message in (("echo no good >&2; false", "no good"), ([approve, "grep -q nix"], "grep -q nix")):
+        plan = file.managed(ctx, str(path), contents="ann ALL", check_cmd=command)
+        with permit_acting(), pytest.raises(SalternError, match=f"is left as it was, since .*{message}"):
+            plan.steps[0].do()
+        assert path.read_text() == "root ALL\n"
+    suffix: dict[str, Any] = {"check_cmd": f"echo >{asked}", "tmp_ext": ".conf"}
+    converge(file.managed, ctx, str(path), contents="x", **suffix)
+    assert asked.read_text().strip().endswith(".conf")
+    assert not Path(asked.read_text().strip()).exists()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from saltern.converge.checks import failed_check
 from saltern.marks import acting
 from tests.unit.saltern.converge.node import Node, low
 
@@ -100,3 +101,8 @@ def test_a_malformed_condition_fails_its_state(node: Node, asked: list[Any], con
     assert verdict.result is False
     assert verdict.comment.startswith("web.sls:3: a condition is a command, or a mapping with `fun`")
     assert node.acts == []
+
+
+def test_a_state_that_takes_check_cmd_itself_is_not_checked_again(node: Node, asked: list[Any]) -> None:
+    taken = low("command", "it", options={"check_cmd": "false"}, check_cmd="false")
+    assert failed_check(taken, node.ctx) is None
