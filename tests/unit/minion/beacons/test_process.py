@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from minion.beacons import process
-from minion.beacons.item import parse
+from minion.beacons.item import Told, parse
 from minion.beacons.process import Loop, Watched
 from minion.pipe import News, Trouble
 from modules._beacon_away import StillAway
@@ -86,10 +86,10 @@ def test_one_that_goes_on_by_itself_is_kept_and_looks_again_at_its_interval(watc
 
 def test_a_look_that_is_under_way_is_none_yet(watched: Any) -> None:
     one, said, loop = watched
-    one.told = process.Told(parse("fake", [{"emitatstartup": False}]))
+    one.told = Told(parse("fake", [{"emitatstartup": False}]))
     loop._look(one, 100.0)
     assert said == []  # the first look tells nothing
-    one.told = process.Told(parse("fake", [{"emitatstartup": False}]))
+    one.told = Told(parse("fake", [{"emitatstartup": False}]))
     one.beacon.is_looking = True
     loop._look(one, 105.0)
     one.beacon.is_looking = False
