@@ -278,6 +278,18 @@ def _set(fd: int, uid: int | None, gid: int | None, mode: int | None) -> None:
         os.chmod(here, mode)
 
 
+def set_times(path: str, times: tuple[float, float] | None) -> None:
+    """Give the file or folder PATH these TIMES of access and change, in seconds since the epoch, or now."""
+    with parent_of(path, follow=True) as (folder, name):
+        os.utime(name, times, dir_fd=folder, follow_symlinks=False)
+
+
+def rename(source: str, target: str) -> None:
+    """Move SOURCE to TARGET inside one file system; a link in either place is itself moved, or replaced."""
+    with parent_of(source, follow=False) as (folder, name), parent_of(target, follow=False) as (into, as_name):
+        os.rename(name, as_name, src_dir_fd=folder, dst_dir_fd=into)
+
+
 def make_folders(path: str, *, uid: int | None = None, gid: int | None = None, mode: int = 0o755) -> None:
     """Make the folder PATH and the missing ones above it, each with this owner and MODE; those there stay as they
     are."""

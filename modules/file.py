@@ -262,7 +262,7 @@ def touch(path: str, atime: float | None = None, mtime: float | None = None, mak
         put(path, "")
     given = [time for time in (atime, mtime) if time is not None]
     with _Worded(path):
-        os.utime(_safe.absolute(path), (given[0], given[-1]) if given else None)
+        _safe.set_times(path, (given[0], given[-1]) if given else None)
     return True
 
 
@@ -361,7 +361,7 @@ def symlink(
 def rename(source: str, target: str) -> bool:
     """Move SOURCE to TARGET, inside one file system."""
     with _Worded(source):
-        os.rename(_safe.absolute(source), _safe.absolute(target))
+        _safe.rename(source, target)
     return True
 
 
