@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from modules._beacon_libvirt import LibvirtEvents
-from modules._beacon_lxc import LxcStates
-from modules._beacon_network import NetworkSettings
 from modules._inotify import DEFAULT, MASKS, Inotify, InotifyError
 from saltern.errors import PermanentError, nearest
 
@@ -215,16 +212,35 @@ class Files:
         self._inotify.close()
 
 
-KINDS: Mapping[str, type[Any]] = {
+def _network_settings(options: Mapping[str, Any]) -> Beacon:
+    from modules._beacon_network import NetworkSettings
+
+    return NetworkSettings(options)
+
+
+def _libvirt(options: Mapping[str, Any]) -> Beacon:
+    from modules._beacon_libvirt import LibvirtEvents
+
+    return LibvirtEvents(options)
+
+
+def _lxc(options: Mapping[str, Any]) -> Beacon:
+    from modules._beacon_lxc import LxcStates
+
+    return LxcStates(options)
+
+
+# Those with much to load do so when they are first made.
+KINDS: Mapping[str, Callable[[Mapping[str, Any]], Beacon]] = {
     "load": Load,
     "diskusage": DiskUsage,
     "memusage": MemUsage,
     "service": Service,
     "link": Link,
-    "network_settings": NetworkSettings,
+    "network_settings": _network_settings,
     "inotify": Files,
-    "libvirt": LibvirtEvents,
-    "lxc": LxcStates,
+    "libvirt": _libvirt,
+    "lxc": _lxc,
 }
 
 
@@ -232,8 +248,7 @@ def make(kind: str, options: Mapping[str, Any]) -> Beacon:
     """The beacon of that KIND. BeaconError."""
     if kind not in KINDS:
         raise BeaconError(f"there is no beacon {kind!r}.{nearest(kind, KINDS)}")
-    found: Beacon = KINDS[kind](options)
-    return found
+    return KINDS[kind](options)
 
 
 def percent(given: Any) -> float:
