@@ -35,14 +35,14 @@ class Returners:
     def __init__(self, returners: Sequence[Returner]) -> None:
         self.all = list(returners)
         self._store: Store | None = None
+        self._source: Outbox | None = None
 
     async def start(self, store: Store, file: Path, soon: Callable[[Callable[[], object]], object]) -> None:
         """Deliver what STORE, which lies in FILE, notes from now on. SOON(function) has the event loop call it."""
         positions = await store.do(lambda connection: outbox.begin(connection, [one.name for one in self.all]))
-        source = Outbox(store, file, soon)
-        self._store = store
+        self._store, self._source = store, Outbox(store, file, soon)
         for one in self.all:
-            one.start(source, positions[one.name])
+            one.start(self._source, positions[one.name])
 
     def wake(self) -> None:
         """Something was stored."""
@@ -66,8 +66,8 @@ class Returners:
         until = time.monotonic() + CLOSE_S
         for one in self.all:
             one.close(max(0.0, until - time.monotonic()))
-            if self._store is not None:
-                self._store.do(lambda c, one=one: outbox.delivered(c, one.name, one.position))  # type: ignore[misc]
+            if self._source is not None:
+                self._source.note(one.name, one.position)
 
 
 def returners_of(given: Mapping[Any, Any]) -> Returners:

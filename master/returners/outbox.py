@@ -8,15 +8,20 @@ store forgets (`keep_jobs_hours`, `keep_jobs_most`) can't be delivered any more:
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import time
+from asyncio import Future
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from master.jobs import OPEN
 from master.store import Store
+
+logger = logging.getLogger(__name__)
 
 MOST = 1_000_000  # ends that wait, of about 100 bytes each; the returns themselves lie in the store once
 AT_ONCE = 100  # returns of one delivery
@@ -150,5 +155,16 @@ class Outbox:
         return connection
 
     def delivered(self, name: str, last: int) -> None:
-        """See `delivered`: some time soon, without waiting. Where that is lost, the same is delivered once more."""
-        self._soon(lambda: self._store.do(lambda connection: delivered(connection, name, last)))
+        """See `delivered`: some time soon, without waiting, from any thread. Where that is lost, the same is delivered
+        once more."""
+        with suppress(RuntimeError):  # the loop has ended: the master is stopping
+            self._soon(lambda: self.note(name, last))
+
+    def note(self, name: str, last: int) -> None:
+        """The same, in the thread of the event loop."""
+        self._store.do(lambda connection: delivered(connection, name, last)).add_done_callback(_noted)
+
+
+def _noted(future: Future[None]) -> None:
+    if not future.cancelled() and (error := future.exception()):
+        logger.warning("what a returner has delivered was not noted and may be delivered again: %s", error)
