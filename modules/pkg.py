@@ -60,13 +60,18 @@ def version(*names: str) -> str | dict[str, str]:
 def latest_version(*names: str) -> str | dict[str, str]:
     """The version that apt would install, "" where that is installed already or there is none; of several,
     {name: version}."""
-    packages = known()
-    candidates = parse_policy(_run.checked(["apt-cache", "policy", "--", *map(checked_name, names)]))
+    packages, newest = known(), candidates(names)
     found = {}
     for name in names:
-        candidate = candidates.get(name, "")
+        candidate = newest.get(name, "")
         found[name] = "" if candidate == version_of(packages, name) else candidate
     return found[names[0]] if len(names) == 1 else found
+
+
+@reading
+def candidates(names: Sequence[str]) -> dict[str, str]:
+    """The version of each of NAMES that apt would install, also where it is installed; those it knows, for states."""
+    return parse_policy(_run.checked(["apt-cache", "policy", "--", *map(checked_name, names)]))
 
 
 @acting

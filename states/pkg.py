@@ -61,6 +61,24 @@ def installed(
 
 
 @state
+def latest(
+    ctx: Context,
+    name: str,
+    *,
+    pkgs: Sequence[str] | None = None,
+    refresh: bool | None = None,
+    fromrepo: str | None = None,
+    install_recommends: bool = True,
+) -> Plan:
+    """The package NAME, or all of PKGS, is installed in the newest version that the index has for this node. The index
+    is fetched anew only before something is installed: `pkg.refresh_db` does it at any time. Arguments as
+    `pkg.installed`."""
+    names = list(wishes(name, pkgs, None))
+    current, wish, wanted = latest_values(pkg.known(), names, pkg.candidates(names))
+    return Plan(current, wish, install_steps(current, wish, wanted, refresh, fromrepo, install_recommends))
+
+
+@state
 def removed(ctx: Context, name: str, *, pkgs: Sequence[str] | None = None) -> Plan:
     """The package NAME, or all of PKGS, is not installed; configuration files may stay."""
     names = list(wishes(name, pkgs, None))
@@ -98,6 +116,19 @@ def installed_values(packages: Sequence[Package], wanted: Mapping[str, str]) -> 
         have = version_of(packages, name)
         current[name] = None if have is None else Installed(have, not spec or satisfies(have, spec))
     return current, {name: Installed(spec or INSTALLED) for name, spec in wanted.items()}
+
+
+def latest_values(
+    packages: Sequence[Package], names: Sequence[str], newest: Mapping[str, str]
+) -> tuple[Packages, Packages, dict[str, str]]:
+    """What is there of NAMES, what is to be there, and the versions to ask for; NEWEST are those of the index."""
+    current: dict[str, Installed | None] = {}
+    wanted: dict[str, str] = {}
+    for name in names:
+        have = version_of(packages, name)
+        wanted[name] = newest.get(name, "")
+        current[name] = None if have is None else Installed(have, wanted[name] in ("", have))
+    return current, {name: Installed(version or INSTALLED) for name, version in wanted.items()}, wanted
 
 
 def install_steps(

@@ -10,7 +10,7 @@ from modules import pkg as module
 from modules._debian import parse_status
 from saltern.converge.plan import call
 from saltern.errors import SalternError
-from states.pkg import Installed, install_steps, installed_values, remove_steps, wishes
+from states.pkg import Installed, install_steps, installed_values, latest_values, remove_steps, wishes
 
 THERE = parse_status("ii \tnfs-common\t1:2.6\tamd64\tnfs-client\nii \tvlan\t2.0\tall\t\n")
 
@@ -67,3 +67,16 @@ def test_packages_are_named_alone_in_a_list_or_with_versions() -> None:
 def test_what_cant_be_meant_is_refused(arguments: Any, message: str) -> None:
     with pytest.raises(SalternError, match=message):
         wishes(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("newest", "todo"),
+    [
+        ({"nfs-common": "1:2.6", "curl": "8"}, {"curl": "8"}),
+        ({"nfs-common": "1:2.6.3", "curl": "8"}, {"nfs-common": "1:2.6.3", "curl": "8"}),
+        ({}, {"curl": ""}),
+    ],
+)
+def test_the_newest_version_is_asked_for_where_another_is_there(newest: dict[str, str], todo: dict[str, str]) -> None:
+    current, wish, wanted = latest_values(THERE, ["nfs-common", "curl"], newest)
+    assert [step.do for step in install_steps(current, wish, wanted)] == [call(module.install, pkgs=todo)]
