@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import cache
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from saltern.context import Context
 from saltern.errors import SalternError, UsageError, nearest
@@ -143,8 +143,18 @@ class Caller:
         return value.value if isinstance(value, Returned) else value
 
 
-@cache
 def _shape(function: Callable[..., Any]) -> _Shape:
+    found = _shapes.get(function)
+    if found is None:
+        found = _shapes[function] = _shape_of(function)
+    return found
+
+
+# Functions of a state tree are made anew for each job, so they must not be kept.
+_shapes: WeakKeyDictionary[Callable[..., Any], _Shape] = WeakKeyDictionary()
+
+
+def _shape_of(function: Callable[..., Any]) -> _Shape:
     parameters = list(inspect.signature(function).parameters.values())
     wants_ctx = bool(parameters) and parameters[0].name == "ctx"
     if wants_ctx:

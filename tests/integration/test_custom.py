@@ -464,6 +464,17 @@ def test_a_runner_of_the_tree_that_fails_is_told_and_leaves_the_master_alone(mad
         (made.states / "_runners/jobs.py").unlink()
 
 
+def test_an_orchestration_runs_runners_of_the_tree_and_refuses_one_that_is_not_there(made: System) -> None:
+    orchestrated = "greet:\n  salt.runner:\n    - name: deploy.{}\n    - arg: [node]\n"
+    put(made.states, {"go.sls": orchestrated.format("greet"), "lost.sls": orchestrated.format("gret")})
+    told = made.ask(op="runner", function="state.orchestrate", args=["go"], kwargs={})
+    assert told[-1] == {"event": "end", "ok": True}, told
+    assert "'hello'" in str(told)
+    assert "there is no runner 'deploy.gret'" in str(
+        made.ask(op="runner", function="state.orchestrate", args=["lost"], kwargs={})
+    )
+
+
 def test_a_local_call_uses_the_tree_as_it_is(tmp_path: Path) -> None:
     put(tmp_path / "states", CODE)
     where = ("--local", "--id", "here", "--file-root", str(tmp_path / "states"), "--out", "json")

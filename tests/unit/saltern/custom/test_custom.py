@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from saltern import loader
 from saltern.custom.custom import Custom
+from saltern.custom.source import Origin
 from saltern.errors import UsageError
 from saltern.files import LocalFiles
 from saltern.marks import kind_of
+from saltern.runner import run_function
 from tests.unit.saltern.custom.trees import node, put, ran
 
 TYPED = "from saltern.marks import reading\n\n\n@reading\ndef say() -> str:\n    return {!r}\n"
@@ -28,6 +34,27 @@ def test_a_function_of_the_tree_is_found_while_a_job_runs_and_not_afterwards(tmp
         loader.find("web.say")
     assert "modules.web" not in sys.modules
     assert custom not in sys.meta_path
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_nothing_of_it_stays_in_the_process_after_the_job(tmp_path: Path, typed: bool) -> None:
+    text = TYPED.format("x") if typed else "def say():\n    return 'x'\n"
+    claim = "{'name': name, 'changes': {}, 'result': True, 'comment': ''}"
+    put(tmp_path, {"_modules/web.py": text, "_states/web.py": f"def done(name, n=1):\n    return {claim}\n"})
+    put(tmp_path, {"t.sls": "a:\n  web.done:\n    - n: {{ salt['web.say']() }}\n"})
+    alive: list[weakref.ref[Any]] = []
+
+    class Watched(Custom):
+        def load(self, module: ModuleType, origin: Origin) -> None:
+            super().load(module, origin)
+            alive.extend(weakref.ref(one) for name, one in vars(module).items() if name in ("say", "done"))
+
+    ctx = node(tmp_path, custom=Watched(files=LocalFiles({"base": [str(tmp_path)]})))
+    assert run_function("web.say", [], {}, ctx).value == "x"
+    assert run_function("state.apply", ["t"], {}, ctx).success
+    gc.collect()
+    assert len(alive) == 3
+    assert [found() for found in alive] == [None, None, None]
 
 
 def test_a_changed_file_is_another_one_for_the_next_job(tmp_path: Path) -> None:
