@@ -23,12 +23,25 @@ def made(tmp_path: Path) -> Iterator[System]:
         system.close()
 
 
-def test_a_server_that_is_away_keeps_nothing_waiting(made: System, tmp_path: Path) -> None:
+def echoed(file: Path) -> list[object]:
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    return [line["return"] for line in lines if line["fun"] == "test.echo"]
+
+
+def test_a_server_that_is_away_keeps_nothing_waiting_and_a_restart_forgets_and_doubles_nothing(
+    made: System, tmp_path: Path
+) -> None:
     made.minion("n1")
     for number in range(20):
         assert made.publish("n1", "test.echo", number)["n1"]["return"] == number
     wait_for("the file has them", lambda: made.runner("manage.returners")["file"]["delivered"] >= 20)
-    lines = [json.loads(line) for line in (tmp_path / "returns.jsonl").read_text().splitlines()]
-    assert [line["return"] for line in lines if line["fun"] == "test.echo"] == list(range(20))
+    assert echoed(tmp_path / "returns.jsonl") == list(range(20))
     away = made.runner("manage.returners")["away"]
     assert (away["delivered"], away["waiting"] >= 20, "refused" in away["problem"]) == (0, True, True)
+    made.master.stop()
+    made.start()
+    made.wait_up("n1")
+    assert made.publish("n1", "test.echo", 20)["n1"]["success"]
+    wait_for("the file has it", lambda: len(echoed(tmp_path / "returns.jsonl")) > 20)
+    assert echoed(tmp_path / "returns.jsonl") == list(range(21))
+    assert made.runner("manage.returners")["away"]["waiting"] >= 21
