@@ -2,7 +2,7 @@
 
 It runs on the master with what a minion says of itself in hand, so templates are sandboxed, grains are data that is
 never read as a template, and a minion can't bring an SLS into its pillar that the tree does not give it: see `_inert`
-and `_Compiler._include`.
+and `SlsCompiler._include`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ Compiled = dict[tuple[str, str, str], Any]
 _BREAK = re.compile(r"[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _INCLUDE = re.compile(r"""\binclude\b["']?\s*:""")
 _DEPTH = 50
+_MOST = 5000  # SLS of one pillar, each counted as often as it is rendered
 
 
 def compile_pillar(
@@ -57,12 +58,12 @@ def compile_pillar(
     checked_strategy(strategy)
     if strategy == "none":
         saltenv = saltenv or "base"
-    merging = _Merging(strategy, merge_lists)
+    merging = Merging(strategy, merge_lists)
     given = deepcopied(override or {})
     result: dict[str, Any] = {}
 
     def tree(source: FileSource, seen: Mapping[str, Any]) -> None:
-        of = _Minion(minion_id, grains, seen, saltenv, nodegroups, opener)
+        of = Minion(minion_id, grains, seen, saltenv, nodegroups, opener)
         merging.lay(result, _tree_values(source, of, merging, compiled))
 
     def externals() -> None:
@@ -84,7 +85,7 @@ def compile_pillar(
     return result
 
 
-class _Merging(NamedTuple):
+class Merging(NamedTuple):
     """How values are laid over each other."""
 
     strategy: str
@@ -95,7 +96,7 @@ class _Merging(NamedTuple):
         merge_into(below, above, self.strategy, merge_lists=self.merge_lists)
 
 
-class _Minion(NamedTuple):
+class Minion(NamedTuple):
     """Whose pillar it is: PILLAR is what templates see of it."""
 
     id: str
@@ -106,26 +107,11 @@ class _Minion(NamedTuple):
     opener: Opener | None
 
 
-def _tree_values(files: FileSource, of: _Minion, merging: _Merging, compiled: Compiled | None) -> dict[str, Any]:
+def _tree_values(files: FileSource, of: Minion, merging: Merging, compiled: Compiled | None) -> dict[str, Any]:
     """What the top file of FILES gives the minion OF."""
     from saltern.targeting import MinionView
 
-    ctx = Context(
-        id=of.id,
-        config=Config(id=of.id, module_options={"nodegroups": of.nodegroups or {}}),
-        grains=_inert(of.grains),
-        pillar=of.pillar,
-        files=files,
-        saltenv=of.saltenv or "base",
-    )
-    renderer = Renderer(
-        ctx,
-        sandboxed=True,
-        functions=_functions(ctx),
-        globals={"id": of.id, "minion_id": of.id, "pillarenv": of.saltenv},
-        compiled=compiled,
-    )
-    compiler = _Compiler(Tree(files, renderer), of, merging)
+    compiler = SlsCompiler(Tree(files, renderer_for(files, of, compiled)), of, merging)
     view = MinionView(of.id, of.grains, of.pillar)
     result: dict[str, Any] = {}
     problems = Problems()
@@ -139,12 +125,32 @@ def _tree_values(files: FileSource, of: _Minion, merging: _Merging, compiled: Co
     return result
 
 
-class _Compiler:
+def renderer_for(files: FileSource, of: Minion, compiled: Compiled | None) -> Renderer:
+    """What renders the pillar of the minion OF from FILES."""
+    ctx = Context(
+        id=of.id,
+        config=Config(id=of.id, module_options={"nodegroups": of.nodegroups or {}}),
+        grains=_inert(of.grains),
+        pillar=of.pillar,
+        files=files,
+        saltenv=of.saltenv or "base",
+    )
+    return Renderer(
+        ctx,
+        sandboxed=True,
+        functions=_functions(ctx),
+        globals={"id": of.id, "minion_id": of.id, "pillarenv": of.saltenv},
+        compiled=compiled,
+    )
+
+
+class SlsCompiler:
     """The SLS of one compilation. What was rendered without `defaults` is rendered once."""
 
-    def __init__(self, tree: Tree, of: _Minion, merging: _Merging) -> None:
+    def __init__(self, tree: Tree, of: Minion, merging: Merging) -> None:
         self.tree, self._of, self._merging = tree, of, merging
         self._rendered: dict[tuple[str, str], dict[str, Any]] = {}
+        self._count = 0
 
     def sls(
         self,
@@ -161,6 +167,9 @@ class _Compiler:
         known = self._rendered.get((env, name))
         if known is not None and defaults is None:
             return known
+        self._count += 1
+        if asked and self._count > _MOST:
+            raise asked.error(f"more than {_MOST} SLS are included: is there an end?", "Include fewer with `defaults`.")
         document = self._document(name, env, asked, defaults)
         data = {} if document.data is None else document.data
         if not isinstance(data, dict):
@@ -170,12 +179,12 @@ class _Compiler:
         result: dict[str, Any] = {}
         if "include" in data:
             self._include(document, data, name, env, (*above, name), result)
-        self._merging.lay(result, {key: value for key, value in self._open(document).items() if key != "include"})
+        self._merging.lay(result, {key: value for key, value in self.opened(document).items() if key != "include"})
         if defaults is None:
             self._rendered[env, name] = result
         return result
 
-    def _open(self, document: Document) -> dict[str, Any]:
+    def opened(self, document: Document) -> dict[str, Any]:
         """The data of DOCUMENT, a mapping, with its sealed values opened."""
         data = document.data or {}
         if MARK not in document.source.rendered:

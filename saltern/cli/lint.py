@@ -11,9 +11,11 @@ from saltern.errors import NoValue, SalternError, SourceError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
     from typing import Any
 
+    from saltern.context import Context
     from saltern.sls.lint import Report
 
 WHERE = (
@@ -105,12 +107,10 @@ def examined(given: Parsed) -> tuple[Report, tuple[SourceError, ...]]:
         grains=read_grains(grains) if grains else None,
         offer_custom=False,  # the tree's code is read, never run
     )
-    wrong = _pillar_errors(ctx)
-    if wrong:
-        from dataclasses import replace
+    from dataclasses import replace
 
-        ctx = replace(ctx, pillar={})
-    return lint(ctx, given.words[1:] or None), wrong
+    values, wrong = _pillar(ctx, pillar) if pillar.is_dir() else ({}, ())
+    return lint(replace(ctx, pillar=values), given.words[1:] or None), wrong
 
 
 def told(sls: int, errors: Iterable[SourceError], unknown: Iterable[SourceError], colour: bool) -> str:
@@ -143,15 +143,41 @@ def document(sls: int, errors: Iterable[SourceError], unknown: Iterable[SourceEr
     return {"sls": sls, "findings": findings}
 
 
-def _pillar_errors(ctx: Any) -> tuple[SourceError, ...]:
-    """What is wrong with the pillar of the minion that CTX stands for."""
+def _pillar(ctx: Context, root: Path) -> tuple[Mapping[str, Any], tuple[SourceError, ...]]:
+    """The pillar of the minion that CTX stands for, from the tree ROOT (nothing where it can't be made), and what is
+    wrong with that tree. What is sealed in it is not opened."""
+    import importlib
+
+    from saltern.files import LocalFiles
+    from saltern.secret import Secret
+    from saltern.sls.problems import Problems
+
+    linter, compiler = importlib.import_module("pillar.lint"), importlib.import_module("pillar.compiler")
+    files, problems = LocalFiles({"base": [str(root)]}), Problems()
+    for error in linter.errors(files, ctx.id, ctx.grains):
+        problems.add(error)
+    values: Mapping[str, Any] = {}
     try:
-        len(ctx.pillar)
+        values = compiler.compile_pillar(files, ctx.id, ctx.grains, opener=lambda minions, box: Secret("sealed"))
     except SourceError as error:
-        return tuple(getattr(error, "errors", None) or (error,))
+        problems.add(error)
     except SalternError as error:
-        return (SourceError(str(error)),)
-    return ()
+        problems.add(SourceError(str(error)))
+    return values, tuple(_below(root.name, error) for error in problems.found)
+
+
+def _below(folder: str, error: SourceError) -> SourceError:
+    """ERROR with its file named from above FOLDER, so that it is told from one of the state tree."""
+    if error.file is None:
+        return error
+    return type(error)(
+        error.message,
+        file=f"{folder}/{error.file}",
+        line=error.line,
+        column=error.column,
+        excerpt=error.excerpt,
+        hint=error.hint,
+    )
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def lint(ctx: Context, only: Iterable[str] | None = None) -> Report:
             count += len(names)
             if wanted is None:
                 _templates(tree, saltenv, problems)
-                _top(tree, saltenv, ctx.config.module_options.get("nodegroups", {}), problems)
+                check_top(tree, saltenv, ctx.config.module_options.get("nodegroups", {}), problems)
             for name in names:
                 _sls(tree, name, saltenv, problems)
         _pillar_keys(tree, wanted, problems)
@@ -127,7 +127,7 @@ def _pillar_keys(tree: Tree, wanted: Container[str] | None, problems: Problems) 
                         problems.add(error)
 
 
-def _top(tree: Tree, saltenv: str, nodegroups: Any, problems: Problems) -> None:
+def check_top(tree: Tree, saltenv: str, nodegroups: Any, problems: Problems) -> None:
     """Every target of the top file is one, and every SLS that it names is there."""
     if TOP not in tree.files.list(saltenv):
         return

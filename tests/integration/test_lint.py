@@ -48,7 +48,34 @@ def test_a_pillar_that_does_not_render_is_told(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     found = lint(str(tmp_path))
-    assert (found.returncode, found.stdout[:11]) == (1, "error a.sls")
+    assert (found.returncode, found.stdout[:18]) == (1, "error pillar/a.sls")
+
+
+def test_the_pillar_of_every_minion_is_looked_at_and_nothing_sealed_is_opened(tmp_path: Path) -> None:
+    box = "SEALED[db*:AAAAAAAA]"
+    tree = {
+        "states/web.sls": "{{ pillar.word }}:\n  test.nop: []\n",
+        "pillar/top.sls": "base:\n  '*': [all]\n  'db1': [own, none]\n",
+        "pillar/all.sls": "word: a\n",
+        "pillar/own.sls": f"key: {box}\nrack: {{{{ grains.rack }}}}\n",
+        "pillar/spare.sls": "a: 1\na: 2\n",
+        "pillar/loop.sls": "include: [loop]\n",
+    }
+    for name, text in tree.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = json.loads(lint(str(tmp_path), "--out", "json").stdout)["findings"]
+    assert [(one["severity"], one["file"], one["line"]) for one in found] == [
+        ("error", "pillar/top.sls", 3),
+        ("error", "pillar/loop.sls", 1),
+        ("error", "pillar/spare.sls", 2),
+        ("unknown", "pillar/own.sls", 2),
+    ]
+    (tmp_path / "pillar/top.sls").write_text("base: {'*': [all, sealed]}\n")
+    (tmp_path / "pillar/sealed.sls").write_text("key: SEALED[*:AAAAAAAA]\n")
+    (tmp_path / "pillar/spare.sls").unlink()
+    (tmp_path / "pillar/loop.sls").unlink()
+    assert lint(str(tmp_path)).returncode == 0
 
 
 def test_a_tree_that_is_not_there_is_a_usage_error() -> None:

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from pillar import compiler
 from pillar.compiler import compile_pillar
 from saltern.errors import SalternError, SourceError
 from saltern.files import LocalFiles
+from saltern.sls import fence
 from saltern.sls.problems import SourceErrors
 
 Make = dict[str, str]
@@ -302,3 +304,25 @@ def test_an_sls_that_may_be_missing_is_left_out(site: Site) -> None:
     site.write({"top.sls": top.format("maybe")})
     with pytest.raises(SourceError, match="ignore_missing wants true or false, not 'maybe'"):
         site.pillar()
+
+
+def test_includes_that_double_at_each_step_come_to_an_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "_MOST", 200)
+    twice = "include:\n  - s{0}: {{defaults: {{x: 1}}}}\n  - s{0}: {{defaults: {{x: 2}}}}\n"
+    with pytest.raises(SourceError, match="more than 200 SLS are included"):
+        site.all({"a.sls": "include: [s1]", **{f"s{n}.sls": twice.format(n + 1) for n in range(1, 40)}})
+
+
+def test_a_template_without_an_end_is_stopped_and_so_is_a_bomb_of_aliases(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fence, "CPU_S", 0.1)
+    bomb = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 10)}]" for n in range(9))
+    endless = "a: 1\nb: {{ ('a' * 60 ~ 'b') | regex_match('(a+)+$') }}\n"
+    with pytest.raises(SourceErrors) as caught:
+        site.all({"one.sls": endless, "two.sls": bomb, "three.sls": "a: {{ 'x'.ljust(10 ** 12) }}"})
+    assert [(error.file, error.line, error.message[:30]) for error in caught.value.errors] == [
+        ("one.sls", 2, "the template takes more than 0"),
+        ("two.sls", 6, "the aliases multiply the docum"),
+        ("three.sls", 1, "the template takes more than 1"),
+    ]
