@@ -1,4 +1,4 @@
-"""Which custom code of the state tree this node uses, if any."""
+"""Which custom code of the state tree this node uses: none where it is configured so."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import os
 
 from saltern.config import Config
 from saltern.context import FileSource
-from saltern.custom.custom import KINDS, Custom
+from saltern.custom.custom import KINDS, Closed, Custom
 
 
-def synced(config: Config) -> Custom | None:
-    """What was synced from the master's trees; None where the node is configured to refuse it."""
-    return Custom(folder=config.paths.var / "minion" / "custom") if config.custom_modules else None
+def synced(config: Config) -> Custom:
+    """What was synced from the master's trees."""
+    return Custom(folder=config.paths.var / "minion" / "custom") if config.custom_modules else Closed()
 
 
-def in_tree(config: Config, files: FileSource) -> Custom | None:
-    """What the trees FILES of this node have; None where the node is configured to refuse it."""
+def in_tree(config: Config, files: FileSource) -> Custom:
+    """What the trees FILES of this node have."""
     if not config.custom_modules:
-        return None
+        return Closed()
     roots = [root for roots in config.file_roots.values() for root in roots]
     kinds = frozenset(kind for kind in KINDS if any(os.path.isdir(f"{root}/_{kind}") for root in roots))
     return Custom(files=files, kinds=kinds)

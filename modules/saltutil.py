@@ -91,10 +91,12 @@ def sync_all(ctx: Context) -> dict[str, list[str]]:
 
 
 def _synced(ctx: Context, kinds: tuple[str, ...]) -> dict[str, list[str]]:
+    from saltern.custom.custom import Closed
+
     custom = ctx.extra.get("custom")
-    if custom is None:
-        raise PermanentError("this node uses no code of the state tree: it is configured with `custom_modules: false`")
-    synced = custom.sync(ctx.files, kinds)
+    if isinstance(custom, Closed):
+        raise PermanentError(custom.saltern_hint.strip())
+    synced = custom.sync(ctx.files, kinds) if custom is not None else None
     if synced is None:  # the tree is here
         return {kind: [] for kind in kinds}
     if synced.problems:

@@ -99,6 +99,7 @@ def find(full_name: str, package: str = "modules", offered: Callable[[object], o
     if module is None:
         raise UsageError(
             f"there is no {kind} {full_name!r}: no namespace {space!r}.{nearest(space, namespaces(package))}"
+            + "".join(getattr(finder, "saltern_hint", "") for finder in sys.meta_path)
         )
     known = functions(module, offered)
     if name not in known:

@@ -34,6 +34,8 @@ class Custom:
     """The code of FILES as it is (a tree on this machine), or of the private FOLDER that `sync` fills. KINDS: of which
     there is any, where that is known without a look through the tree."""
 
+    saltern_hint = ""  # what the loader says of a name that is not there
+
     def __init__(
         self, *, files: FileSource | None = None, folder: Path | None = None, kinds: frozenset[str] | None = None
     ) -> None:
@@ -161,6 +163,15 @@ class Custom:
             ctx = replace(self._ctx, grains=core)
         with self.offered(with_calls(ctx)):
             return found(self, core)
+
+
+class Closed(Custom):
+    """None at all, since the node is configured to take none."""
+
+    saltern_hint = " This node takes no code of the state tree: it is configured with `custom_modules: false`."
+
+    def __init__(self) -> None:
+        super().__init__(kinds=frozenset())
 
 
 class _Loader:

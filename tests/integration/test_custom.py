@@ -426,6 +426,7 @@ def test_a_node_may_refuse_the_code_of_the_tree(made: System) -> None:
     told = made.publish("closed", "state.single", "note.present", "x", text="y")["closed"]
     assert not told["success"]
     assert "there is no state 'note.present'" in str(told["return"])
+    assert "configured with `custom_modules: false`" in str(told["return"])
     assert "custom_modules: false" in str(made.publish("closed", "saltutil.sync_all")["closed"]["return"])
     assert not (daemon.root / "var/lib/saltern/minion/custom").exists()
     daemon.stop()

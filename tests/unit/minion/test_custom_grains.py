@@ -64,5 +64,5 @@ def test_a_file_that_fails_is_left_out_with_a_line_in_the_log(
 def test_a_node_that_refuses_custom_code_has_none(tmp_path: Path) -> None:
     put(tmp_path, {"_grains/own.py": "def own():\n    return {'more': 1}\n"})
     config = Config(root=tmp_path / "root", file_roots={"base": [str(tmp_path)]}, custom_modules=False)
-    assert in_tree(config, LocalFiles(config.file_roots)) is None
-    assert synced(config) is None
+    for custom in (in_tree(config, LocalFiles(config.file_roots)), synced(config)):
+        assert "more" not in LazyGrains(config, custom)
