@@ -35,7 +35,7 @@ _NOTE = "INSERT INTO outbox (jid, public) VALUES (NEW.jid, NEW.public);"
 # For this connection alone: a master without returners notes nothing.
 _TRIGGERS = (
     f"CREATE TEMP TRIGGER IF NOT EXISTS ended AFTER UPDATE OF state ON main.ends "
-    f"WHEN OLD.{OPEN} AND NOT NEW.{OPEN} BEGIN {_NOTE} END",
+    f"WHEN (OLD.{OPEN} OR OLD.state = 'expired') AND NOT NEW.{OPEN} BEGIN {_NOTE} END",
     f"CREATE TEMP TRIGGER IF NOT EXISTS never_began AFTER INSERT ON main.ends WHEN NOT NEW.{OPEN} BEGIN {_NOTE} END",
 )
 _LAST = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox'), 0)"

@@ -6,7 +6,9 @@ behind the links may become another.
 
 from __future__ import annotations
 
+import base64
 import os
+import pwd
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from modules import cloud_init, cp, datastore, disk, file, image, mount
+from modules import cloud_init, cp, datastore, disk, file, image, mount, ssh
 from saltern.context import Context
 from saltern.errors import SalternError
 from saltern.marks import permit_acting
@@ -137,3 +139,20 @@ def test_what_the_harness_calls_does_write_where_no_link_is(ctx: Context, tmp_pa
         shutil.rmtree(tmp_path / "root")
         (tmp_path / "root").mkdir()
     assert idle == []
+
+
+def test_a_link_in_the_home_of_a_user_leads_his_keys_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, victim = plant(tmp_path)
+    entry = pwd.struct_passwd(("nobody", "x", NOBODY, NOBODY, "", str(theirs), "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: entry)
+    key = base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0 " + bytes(range(32))).decode()
+    before = state(victim)
+    for config in ("last", "dangling", "above/f", "above/folder/authorized_keys", ".ssh/authorized_keys"):
+        with permit_acting(), suppress(SalternError):
+            ssh.set_auth_key("nobody", key, "ssh-ed25519", config=config)
+        assert state(victim) == before, config
+    written = theirs / ".ssh/authorized_keys"  # there it was no link
+    assert key in written.read_text()
+    assert (written.stat().st_uid, written.parent.stat().st_uid) == (NOBODY, NOBODY)
