@@ -7,22 +7,26 @@ LAB_PACKAGES := user-mode-linux uml-utilities systemd dbus util-linux e2fsprogs 
 KVM_PACKAGES := libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients libvirt-dev pkg-config qemu-system-x86 qemu-utils
 GUEST_PACKAGES := dropbear-bin openssh-client
 SERVER_PACKAGES := postgresql redis-server
-PACKAGES := python3-venv python3-dev gcc lxc busybox-static $(LAB_PACKAGES) $(KVM_PACKAGES) $(GUEST_PACKAGES) $(SERVER_PACKAGES)
+PACKAGES := python3-venv python3-dev gcc lxc busybox-static $(LAB_PACKAGES) $(KVM_PACKAGES) $(GUEST_PACKAGES)
 
 .PHONY: help demo test chaos lint bench docs clean
 help:  ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
 
-$(STAMPS)/packages: Makefile
+$(STAMPS)/packages: WANTED = $(PACKAGES)
+$(STAMPS)/packages: WHAT = the lab and the tools
+$(STAMPS)/servers: WANTED = $(SERVER_PACKAGES)
+$(STAMPS)/servers: WHAT = servers for the tests of returners
+$(STAMPS)/packages $(STAMPS)/servers: Makefile
 	@mkdir -p $(STAMPS)
-	@echo "[1/2] Debian packages"
-	@missing=""; for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q '^install ok installed' || missing="$$missing $$p"; done; \
+	@echo "Debian packages: $(WHAT)"
+	@missing=""; for p in $(WANTED); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q '^install ok installed' || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then echo "      installing$$missing"; \
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } >$(STAMPS)/apt.log 2>&1 || { tail -n 20 $(STAMPS)/apt.log; exit 1; }; fi
 	@touch $@
 
 $(STAMPS)/venv: pyproject.toml | $(STAMPS)/packages
-	@echo "[2/2] virtual environment"
+	@echo "virtual environment"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]' >$(STAMPS)/pip.log 2>&1 || { tail -n 20 $(STAMPS)/pip.log; exit 1; }
 	@touch $@
@@ -30,7 +34,7 @@ $(STAMPS)/venv: pyproject.toml | $(STAMPS)/packages
 demo: $(STAMPS)/venv  ## Three real hosts converge from bare to the example platform, then drift and repair
 	@$(BIN)/python -m tests.lab.demo
 
-test: $(STAMPS)/venv lint  ## All checks and tests, lab included
+test: $(STAMPS)/servers $(STAMPS)/venv lint  ## All checks and tests, lab included
 	@$(BIN)/python -m tests.together
 
 chaos: $(STAMPS)/venv  ## Jobs while masters and minions are killed; faults at each step of the network transaction
