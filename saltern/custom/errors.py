@@ -32,13 +32,20 @@ def place_of(error: BaseException) -> str:
     return found
 
 
+def _tells_itself(error: ModuleNotFoundError) -> bool:
+    """Whether the bridge to Salt's modules raised it, with words of its own."""
+    return not str(error).startswith("No module named")
+
+
 def words_of(error: BaseException, file: str) -> str:
     """ERROR, met while FILE of the tree was at work, as one line with its place."""
     if isinstance(error, SyntaxError):
         place = f"{file}:{error.lineno}" if error.lineno else file
         return f"{place}: this is no Python: {error.msg}"
     place = place_of(error) or file
-    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("salt"):
+    if isinstance(error, ModuleNotFoundError) and error.name and not _tells_itself(error):
+        if error.name.partition(".")[0] == "salt":
+            return f"{place}: it imports something of saltern, so it is in Saltern's own form, which has no module salt"
         return f"{place}: needs the Python module {error.name!r}, which is not installed here"
     if isinstance(error, ImportError):
         return f"{place}: {error}"

@@ -108,6 +108,8 @@ def test_of_several_files_with_one_virtual_name_the_one_for_the_node_is_taken(tm
     [
         ("def x(:\n", "_modules/web.py:1: this is no Python"),
         ("import saltern\n\nimport nowhere_at_all\n", "_modules/web.py:3: needs the Python module 'nowhere_at_all'"),
+        ("import saltern\nimport saltext.web\n", "_modules/web.py:2: needs the Python module 'saltext'"),
+        ("import saltern\nimport salt.utils\n", "_modules/web.py:2: it imports something of saltern, so it is in"),
         ("import saltern\nx = {}['k']\n", "_modules/web.py:2: KeyError: 'k'"),
         ("raise SystemExit(3)\n", "_modules/web.py:1: SystemExit: 3"),
         ("x = 1\0\n", "_modules/web.py: "),
