@@ -114,9 +114,11 @@ def _agent_wanted(what: str, args: Mapping[str, Any], /) -> Any:
 
 
 def _pillar(config: Config, grains: Mapping[str, Any], override: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-    """The pillar of this node from its own pillar_roots."""
+    """The pillar of this node from its own pillar_roots. What is sealed there stays closed."""
     if not any(os.path.isdir(root) for roots in config.pillar_roots.values() for root in roots):
         return dict(override or {})
+    from saltern.closed import Closed
+
     compiler = importlib.import_module("pillar.compiler")  # late: a minion has it on its disk only for local work
     compiled: Mapping[str, Any] = compiler.compile_pillar(
         LocalFiles(config.pillar_roots),
@@ -127,5 +129,6 @@ def _pillar(config: Config, grains: Mapping[str, Any], override: Mapping[str, An
         nodegroups=config.module_options.get("nodegroups", {}),
         strategy=config.pillar_source_merging_strategy,
         merge_lists=config.pillar_merge_lists,
+        opener=lambda minions, box: Closed(minions),
     )
     return compiled

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from saltern.closed import Closed
 from saltern.errors import PermanentError, SalternError
 from saltern.secret import Secret
 
@@ -64,7 +65,10 @@ def _text(text: str, minion_id: str, opener: Opener | None, written: list[str] |
             raise PermanentError("a value is sealed, and only the master opens it")
         if not matches(minions, "glob", MinionView(minion_id)):
             raise PermanentError(f"this value is sealed for {minions}, not for {minion_id}")
-        parts += [text[end : found.start()], opener(minions, box).reveal()]
+        value = opener(minions, box)
+        if isinstance(value, Closed):
+            return value
+        parts += [text[end : found.start()], value.reveal()]
         end = found.end()
     if not parts:
         raise PermanentError("a sealed value is damaged: it is written SEALED[MINIONS:BOX]")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from saltern.closed import Closed
 from saltern.converge.plan import UNSET
 from saltern.secret import MASK, Secret
 
@@ -124,7 +125,7 @@ def plain(value: Any, depth: int = 0) -> Any:
 def secrets_in(value: Any, depth: int = 0) -> list[str]:
     """The clear texts of all secrets in VALUE, for `hidden` alone."""
     if isinstance(value, Secret):
-        return [value.reveal()]
+        return [] if isinstance(value, Closed) else [value.reveal()]
     if depth < DEPTH and isinstance(value, Mapping):
         return [text for item in value.values() for text in secrets_in(item, depth + 1)]
     if depth < DEPTH and isinstance(value, list | tuple | set | frozenset):

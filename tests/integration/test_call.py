@@ -136,6 +136,23 @@ def test_of_several_trees_the_first_that_has_a_file_gives_it(call: Call) -> None
     assert set(call.value(*options, "state.show_sls", "two")) == {"third"}
 
 
+def test_a_sealed_value_stays_closed_and_may_be_replaced(call: Call) -> None:
+    (call.pillar / "top.sls").write_text("base: {'*': [site]}\n")
+    (call.pillar / "site.sls").write_text("site:\n  word: plain\n  key: x SEALED[*:AAAAAAAA] y\n")
+    out = call.folder / "out"
+    state = "{0}:\n  file.managed:\n    - name: {1}/{0}\n    - contents_pillar: site:{0}\n    - makedirs: True\n"
+    call.sls("both", state.format("word", out) + state.format("key", out))
+    assert call.value("pillar.items") == {"site": {"word": "plain", "key": "**********"}}
+    applied = call.value("state.apply", "both", code=1)
+    assert [one["result"] for one in applied.values()] == [True, False]
+    [failed] = [one for one in applied.values() if one["result"] is False]
+    assert "this value is sealed for *, and only the master opens it" in failed["comment"]
+    assert not (out / "key").exists()
+    replaced = call.value("state.apply", "both", "pillar={site: {key: test}}")
+    assert [one["result"] for one in replaced.values()] == [True, True]
+    assert (out / "key").read_text() == "test\n"
+
+
 def test_what_an_sls_prints_does_not_reach_the_document(call: Call) -> None:
     call.sls("loud", "#!py\ndef run():\n    print('loud')\n    return {'a': {'test.nop': []}}\n")
     ran = call.run("state.show_sls", "loud")
