@@ -14,8 +14,40 @@ from typing import Any
 from modules import _identity, _owner, _remove, _safe
 from modules._contents import Contents
 from modules._contents import read as read_contents
+from modules._file_lookups import (
+    access,
+    basename,
+    dirname,
+    find,
+    get_gid,
+    get_uid,
+    grep,
+    group_to_gid,
+    join,
+    lstat,
+    normpath,
+    path_exists_glob,
+    user_to_uid,
+)
 from saltern.errors import PermanentError
 from saltern.marks import acting, reading
+
+# functions of this namespace that lie elsewhere
+__all__ = [
+    "access",
+    "basename",
+    "dirname",
+    "find",
+    "get_gid",
+    "get_uid",
+    "grep",
+    "group_to_gid",
+    "join",
+    "lstat",
+    "normpath",
+    "path_exists_glob",
+    "user_to_uid",
+]
 
 _CHECK_S = 60.0  # for a command that is to approve of new contents
 

@@ -9,10 +9,34 @@ from typing import Any
 from modules._linkinfo import BondInfo, MacvlanInfo, TunInfo, VxlanInfo
 from modules._netlink import AF_INET, AF_INET6, Address, Link, View, look, session
 from modules._netvalues import BadValue
+from modules._network_lookups import (
+    get_hostname,
+    hw_addr,
+    in_subnet,
+    interface_ip,
+    ip_in_subnet,
+    is_loopback,
+    is_private,
+    subnets,
+    subnets6,
+)
 from modules._run import run
 from saltern.context import Context
 from saltern.errors import PermanentError, UsageError
 from saltern.marks import acting, reading
+
+# functions of this namespace that lie elsewhere
+__all__ = [
+    "get_hostname",
+    "hw_addr",
+    "in_subnet",
+    "interface_ip",
+    "ip_in_subnet",
+    "is_loopback",
+    "is_private",
+    "subnets",
+    "subnets6",
+]
 
 _SCOPES = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}  # RT_SCOPE_*, rtnetlink(7)
 _OF_KIND = ("stp", "vlan_filtering", "vlan_id", "vlan_protocol")  # of `Link`, None for other kinds

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from modules import _run
-from modules._debian import FORMAT, Package, is_comparison, is_name, parse_policy, parse_status, version_of
+from modules._debian import FORMAT, Package, compare, is_comparison, is_name, parse_policy, parse_status, version_of
 from saltern.errors import PermanentError, nearest
 from saltern.marks import acting, reading
 
@@ -66,6 +66,18 @@ def latest_version(*names: str) -> str | dict[str, str]:
         candidate = newest.get(name, "")
         found[name] = "" if candidate == version_of(packages, name) else candidate
     return found[names[0]] if len(names) == 1 else found
+
+
+@reading
+def upgrade_available(name: str) -> bool:
+    """Whether the index has a newer version of the installed package NAME."""
+    return bool(version(name)) and bool(latest_version(name))
+
+
+@reading
+def version_cmp(pkg1: str, pkg2: str) -> int:
+    """-1, 0 or 1, as the version PKG1 is earlier than, the same as or later than PKG2."""
+    return compare(str(pkg1), str(pkg2))
 
 
 @reading

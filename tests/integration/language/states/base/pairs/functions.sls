@@ -83,3 +83,22 @@
 {{- pair(salt['state.sls_exists']('forms'), true) }}
 {{- pair(salt['state.sls_exists']('nix'), false) }}
 {{- pair(salt['test.arg'](1, a=2), {'args': [1], 'kwargs': {'a': 2}}) }}
+{{- pair(salt['file.join']('/etc', 'x', '/y'), '/etc/x/y') }}
+{{- pair([salt['file.basename']('/a/b'), salt['file.dirname']('/a/b'), salt['file.normpath']('/a/./b/../c')], ['b', '/a', '/a/c']) }}
+{{- pair([salt['file.access']('/etc/passwd', 'r'), salt['file.path_exists_glob']('/etc/pass*'), salt['file.path_exists_glob']('/nix*')], [true, true, false]) }}
+{{- pair(salt['file.grep']('/etc/passwd', '^root:').retcode, 0) }}
+{{- pair(salt['file.grep']('/etc/passwd', 'ROOT:', '-i', '-c').stdout != '0', true) }}
+{{- pair(salt['file.find'](kept, name='*.json', type='f') | map('file_hashsum') | unique | length, 1) }}
+{{- pair(salt['file.find'](kept, type='d', maxdepth=1) | sort, [kept, kept ~ '/a', kept ~ '/lib']) }}
+{{- pair(salt['file.find']('/nix'), []) }}
+{{- pair([salt['file.get_uid']('/etc/passwd'), salt['file.user_to_uid']('root'), salt['file.lstat']('/etc/passwd').st_uid], [0, 0, 0]) }}
+{{- pair([salt['environ.get']('NIX', 'd'), salt['environ.has_value']('NIX'), salt['environ.item'](['NIX'])], ['d', false, {'NIX': ''}]) }}
+{{- pair(salt['hashutil.digest']('x', 'sha256') == 'x' | sha256, true) }}
+{{- pair([salt['hashutil.base64_b64encode']('get salted'), salt['hashutil.base64_b64decode']('Z2V0IHNhbHRlZA==')], ['Z2V0IHNhbHRlZA==', 'get salted']) }}
+{{- pair(salt['hashutil.hmac_signature']('get salted', 'shared secret', 'eBWf9bstXg+NiP5AOwppB5HMvZiYMPzEM9W5YMm/AmQ='), true) }}
+{{- pair([salt['pkg.version_cmp']('1.2-1', '1.10-1'), salt['pkg.version_cmp']('1:1', '2')], [-1, 1]) }}
+{{- pair([salt['network.in_subnet']('127.0.0.0/8'), salt['network.ip_in_subnet']('10.1.2.3', '10.0.0.0/8')], [true, true]) }}
+{{- pair([salt['network.is_private']('10.0.0.1'), salt['network.is_loopback']('::1')], [true, true]) }}
+{{- pair([salt['network.interface_ip']('lo'), salt['network.hw_addr']('lo')], ['127.0.0.1', '00:00:00:00:00:00']) }}
+{{- pair(salt['network.get_hostname']() | length > 0, true) }}
+{{- pair(salt['network.subnets']('lo'), []) }}
