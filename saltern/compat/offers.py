@@ -27,13 +27,14 @@ def offer(module: ModuleType, bridge: Surroundings, origin: Origin, tree: ast.Mo
         from saltern.compat.surroundings import Bridge
 
         assert isinstance(bridge, Bridge)  # states are for minions
-        watch = found.pop("mod_watch", None)
+        watch = found.get("mod_watch")
         space = module.__name__.rpartition(".")[2]
         offers = {
             name: as_state(
                 f"{space}.{name}", function, watch, bridge, origin, tests=knows_test(tree, function.__name__)
             )
             for name, function in found.items()
+            if not name.startswith("mod_")  # those are for Salt's own engine
         }
     else:
         offers = {name: _as_acting(function, bridge, origin) for name, function in found.items()}

@@ -62,7 +62,7 @@ def offers(found: Outline, kind: str, space: str) -> dict[str, Callable[..., Any
     for node in functions(found.tree):
         marks, name = decorators(node), node.name.rstrip("_")
         if kind == "states":
-            if (found.typed and "state" not in marks) or name == "mod_watch":
+            if (found.typed and "state" not in marks) or name.startswith("mod_"):
                 continue
             table[name] = state(_made(node) if found.typed else _of_salt(node))
         elif not found.typed or marks & {"reading", "acting"}:

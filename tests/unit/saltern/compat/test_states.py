@@ -134,6 +134,21 @@ def test_a_secret_argument_is_a_text_for_the_state_and_masked_in_its_result(tmp_
     assert "hunter2" not in repr(results)
 
 
+def test_what_salts_engine_calls_of_it_is_no_state(tmp_path: Path) -> None:
+    put(tmp_path, {"_states/mark.py": MARK + "\n\ndef mod_init(low):\n    return True\n"})
+    assert ran(tmp_path, "sys.list_state_functions", "mark").value == ["mark.made"]
+
+
+def test_a_listen_calls_mod_watch_at_the_end(tmp_path: Path) -> None:
+    put(tmp_path, {"_states/mark.py": MARK, "m": ""})
+    sls = (
+        f"m:\n  mark.made:\n    - name: {tmp_path}/m\n    - listen:\n      - file: other\n"
+        f"other:\n  file.managed:\n    - name: {tmp_path}/o\n    - contents: a\n"
+    )
+    run(tmp_path, sls)
+    assert (tmp_path / "m.watched").read_text() == "made\n"
+
+
 def test_other_states_run_through_it(tmp_path: Path) -> None:
     text = "def both(name):\n    return __states__['file.managed'](name, contents='in')\n"
     put(tmp_path, {"_states/outer.py": text})
