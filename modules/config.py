@@ -98,7 +98,7 @@ def backup_mode(ctx: Context, backup: str = "") -> str:
 
 
 def _option(ctx: Context, key: str, delimiter: str) -> Any:
-    option, _, rest = key.partition(delimiter)
+    option, _, rest = key.partition(delimiter) if delimiter else (key, "", "")
     if not option.startswith("_") and option in type(ctx.config).__dataclass_fields__:
         found = traverse(getattr(ctx.config, option), rest, _MISSING, delimiter)
         if found is not _MISSING:
