@@ -24,7 +24,7 @@ LONGEST_S = 30.0  # for one file: a job that asks for a grain waits for it
 _log = logging.getLogger(__name__)
 
 
-class _TooLong(Exception):
+class _TooLong(BaseException):  # no code of a tree takes it for an error of its own
     pass
 
 
@@ -74,7 +74,7 @@ def _limited() -> Iterator[None]:
         raise _TooLong
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, LONGEST_S)
+    signal.setitimer(signal.ITIMER_REAL, LONGEST_S, 1.0)  # and again, where the first was swallowed
     try:
         yield
     finally:

@@ -47,6 +47,7 @@ def test_what_is_configured_wins_over_custom_grains(tmp_path: Path) -> None:
         ("def bad(what):\n    return {}\n", "TypeError"),
         ("def bad():\n    return 3\n", "bad gives int, not a mapping of grains"),
         ("def bad():\n    while True: pass\n", "it took longer than"),
+        ("def bad():\n    while True:\n        try: pass\n        except Exception: pass\n", "it took longer than"),
     ],
 )
 def test_a_file_that_fails_is_left_out_with_a_line_in_the_log(
