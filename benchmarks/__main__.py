@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-ALL = ("fleet", "commands", "compiling", "memory", "transfer", "network", "history")
+ALL = ("fleet", "returning", "commands", "compiling", "memory", "transfer", "network", "history")
 
 
 def main(words: list[str]) -> int:

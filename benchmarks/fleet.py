@@ -6,89 +6,53 @@ echo is what ZeroMQ itself costs: one ROUTER, as many DEALER peers in as many pr
 
 from __future__ import annotations
 
-import asyncio
 import multiprocessing
-import resource
+import socket
 import statistics
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import zmq
 
-from benchmarks.place import Place, free_port, master
+from benchmarks.agents import PROCESSES, raise_limit, simulated
+from benchmarks.place import free_port, master
 from benchmarks.report import report
-from minion.agent import Agent
-from minion.identity import Identity
-from saltern.config import Config
 from saltern.wire import sockets
 from saltern.wire.keys import KeyPair, new_pair
 
-PROCESSES = 2
 ROUNDS = 7
-
-
-def _raise_limit() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _agents(place: Place, names: list[str]) -> None:
-    _raise_limit()
-
-    async def run() -> None:
-        context = sockets.new_context()
-        agents = []
-        for name in names:
-            wire, seal = place.minions[name]
-            config = replace(Config(), root=place.root / "minions" / name, id=name)
-            identity = Identity(
-                id=name,
-                wire=wire,
-                seal=seal,
-                host="127.0.0.1",
-                port=place.control_port,
-                master_key=place.master.public,
-            )
-            agent = Agent(config, identity, context, {"id": name, "os": "Debian"})
-            agent.start()
-            agents.append(agent)
-            await asyncio.sleep(0)
-        await asyncio.Event().wait()  # until it is terminated
-
-    asyncio.run(run())
 
 
 def ping_ms(count: int) -> float:
     """The median time of `test.ping` to COUNT minions, from the request to the last return."""
-    context = multiprocessing.get_context("fork")
-    with master(count) as place:
-        names = list(place.minions)
-        workers = [
-            context.Process(target=_agents, args=(replace(place, process=None), names[part::PROCESSES]))
-            for part in range(PROCESSES)
-        ]
-        for worker in workers:
-            worker.start()
+    with master(count) as place, simulated(place):
+        times = []
+        for _ in range(ROUNDS + 1):
+            began = time.perf_counter()
+            events = place.publish("test.ping")
+            times.append((time.perf_counter() - began) * 1000)
+            good = sum(1 for event in events if event.get("event") == "return" and event.get("return") is True)
+            if good != count:
+                raise RuntimeError(f"{good} of {count} minions answered")
+        return statistics.median(times[1:])
+
+
+def _await_listener(port: int) -> None:
+    """Wait until somebody listens: a peer connects once, and does not come again where nobody does."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
         try:
-            place.wait_up(count)
-            times = []
-            for _ in range(ROUNDS + 1):
-                began = time.perf_counter()
-                events = place.publish("test.ping")
-                times.append((time.perf_counter() - began) * 1000)
-                good = sum(1 for event in events if event.get("event") == "return" and event.get("return") is True)
-                if good != count:
-                    raise RuntimeError(f"{good} of {count} minions answered")
-            return statistics.median(times[1:])
-        finally:
-            for worker in workers:
-                worker.terminate()
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return
 
 
-def _echoes(port: int, server: bytes, keys: list[KeyPair]) -> None:
-    _raise_limit()
+def _echoes(port: int, server: bytes, keys: list[KeyPair], size: int) -> None:
+    raise_limit()
+    _await_listener(port)
     context = sockets.new_context()
     poller = zmq.Poller()
     for key in keys:
@@ -98,17 +62,18 @@ def _echoes(port: int, server: bytes, keys: list[KeyPair]) -> None:
         poller.register(dealer, zmq.POLLIN)
     while True:  # until it is terminated
         for dealer, _ in poller.poll():
-            dealer.send(dealer.recv())
+            message = dealer.recv()
+            dealer.send(b"x" * size if size else message)
 
 
-def echo_ms(count: int) -> float:
-    """The median time of one message to each of COUNT peers and its echo."""
-    _raise_limit()
+def echo_ms(count: int, size: int = 0) -> float:
+    """The median time of one message to each of COUNT peers and its echo, or a message of SIZE bytes instead."""
+    raise_limit()
     fork = multiprocessing.get_context("fork")
     pair, port = new_pair(), free_port()
     keys = [new_pair() for _ in range(count)]
     workers = [
-        fork.Process(target=_echoes, args=(port, pair.public, keys[part::PROCESSES])) for part in range(PROCESSES)
+        fork.Process(target=_echoes, args=(port, pair.public, keys[part::PROCESSES], size)) for part in range(PROCESSES)
     ]
     for worker in workers:
         worker.start()
@@ -116,6 +81,7 @@ def echo_ms(count: int) -> float:
     router = context.socket(zmq.ROUTER)
     router.curve_server = True
     router.curve_publickey, router.curve_secretkey = pair.z85
+    router.setsockopt(zmq.BACKLOG, 4096)  # a peer that finds no room does not come again
     router.bind(f"tcp://127.0.0.1:{port}")
     try:
         routes = [router.recv_multipart()[0] for _ in range(count)]
@@ -144,7 +110,7 @@ def _alone(what: str, count: int) -> float:
 def main(words: list[str]) -> None:
     """Both fleets; the limit holds for the larger one. With `echo N` or `ping N`: that measurement alone."""
     if words:
-        _raise_limit()
+        raise_limit()
         print({"echo": echo_ms, "ping": ping_ms}[words[0]](int(words[1])))
         return
     for count, limit in ((100, None), (1000, 5.0)):

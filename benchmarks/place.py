@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from master import keys, store
@@ -19,7 +19,7 @@ from saltern.cli.client import events
 from saltern.wire.keys import KeyPair, load_or_make, new_pair
 
 
-@dataclass(frozen=True)
+@dataclass
 class Place:
     """ROOT is the master's; MINIONS maps ids to their wire and seal pairs, which the master has accepted."""
 
@@ -28,7 +28,7 @@ class Place:
     files_port: int
     master: KeyPair
     minions: dict[str, tuple[KeyPair, KeyPair]]
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] = field(init=False)
 
     def publish(self, function: str, *args: object, target: str = "*") -> list[dict[str, object]]:
         """Publish a job and take all events until its end."""
@@ -38,12 +38,26 @@ class Place:
             )
         )
 
+    def runner(self, function: str) -> list[dict[str, object]]:
+        """Call a runner: its events."""
+        return list(events(str(self.root), {"op": "runner", "function": function, "args": [], "kwargs": {}}))
+
+    def start(self) -> None:
+        """Start the master and wait until its door is open."""
+        door = self.root / "run/saltern/master.sock"
+        door.unlink(missing_ok=True)
+        self.process = subprocess.Popen(
+            [str(Path(sys.executable).with_name("saltern-master")), "--root", str(self.root)]
+        )
+        deadline = time.monotonic() + 15
+        while not door.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+
     def wait_up(self, count: int, timeout_s: float = 120) -> None:
         """Wait until COUNT minions are connected."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            found = list(events(str(self.root), {"op": "runner", "function": "manage.up", "args": [], "kwargs": {}}))
-            if len(found[0]["data"]) >= count:
+            if len(self.runner("manage.up")[0]["data"]) >= count:  # type: ignore[arg-type]
                 return
             time.sleep(0.2)
         raise RuntimeError(f"not all of {count} minions came")
@@ -69,15 +83,13 @@ def master(count: int) -> Iterator[Place]:
         [(wire.public, name, keys.ACCEPTED, seal.public, time.time()) for name, (wire, seal) in minions.items()],
     )
     connection.close()
-    process = subprocess.Popen([str(Path(sys.executable).with_name("saltern-master")), "--root", str(root)])
+    place = Place(root, control, files, pair, minions)
     try:
-        deadline = time.monotonic() + 15
-        while not (root / "run/saltern/master.sock").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        yield Place(root, control, files, pair, minions, process)
+        place.start()
+        yield place
     finally:
-        process.terminate()
-        process.wait(15)
+        place.process.terminate()
+        place.process.wait(15)
         shutil.rmtree(root, ignore_errors=True)
 
 
