@@ -99,7 +99,7 @@ def connect(file: Path) -> sqlite3.Connection:
         _renew(connection)
         connection.executescript(_INDEXES)
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"{file}: the store can't be opened: {error}") from None
+        raise StoreError(f"{file}: the store can't be opened: {error}{_advice(error)}") from None
     return connection
 
 
@@ -146,7 +146,7 @@ class Store:
                     self._reader.execute("PRAGMA query_only=ON")
                 return work(self._reader)
             except sqlite3.Error as error:
-                raise _named(error) from None
+                raise self._named(error) from None
 
         return self._loop.run_in_executor(self._reading, looked)
 
@@ -184,13 +184,13 @@ class Store:
                     results.append((future, work(connection), None))
                 except Exception as error:
                     connection.execute("ROLLBACK TO work")
-                    results.append((future, None, _named(error)))
+                    results.append((future, None, self._named(error)))
                 connection.execute("RELEASE work")
             connection.execute("COMMIT")
         except sqlite3.Error as error:  # full disk, damaged file: nothing of this batch is stored, and all are told
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            return [(future, None, _named(error)) for _, future in todo]
+            return [(future, None, self._named(error)) for _, future in todo]
         return results
 
     def _tell(self, results: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
@@ -208,6 +208,14 @@ class Store:
         except RuntimeError:  # the loop is gone: the daemon is stopping
             return
 
+    def _named(self, error: Exception) -> Exception:
+        if not isinstance(error, sqlite3.Error):
+            return error
+        return StoreError(f"{self._file}: the store failed: {error}{_advice(error)}")
 
-def _named(error: Exception) -> Exception:
-    return StoreError(f"the store failed: {error}") if isinstance(error, sqlite3.Error) else error
+
+def _advice(error: Exception) -> str:
+    """What to do where the file itself is damaged; all keys and jobs are in it."""
+    if not any(sign in str(error) for sign in ("malformed", "not a database")):
+        return ""
+    return ". Stop the master and put a copy in its place, or save what `sqlite3 FILE .recover` finds"

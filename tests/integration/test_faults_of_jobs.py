@@ -111,6 +111,7 @@ def test_a_damaged_store_ends_the_master_with_its_name_and_costs_no_return(maste
     ran = subprocess.run([*master.master.command], capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith(f"saltern-master: {store}: the store can't be opened: "), ran.stderr
+    assert "put a copy in its place" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert store.read_bytes().startswith(b"SQLite format 3\0\xff"), "what may be saved is not touched"
     (tmp_path / "go").touch()
@@ -119,6 +120,22 @@ def test_a_damaged_store_ends_the_master_with_its_name_and_costs_no_return(maste
     shutil.copy(tmp_path / "copy.db", store)
     master.start()
     wait_for("its return is here", lambda: outcome(master, jid) == "done")
+
+
+def test_a_store_that_is_damaged_inside_is_named_at_start(master: System) -> None:
+    """The first pages are right, so it opens; what lies in the others is not."""
+    for number in range(3):
+        master.ask(op="key", action="token", minion=f"n{number}", ttl_s=60)
+    master.master.stop()
+    store = master.master.root / "var/lib/saltern/master/master.db"
+    with store.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (store.stat().st_size - 4096))
+    ran = subprocess.run([*master.master.command], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(f"saltern-master: {store}: the store "), ran.stderr
+    assert "database disk image is malformed. Stop the master and put a copy in its place" in ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
 @pytest.mark.root
