@@ -30,8 +30,8 @@ from minion.pipe import AskMaster, BundleIs, Done, MasterSays, Mine, Run, Step, 
 from minion.questions import Questions
 from minion.schedule.clock import Clock
 from minion.schedule.keeper import Keeper
-from minion.startup import startup_job
 from minion.staleness import Absence
+from minion.startup import startup_job
 from minion.workers import Workers
 from saltern import __version__
 from saltern.config import Config
