@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 from saltern.errors import PermanentError
 
-CPU_S = 10.0  # of one rendering, more than a hundred times of what a large SLS takes
+CPU_S = 5.0  # of one rendering, more than a hundred times of what a large SLS takes
 MEMORY_BYTES = 1 << 30  # beside what the process holds already
 TOO_BIG = f"the template takes more than {MEMORY_BYTES >> 20} MiB of memory: is there an end?"
 _AGAIN_S = 0.5  # for what catches the first notice

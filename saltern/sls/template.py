@@ -78,7 +78,7 @@ def _explain(error: Exception, file: str, text: str, sources: Mapping[str, str],
         raise _syntax(error, file, {**sources, file: text}) from None
     message, hint = _words(error, context)
     source = Source(name, sources.get(name, text))
-    told = source.error(message, line - 1, None, hint)
+    told = source.error(message, line - 1, _column(source.text, line - 1, message), hint)
     if isinstance(error, UndefinedError | ActedWhilePlanning):
         raise NoValue(
             told.message, file=told.file, line=told.line, column=told.column, excerpt=told.excerpt, hint=told.hint
@@ -137,7 +137,21 @@ def _syntax(
         message += nearest(unknown[2], environment.filters if unknown[1] == "filter" else environment.tests)
     if "Unexpected end of template" in message:
         hint = "A block is not closed."
-    return Source(name, sources.get(name, "")).error(f"Jinja: {message}", error.lineno - 1, None, hint)
+    text = sources.get(name, "")
+    column = _column(text, error.lineno - 1, message)
+    return Source(name, text).error(f"Jinja: {message}", error.lineno - 1, column, hint)
+
+
+def _column(text: str, line: int, message: str) -> int | None:
+    """Where in LINE of TEXT stands what MESSAGE is about: the first name that it quotes, else the first expression."""
+    lines = text.splitlines()
+    written = lines[line] if 0 <= line < len(lines) else ""
+    for word in re.findall(r"'([^']+)'", message):
+        found = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", written)
+        if found:
+            return found.start()
+    begins = re.search(r"\{[{%]", written)
+    return begins.start() if begins else None
 
 
 def _last_line(traceback: TracebackType | None, file: str) -> tuple[str, int]:

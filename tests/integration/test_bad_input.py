@@ -39,13 +39,13 @@ SLS = {
         "circle.sls:5:3: requisites in a circle: test: x → test: y → test: x",
         "",
     ),
-    "variable": ("x:\n  test.nop:\n    - name: {{ nothing }}\n", "variable.sls:6: the variable 'nothing'", "default("),
+    "variable": ("x:\n  test.nop:\n    - name: {{ nothing }}\n", "variable.sls:6:16: the variable 'nothing'", "default("),
     "key": (
         "x:\n  test.nop:\n    - name: {{ pillar.site.nam }}\n",
-        "key.sls:6: the mapping has no key 'nam'",
+        "key.sls:6:28: the mapping has no key 'nam'",
         "'name'?",
     ),
-    "jinja": ("x:\n  test.nop:\n    - name: {% if %}\n", "jinja.sls:6: Jinja:", ""),
+    "jinja": ("x:\n  test.nop:\n    - name: {% if %}\n", "jinja.sls:6:13: Jinja:", ""),
     "one": ("include: [two]\n", "two.sls:1:11: a loop of includes: one → two → one", ""),
     "self": ("include: [self]\n", "self.sls:4:11: a loop of includes: self → self", ""),
     "includes": ("include: [tow]\n", "includes.sls:4:11: there is no SLS 'tow'", "'two'?"),
@@ -53,18 +53,18 @@ SLS = {
     "both": ("include: [other]\nx:\n  test.nop: []\n", "both.sls:5:1: the id 'x' is declared twice", "other.sls:1:1"),
     "bomb": (BOMB, "bomb.sls:10:8: the aliases multiply the document", ""),
     "python": ("x: !!python/object/apply:os.system [id]\n", "python.sls:4:4: the tag !!python/object", "not allowed"),
-    "endless": ("{% for a in range(10 ** 9) %}{% endfor %}\n", "endless.sls:4: ", "100000"),
+    "endless": ("{% for a in range(10 ** 9) %}{% endfor %}\n", "endless.sls:4:1: ", "100000"),
     "binary": ("\0\n", "binary.sls:4:1: not YAML", "control characters"),
 }
 MORE_SLS = {"two": "include: [one]\n", "other": "x:\n  test.nop: []\n", "good": ""}
 
 PILLAR = {
     "tab": ("a:\n\tb: 1\n", "site.sls:2:1: a tab"),
-    "variable": ("a: 1\nb: {{ nothing }}\n", "site.sls:2: the variable 'nothing'"),
+    "variable": ("a: 1\nb: {{ nothing }}\n", "site.sls:2:7: the variable 'nothing'"),
     "include": ("include: [nono]\n", "site.sls:1:11: there is no SLS 'nono'"),
     "twice": ("a: 1\na: 2\n", "site.sls:2:1: the key 'a'"),
-    "function": ("a: {{ salt['cmd.run']('id') }}\n", "site.sls:1: there is no function 'cmd.run' here"),
-    "attribute": ("a: {{ ''.__class__ }}\n", "site.sls:1: access to attribute '__class__'"),
+    "function": ("a: {{ salt['cmd.run']('id') }}\n", "site.sls:1:13: there is no function 'cmd.run' here"),
+    "attribute": ("a: {{ ''.__class__ }}\n", "site.sls:1:10: access to attribute '__class__'"),
     "list": ("- a\n", "site.sls:1:1: a pillar SLS is a mapping"),
     "bomb": (BOMB, "site.sls:7:8: the aliases multiply"),
 }

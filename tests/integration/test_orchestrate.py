@@ -269,7 +269,7 @@ keys:
         ("x:\n  salt.state: [tgt: 'a and', tgt_type: compound, sls: node]\n", "own.sls:1:1:"),
         ("x:\n  salt.state: [tgt: '*', sls: a, unless: b]\n", "unless has no meaning in an orchestration"),
         ("x:\n  salt.state: [tgt: '*', sls: a, require: [salt: y]]\n", "own.sls:2:"),
-        ("{{ salt['saltutil.runner']('jobs.prune', 1) }}", "own.sls:1: a template can call runners that only tell"),
+        ("{{ salt['saltutil.runner']('jobs.prune', 1) }}", "own.sls:1:29: a template can call runners that only tell"),
         ("{{ grains.id }}", "own.sls:1:"),
         ("", "the SLS own has no states"),
     ],

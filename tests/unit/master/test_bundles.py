@@ -147,7 +147,7 @@ def test_an_error_in_one_pillar_is_that_minions_alone(config: MasterConfig, tmp_
     good, bad, last = with_pool(config, lambda pool: pool.bundles([asked("good"), asked("bad"), asked("last")]))
     assert (pillar(good, "good")["id"], pillar(last, "last")["id"]) == ("good", "last")
     assert isinstance(bad, BundleError)
-    assert bad.text.startswith("the pillar of bad can't be rendered:\nall.sls:2: the variable 'nope' is undefined")
+    assert bad.text.startswith("the pillar of bad can't be rendered:\nall.sls:2:27: the variable 'nope' is undefined")
 
 
 def test_a_pillar_that_takes_too_long_costs_its_minion_alone(config: MasterConfig, tmp_path: Path) -> None:

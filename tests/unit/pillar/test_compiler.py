@@ -207,7 +207,7 @@ def test_a_minion_id_in_a_template_is_not_a_template(site: Site, text: str) -> N
 def test_a_grain_with_a_line_break_cannot_write_lines_of_an_sls(site: Site, end: str) -> None:
     site.write({"secret.sls": "password: CANARY"})
     grains = {"host": f"x{end}include:{end}  - secret", "nested": {"list": ["ok", f"a{end}b"]}, "plain": "ok"}
-    with pytest.raises(SourceError, match=r"a\.sls:1: the grain 'host' has a line break"):
+    with pytest.raises(SourceError, match=r"a\.sls:1:\d+: the grain 'host' has a line break"):
         site.all({"a.sls": "host: {{ grains.host }}\n# include:"}, grains=grains)
     with pytest.raises(SourceError, match=r"the grain 'nested:list:1' has a line break"):
         site.all({"a.sls": "host: {{ grains['nested']['list'][1] | upper }}"}, grains=grains)

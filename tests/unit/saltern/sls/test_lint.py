@@ -37,7 +37,7 @@ def test_a_good_tree_has_no_findings(tmp_path: Path) -> None:
         ("a__sls", "a: [\n", "a.sls:2:1: "),
         ("a__sls", "x:\n  salt.state:\n    - tgt: a\n    - sls: wen\n", "a.sls:4:7: there is no SLS 'wen'. Did you"),
         ("a__sls", "x:\n  salt.state:\n    - sls: web\n", "a.sls:2:3: salt.state wants the argument 'tgt'"),
-        ("a__jinja", "{% if x %}", "a.jinja:1: Jinja: Unexpected end of template"),
+        ("a__jinja", "{% if x %}", "a.jinja:1:4: Jinja: Unexpected end of template"),
         ("top__sls", "base:\n  '*': [wen]\n", "top.sls:2:9: there is no SLS 'wen'"),
         ("top__sls", "base:\n  'a and (':\n    - match: compound\n    - web\n", "top.sls:2:3: can't read the target"),
         (
@@ -60,7 +60,7 @@ def test_all_mistakes_are_found_in_one_pass(tmp_path: Path) -> None:
 def test_a_value_that_only_a_node_has_is_no_mistake(tmp_path: Path) -> None:
     report = look(tmp_path, a__sls="{{ pillar['who'] }}:\n  test.nop\n", b__sls="{{ grains.os }}:\n  test.nop\n")
     assert report.errors == ()
-    assert [str(error).splitlines()[0] for error in report.unknown] == ["a.sls:1: the mapping has no key 'who'."]
+    assert [str(error).splitlines()[0] for error in report.unknown] == ["a.sls:1:12: the mapping has no key 'who'."]
 
 
 def test_a_template_that_would_act_is_not_run(tmp_path: Path) -> None:
@@ -92,10 +92,10 @@ def test_the_templates_that_states_give_out_are_rendered_with_their_context(tmp_
     tree = {"good__conf": "{{ port }}", "bad__conf": "a\n{% if %}\n", "open__conf": "a\n{{ portt }}\n"}
     slss = {f"{name}__sls": state.format(f"{name}.conf") for name in ("good", "bad", "open")}
     report = look(tmp_path, **tree, **slss, c__sls=contents)
-    assert [line[:19] for line in first_lines(report.errors)] == ["bad.conf:2: Jinja: "]
+    assert [line[:21] for line in first_lines(report.errors)] == ["bad.conf:2:1: Jinja: "]
     assert first_lines(report.unknown) == [
-        "c.sls:4:7 (contents):1: the variable 'nothing' is undefined.",
-        "open.conf:2: the variable 'portt' is undefined. Did you mean 'port'?",
+        "c.sls:4:7 (contents):1:4: the variable 'nothing' is undefined.",
+        "open.conf:2:4: the variable 'portt' is undefined. Did you mean 'port'?",
     ]
 
 
@@ -152,4 +152,4 @@ def test_a_pillar_key_that_no_pillar_file_gives_is_told(tmp_path: Path) -> None:
 
 def test_a_wrong_call_of_a_function_is_told_as_such(tmp_path: Path) -> None:
     report = look(tmp_path, a__sls="a: {{ salt['grains.get']() }}\n")
-    assert first_lines(report.errors)[0].startswith("a.sls:1: grains.get wants key: grains.get KEY")
+    assert first_lines(report.errors)[0].startswith("a.sls:1:4: grains.get wants key: grains.get KEY")

@@ -100,7 +100,7 @@ def acts() -> str:
 
 def test_a_sandboxed_template_may_not_act(tmp_path: Path) -> None:
     renderer = Renderer(context(tmp_path, {}), sandboxed=True, functions={"fake.acts": acts})
-    with pytest.raises(SourceError, match=r"a.sls:2: a template may only read here"):
+    with pytest.raises(SourceError, match=r"a.sls:2:4: a template may only read here"):
         renderer.document("a: 1\nb: {{ salt['fake.acts']() }}\n", file="a.sls", saltenv="base")
 
 
@@ -113,26 +113,26 @@ def test_a_sandboxed_sls_may_not_be_python(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
-        ("a: 1\nb: {{ grians.os }}\n", "a/b.sls:2", "'grians' is undefined. Did you mean 'grains'?"),
-        ("a: {{ grains.oss }}\n", "a/b.sls:1", "no key 'oss'. Did you mean 'os'?"),
-        ("a: {{ pillar['nope'] }}\n", "a/b.sls:1", "no key 'nope'"),
-        ("a: 1\n{% if grains.os == %}\n", "a/b.sls:2", "Jinja: "),
-        ("{% for i in [1] %}\na: 1\n", "a/b.sls:1", "A block is not closed."),
-        ("\n{{ raise('not on this one') }}\n", "a/b.sls:2", "not on this one"),
-        ("a: {{ 1 / 0 }}\n", "a/b.sls:1", "division by zero"),
-        ("a: {{ salt['test.pong']() }}\n", "a/b.sls:1", "Did you mean 'test.ping'?"),
-        ("a: {{ salt.tset.ping() }}\n", "a/b.sls:1", "no namespace 'tset'"),
-        ("a: {{ 'x' | nope }}\n", "a/b.sls:1", "No filter named 'nope'"),
-        ("{% import 'mm.jinja' as m %}\n", "a/b.sls:1", "Did you mean 'm.jinja'?"),
-        ("{% import '../../x' as m %}\n", "a/b.sls:1", "outside the tree"),
-        ("a: {{ ''.__class__ }}\n", "a/b.sls:1", "unsafe"),
+        ("a: 1\nb: {{ grians.os }}\n", "a/b.sls:2:7", "'grians' is undefined. Did you mean 'grains'?"),
+        ("a: {{ grains.oss }}\n", "a/b.sls:1:14", "no key 'oss'. Did you mean 'os'?"),
+        ("a: {{ pillar['nope'] }}\n", "a/b.sls:1:15", "no key 'nope'"),
+        ("a: 1\n{% if grains.os == %}\n", "a/b.sls:2:1", "Jinja: "),
+        ("{% for i in [1] %}\na: 1\n", "a/b.sls:1:4", "A block is not closed."),
+        ("\n{{ raise('not on this one') }}\n", "a/b.sls:2:1", "not on this one"),
+        ("a: {{ 1 / 0 }}\n", "a/b.sls:1:4", "division by zero"),
+        ("a: {{ salt['test.pong']() }}\n", "a/b.sls:1:13", "Did you mean 'test.ping'?"),
+        ("a: {{ salt.tset.ping() }}\n", "a/b.sls:1:12", "no namespace 'tset'"),
+        ("a: {{ 'x' | nope }}\n", "a/b.sls:1:13", "No filter named 'nope'"),
+        ("{% import 'mm.jinja' as m %}\n", "a/b.sls:1:12", "Did you mean 'm.jinja'?"),
+        ("{% import '../../x' as m %}\n", "a/b.sls:1:15", "outside the tree"),
+        ("a: {{ ''.__class__ }}\n", "a/b.sls:1:10", "unsafe"),
         ("#!jinja|yml\na: 1\n", "a/b.sls:1:9", "there is no renderer 'yml'. Did you mean 'yaml'?"),
         ("#!yaml|jinja\na: 1\n", "a/b.sls:1:3", "nothing can follow the renderer yaml"),
         ('#!json\n{"a": 1,\n', "a/b.sls:3:1", "not JSON"),
         ("#!py\nx = 1\n", "a/b.sls", "needs a function run()"),
         ("#!py\ndef run():\n    return nope\n", "a/b.sls:3", "NameError"),
         ("#!py\ndef run(:\n", "a/b.sls:2:9", "Python: "),
-        ("{% from 'm.jinja' import f %}\n\n{{ f() }}\n", "m.jinja:3", "'nope' is undefined"),
+        ("{% from 'm.jinja' import f %}\n\n{{ f() }}\n", "m.jinja:3:4", "'nope' is undefined"),
         ("{% import_yaml 'd.yaml' as d %}\n", "d.yaml:2:1", "Imported at a/b.sls:1."),
         ("a: 1\n{% load_yaml as d %}\nx: [1\n{% endload %}\n", "a/b.sls:2", "loaded text, line"),
     ],
@@ -228,3 +228,21 @@ def test_a_rendered_line_is_told_by_the_line_that_was_written(tmp_path: Path, te
     error = refusal(tmp_path, text)
     assert "stands here again" in error.message
     assert error.line == line
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("a: {{ nothing }}", 7),
+        ("a: {{ grains.os }} {{ grains.oss }}", 30),
+        ("a: {{ pillar['nope'] }}", 15),
+        ("a: {{ 'x' | nope }}", 13),
+        ("a: {{ salt['test.pong']() }}", 13),
+        ("a: x {{ 1 / 0 }}", 6),
+        ("{% import 'none.jinja' as m %}", 12),
+    ],
+)
+def test_a_mistake_in_a_template_has_its_column(tmp_path: Path, text: str, column: int) -> None:
+    error = refusal(tmp_path, f"b: 1\n{text}\n")
+    assert (error.line, error.column) == (2, column)
+    assert str(error).splitlines()[3].index("^") == str(error).splitlines()[2].index(text) + column - 1

@@ -333,7 +333,7 @@ BAD = [
     ("x:\n  test.nop:\n    - use: [y]\n", "a.sls:3:13", "use names 'y'"),
     ("x:\n  test.nop:\n    - require: [x]\n", "a.sls:2:3", "in a circle: test: x → test: x"),
     ("x:\n  test.nop:\n    - order: soon\n", "a.sls:3:7", "order wants a number, first or last"),
-    ("x: {{ nope }}\n", "a.sls:1", "the variable 'nope' is undefined"),
+    ("x: {{ nope }}\n", "a.sls:1:7", "the variable 'nope' is undefined"),
     ("x: [test.nop]\n", "a.sls:1:1", "wants a mapping of states, not a list"),
     ("x:\n", "a.sls:1:1", "wants a mapping of states, not nothing"),
     ("x:\n  test.nop: {a: 1}\n", "a.sls:2:3", "wants a list of arguments, not a mapping"),

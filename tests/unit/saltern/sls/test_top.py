@@ -95,7 +95,7 @@ def test_top_files_of_environments_are_merged_as_asked(
         ("base:\n  'os:Debian and':\n    - match: compound\n    - one\n", "top.sls:2:3", ""),
         ("base:\n  '*': [one]\n  '*': [two]\n", "top.sls:3:3", "first at line 2"),
         ("base:\n  5: [one]\n", "top.sls:2:3", "is no text"),
-        ("base:\n  '*':\n    - {{ nope }}\n", "top.sls:3", "'nope' is undefined"),
+        ("base:\n  '*':\n    - {{ nope }}\n", "top.sls:3:10", "'nope' is undefined"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, place: str, words: str) -> None:
