@@ -39,7 +39,11 @@ SLS = {
         "circle.sls:5:3: requisites in a circle: test: x → test: y → test: x",
         "",
     ),
-    "variable": ("x:\n  test.nop:\n    - name: {{ nothing }}\n", "variable.sls:6:16: the variable 'nothing'", "default("),
+    "variable": (
+        "x:\n  test.nop:\n    - name: {{ nothing }}\n",
+        "variable.sls:6:16: the variable 'nothing'",
+        "default(",
+    ),
     "key": (
         "x:\n  test.nop:\n    - name: {{ pillar.site.nam }}\n",
         "key.sls:6:28: the mapping has no key 'nam'",
