@@ -70,9 +70,12 @@ def _end(_number: int, _frame: object) -> None:
 
 
 def _held() -> int:
-    """What RLIMIT_DATA counts now, in bytes (proc_pid_statm(5), field 6)."""
-    with open("/proc/self/statm", "rb") as file:
-        return int(file.read().split()[5]) * resource.getpagesize()
+    """What RLIMIT_DATA counts now, in bytes (proc_pid_statm(5), field 6); about as much where /proc is not mounted."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[5]) * resource.getpagesize()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _limit(most: int, kept: tuple[int, int]) -> None:
