@@ -14,7 +14,7 @@ from saltern.sls.source import excerpt
 
 _USES = (  # without a default: whoever writes one knows that the key may be missing
     re.compile(r"""\bpillar\[\s*(?P<quote>['"])(?P<key>[^'"]+)(?P=quote)\s*\]"""),
-    re.compile(r"""\bpillar\.(?!get\b|items\b|keys\b|values\b)(?P<key>[A-Za-z]\w*)\b(?!\s*\()"""),
+    re.compile(r"""(?<!['".])\bpillar\.(?!get\b|items\b|keys\b|values\b)(?P<key>[A-Za-z]\w*)\b(?!\s*\()"""),
     re.compile(
         r"""\bsalt(?:\[\s*['"]pillar\.get['"]\s*\]|\.pillar\.get)\(\s*(?P<quote>['"])(?P<key>[^'"]+)(?P=quote)\s*\)"""
     ),
