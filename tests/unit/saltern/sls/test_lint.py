@@ -132,7 +132,7 @@ def test_a_pillar_key_that_no_pillar_file_gives_is_told(tmp_path: Path) -> None:
     {# {{ pillar.comment }} #}
     {% set a = salt['pillar.get']('stie:name') %}
     {% set b = salt['pillar.get']('stie:name', 'x') %}
-    {% set c = pillar.get('stie') or salt['pillar.filter_by']({}) or salt.pillar.items() %}
+    {% set c = pillar.get('stie') or salt['pillar.items']() or salt.pillar.items() %}
     {% set d = salt.pillar.get('tls:key') %}{% set e = pillar['other'] | default('x') %}
     {% if false %}{{ pillar['webb'] }}{% endif %}
     """
