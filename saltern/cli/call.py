@@ -101,6 +101,8 @@ def _guarded(argv: Sequence[str]) -> int:
 
 def _main(argv: Sequence[str]) -> int:
     chosen = parse(_TABLE, _with_long_level(argv), 1)
+    if chosen.flag("help") and chosen.words:
+        return _main(["--local", "sys.doc", chosen.words[0]])
     if chosen.flag("help"):
         print(help_text(_USAGE, "Runs a function on this node.", _SECTIONS, _TAIL), end="")
         return 0

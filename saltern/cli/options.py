@@ -51,7 +51,7 @@ class Option:
         raise UsageError(f"{given} takes one of {', '.join(self.choices)}, not {text!r}.{hint}")
 
 
-HELP = Option("-h --help", "show this help")
+HELP = Option("-h --help", "show this help; behind a function: what is known of it", late=True)
 VERSION = Option("--version", "show the version")
 ROOT = Option("--root", "the master whose files lie below DIR (default: /)", metavar="DIR", late=True)
 COMPLETION = Option(

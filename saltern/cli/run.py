@@ -7,7 +7,7 @@ import sys
 
 from saltern.cli.options import COLOUR, HELP, LOG_LEVEL, ROOT, VERSION, Option, Parsed, help_text, parse
 from saltern.cli.terminal import guarded, wants_colour
-from saltern.errors import SalternError, UsageError
+from saltern.errors import SalternError, UsageError, nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,6 +90,9 @@ def main(argv: list[str] | None = None) -> int:
 def run(argv: list[str]) -> int:
     """Do what ARGV asks; SalternError where it can't be done."""
     given = parse(OPTIONS, argv, words=1)
+    if given.flag("help") and given.words:
+        sys.stdout.write(f"{given.words[0]}: {what(given.words[0])}\n")
+        return 0
     if given.flag("help"):
         sys.stdout.write(help_text(USAGE, PURPOSE, (("options", OPTIONS),), TAIL))
         return 0
@@ -128,6 +131,15 @@ def run(argv: list[str]) -> int:
             way.goes_on(lost=isinstance(error, client.MasterLost))
         raise
     return 0 if well else 1
+
+
+def what(runner: str) -> str:
+    """What RUNNER does, in a line. UsageError where it is none of those that every master has."""
+    known = dict(RUNNERS)
+    if runner not in known:
+        said = "is none that every master has; `saltern-run doc.runner` lists what this one has"
+        raise UsageError(f"{runner} {said}.{nearest(runner, known)}")
+    return known[runner]
 
 
 def _give(event: dict[str, Any], given: Parsed) -> None:

@@ -100,6 +100,10 @@ def main(argv: list[str] | None = None) -> int:
 def run(argv: list[str]) -> int:
     """Do what ARGV asks. SalternError for all that can go wrong before a job runs."""
     given = parse(OPTIONS, argv, words=2)
+    if given.flag("help") and len(given.words) == 2:
+        from saltern.cli import call
+
+        return call.main(["--local", "sys.doc", given.words[1]])
     if given.flag("help"):
         sys.stdout.write(help_text(USAGE, PURPOSE, SECTIONS, TAIL))
         return 0
