@@ -27,7 +27,7 @@ from master.returners.configured import returners_of
 from master.router import open_router, umask_private
 from master.schedule import Schedule
 from master.store import Store
-from master.uptime import uptime
+from master.uptime import Jumps, uptime
 from saltern import __version__
 from saltern.cli.daemon import set_up_log
 from saltern.config import MasterConfig, load_master
@@ -158,11 +158,16 @@ def _admits(presence: Presence, domain: str, public: bytes) -> bool:
 
 
 async def _keep_house(store: Store, config: MasterConfig) -> None:
+    jumps = Jumps(time.time(), uptime().seconds)
     while True:
         await asyncio.sleep(_HOUSEKEEPING_S)
+        oldest = time.time() - config.keep_jobs_hours * 3600
+        if jumps.lately(time.time(), uptime().seconds):
+            logger.error("the clock of this machine was set: no job is forgotten by its age for a day")
+            oldest = 0.0
         try:
             await store.do(lambda connection: keys.forget_tokens(connection, time.time(), uptime()))
-            await history.forget(store, time.time() - config.keep_jobs_hours * 3600, config.keep_jobs_most)
+            await history.forget(store, oldest, config.keep_jobs_most)
         except SalternError as error:
             logger.error("old jobs were not pruned: %s", error)
 
