@@ -6,7 +6,6 @@ Templates of the pillar, which run on the master, don't have them.
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,6 +78,7 @@ def list_files(path: str) -> list[str]:
 def dns_check(addr: str, port: int = 80, safe: bool = False, ipv6: bool | None = None) -> str:
     """The first address of the name ADDR, of IPv6 or not (IPV6 None: as the node prefers). SAFE gives "" where there is
     none."""
+    import socket
     import threading
 
     family = {None: socket.AF_UNSPEC, True: socket.AF_INET6, False: socket.AF_INET}[ipv6]
