@@ -3,10 +3,11 @@ schedule, in test mode or not; so a report asks nobody."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+import msgspec
 
 SEPARATOR = "_|-"
 _MOST_TEXT = 500
@@ -19,7 +20,7 @@ def note(connection: sqlite3.Connection, minion: str, jid: str, value: bytes, te
     last = connection.execute("SELECT jid FROM checks WHERE minion = ?", (minion,)).fetchone()
     if last and last[0] >= jid:
         return
-    read = json.loads(value)
+    read = msgspec.json.decode(value)
     if not isinstance(read, dict) or any(not isinstance(one, dict) for one in read.values()):
         return
     found = {tag: text for tag, one in results(read) if (text := differs(one, test))}
