@@ -41,6 +41,7 @@ class Minion:
     seen: float | None = None  # seconds since the epoch, when it was last connected
     address: str = ""
     replaced: tuple[str, ...] = ()  # the latest agents (see `Session.boot`) whose connection another one's took over
+    refused: str = ""  # the latest one that came back although another one holds the place
 
     @property
     def id(self) -> str:

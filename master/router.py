@@ -222,7 +222,9 @@ class Router:
         old = minion.session
         if old and old.boot != session.boot and session.boot in minion.replaced:
             text = _two_nodes(minion.id, old.peer, session.peer)
-            logger.error("%s", text)
+            if minion.refused != session.boot:  # it comes again and again
+                minion.refused = session.boot
+                logger.error("%s", text)
             self._endpoint.send((session.route, m.encode(m.Denied(text, True))))
             return
         if old and old.route != session.route:  # it came anew before the old connection was seen to be gone

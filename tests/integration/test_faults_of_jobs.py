@@ -221,7 +221,7 @@ def test_two_nodes_with_one_key_are_named_and_do_not_push_each_other_out_for_eve
         master.wait_up("n1")
         seen: list[dict[str, Any]] = [master.publish("n1", "test.ping")["n1"] for _ in range(5)]
         assert [one["return"] for one in seen] == [True] * 5
-        assert master.master.log.count("two agents hold the key of n1") < 10
+        assert master.master.log.count("two agents hold the key of n1") < 5  # it comes again twice a second
         assert (first.log + second.log).count("was cut") < 10
     finally:
         second.stop()
