@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from saltern.sls.fence import TOO_BIG, TooLong, fence
@@ -28,10 +29,12 @@ def run(source: Source, names: Mapping[str, Any]) -> Any:
     except Exception as error:  # whatever the user's code may raise: it is told with its line
         if getattr(error, "file", None) == source.file:
             raise
-        line, traceback = 1, error.__traceback__
+        line, column, traceback = 1, None, error.__traceback__
         while traceback is not None:
-            if traceback.tb_frame.f_code.co_filename == source.file:
+            code = traceback.tb_frame.f_code
+            if code.co_filename == source.file:
                 line = traceback.tb_lineno
+                column = next(islice(code.co_positions(), traceback.tb_lasti // 2, None))[2]
             traceback = traceback.tb_next
         words = TOO_BIG if isinstance(error, MemoryError) else f"{type(error).__name__}: {error}"
-        raise source.error(str(error) if isinstance(error, TooLong) else words, line - 1) from None
+        raise source.error(str(error) if isinstance(error, TooLong) else words, line - 1, column) from None

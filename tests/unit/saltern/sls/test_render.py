@@ -130,7 +130,7 @@ def test_a_sandboxed_sls_may_not_be_python(tmp_path: Path) -> None:
         ("#!yaml|jinja\na: 1\n", "a/b.sls:1:3", "nothing can follow the renderer yaml"),
         ('#!json\n{"a": 1,\n', "a/b.sls:3:1", "not JSON"),
         ("#!py\nx = 1\n", "a/b.sls", "needs a function run()"),
-        ("#!py\ndef run():\n    return nope\n", "a/b.sls:3", "NameError"),
+        ("#!py\ndef run():\n    return nope\n", "a/b.sls:3:12", "NameError"),
         ("#!py\ndef run(:\n", "a/b.sls:2:9", "Python: "),
         ("{% from 'm.jinja' import f %}\n\n{{ f() }}\n", "m.jinja:3:4", "'nope' is undefined"),
         ("{% import_yaml 'd.yaml' as d %}\n", "d.yaml:2:1", "Imported at a/b.sls:1."),
