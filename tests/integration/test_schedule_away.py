@@ -153,7 +153,7 @@ def test_a_day_without_a_master_has_its_24_highstates_and_their_returns_arrive(t
             own = [row for row in highstates(made) if row[3] != "root"]
             assert {row[1:3] for row in own} == {("done", True)}, own
             assert all(len(states) == 1 and "note" in states[0] for *_, states in own), own
-            assert not any(agent._journal.owed for agent in minions.agents)
+            wait_for("none is owed any more", lambda: not any(agent._journal.owed for agent in minions.agents), WAIT_S)
 
 
 def known(agent: Agent) -> dict[str, object]:
