@@ -159,11 +159,28 @@ _MISSING = object()
 
 def rendered(ctx: Context, text: str, template: str, context: Mapping[str, Any], *, place: str, saltenv: str) -> bytes:
     """TEXT as a TEMPLATE ("jinja") with CONTEXT. Errors name PLACE and the line."""
-    if template != "jinja":
-        raise FileStateError(f"{place}: there is no template engine {template!r}; there is jinja")
+    _known(template, place)
     from saltern.sls.render import render_template
 
     return render_template(text, place=place, context=context, ctx=ctx, saltenv=saltenv).encode()
+
+
+def rendered_file(
+    ctx: Context, text: str, template: str, context: Mapping[str, Any], *, place: str, saltenv: str
+) -> Contents:
+    """As `rendered`, as the contents of a whole file: they are not shown where the template wrote out a secret."""
+    _known(template, place)
+    from saltern.sls.render import render_file
+
+    made = render_file(text, place=place, context=context, ctx=ctx, saltenv=saltenv)
+    if isinstance(made, Secret):
+        return Contents(made.reveal().encode(), hidden=HOLDS_A_SECRET)
+    return Contents(made.encode())
+
+
+def _known(template: str, place: str) -> None:
+    if template != "jinja":
+        raise FileStateError(f"{place}: there is no template engine {template!r}; there is jinja")
 
 
 def template_text(ctx: Context, found: Origin) -> str:

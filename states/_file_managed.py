@@ -14,7 +14,7 @@ from modules._safe import kind_of
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Step, Unset, call
 from states._file import Attributes, File, FileStateError, Mode, attribute_steps, parent_steps
-from states._file_contents import UNCHECKED, Checked, Origin, inline, looked_up, origin, rendered, template_text
+from states._file_contents import UNCHECKED, Checked, Origin, inline, looked_up, origin, rendered_file, template_text
 
 SHOW_NOTHING = "show_changes=False"
 
@@ -78,8 +78,8 @@ def wished_contents(
             **sourced.given,
             **(sourced.variables or {}),
         }
-        data = rendered(ctx, text, sourced.template, variables, place=place, saltenv=sourced.saltenv)
-        wish = Contents(data, hidden=hidden)
+        wish = rendered_file(ctx, text, sourced.template, variables, place=place, saltenv=sourced.saltenv)
+        wish.hidden = wish.hidden or hidden
         have = wish if have == wish else have
     _hide(have, wish, sourced)
     return have, wish

@@ -16,7 +16,7 @@ from saltern.context import Context, iter_under, split_uri
 from saltern.converge.plan import UNSET, Step, Unset, call
 from saltern.errors import nearest
 from states._file import Attributes, File, FileStateError, as_file, attribute_steps, observed
-from states._file_contents import Origin, rendered, template_text
+from states._file_contents import Origin, rendered_file, template_text
 from states._file_directory import entries
 from states._file_managed import steps as managed_steps
 
@@ -128,7 +128,9 @@ def _compare_file(ctx: Context, path: str, source: Origin, asked: Recursed) -> t
     if not asked.replace:
         return as_file(Contents(path=path, size=status.st_size), have), as_file(UNSET, attributes)
     held = file.held(path, status.st_size)
-    return as_file(held, have), as_file(_wished(ctx, source, asked, held), attributes)
+    wished = _wished(ctx, source, asked, held)
+    held.hidden = wished.hidden  # what a secret replaces may be one too
+    return as_file(held, have), as_file(wished, attributes)
 
 
 def _wished(ctx: Context, source: Origin, asked: Recursed, held: Contents | None) -> Contents:
@@ -136,8 +138,7 @@ def _wished(ctx: Context, source: Origin, asked: Recursed, held: Contents | None
     if asked.template is not None:
         text = template_text(ctx, source)
         names = {"source": f"salt://{source.path}", **(asked.variables or {})}
-        data = rendered(ctx, text, asked.template, names, place=source.path, saltenv=asked.saltenv)
-        return Contents(data)
+        return rendered_file(ctx, text, asked.template, names, place=source.path, saltenv=asked.saltenv)
     digest = ctx.files.digest(source.path, source.env)
     if held is not None and held.digest == digest:
         return held

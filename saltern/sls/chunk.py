@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from saltern.errors import SourceError
+from saltern.secret import Secret
 from saltern.sls.declaration import Argument, Declaration, StateDeclaration
 from saltern.sls.keywords import OPTIONS, SHARED_OPTIONS, is_requisite
 from saltern.sls.low import Place, Requisite
@@ -13,6 +14,8 @@ from saltern.sls.problems import Problems
 from saltern.sls.yaml_loader import Document, Spot
 
 FIRST_ORDER = 10000  # of the first state, as Salt's
+_NO_NAME = "a secret can't be (part of) the name of a state, which everybody sees"
+_OTHER_WAY = "Give it by an argument: a command takes it by `env` or `stdin`."
 
 
 class Chunk:
@@ -98,6 +101,8 @@ def _put(chunk: Chunk, argument: Argument, problems: Problems) -> None:
     if name == "name":
         if isinstance(value, dict | list) or value is None:
             problems.add(argument.error(f"name wants a text, not {value!r}"))
+        if isinstance(value, Secret):
+            problems.add(argument.error(_NO_NAME, _OTHER_WAY))
         chunk.name = value if isinstance(value, str) else str(value)
         return
     if name == "fun" or name == "state" or name.startswith("__"):
@@ -122,6 +127,9 @@ def _of_names(chunk: Chunk, names: Argument, problems: Problems) -> list[Chunk]:
         own: Any = []
         if isinstance(item, dict) and len(item) == 1:
             item, own = next(iter(item.items()))
+        if isinstance(item, Secret):
+            problems.add(names.document.error(_NO_NAME, names.value, number, _OTHER_WAY))
+            continue
         if isinstance(item, dict | list) or not isinstance(own, list | dict):
             message = "names wants texts, each with a list of arguments of its own if it has any"
             problems.add(names.document.error(message, names.value, number))

@@ -15,11 +15,14 @@ from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound, TemplateRuntim
 from jinja2.runtime import Context as Names
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import pass_context
+from jinja2.visitor import NodeTransformer
 
 from saltern.context import FileSource
 from saltern.errors import nearest
 from saltern.secret import Secret
 from saltern.sls import filters_data, filters_net, filters_node, filters_text
+from saltern.sls.secret_filters import careful
+from saltern.sls.stand_ins import StandIns
 from saltern.sls.tags import SaltTags
 
 LOOP_LIMIT = 5_000_000  # turns of all loops of one rendering
@@ -76,8 +79,9 @@ class TemplateEnvironment(SandboxedEnvironment):
 
     intercepted_binops = frozenset({"*", "**", "%"})
 
-    def __init__(self, loader: TreeLoader, *, on_node: bool = False) -> None:
-        """ON_NODE says whether templates may look at the machine on which they are rendered."""
+    def __init__(self, loader: TreeLoader, *, on_node: bool = False, stand_ins: StandIns | None = None) -> None:
+        """ON_NODE says whether templates may look at the machine on which they are rendered. STAND_INS stand for the
+        secrets that they write out; without, they may write none."""
         super().__init__(
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", SaltTags],
             undefined=Missing,
@@ -99,6 +103,9 @@ class TemplateEnvironment(SandboxedEnvironment):
             iter=filters_data.is_iter,
             ip=filters_net.is_ip,
         )
+        self.stand_ins = stand_ins
+        if stand_ins is not None:
+            self.filters = {name: careful(name, filter_, stand_ins) for name, filter_ in self.filters.items()}
         self.globals.update({"raise": _raise, "odict": dict, "show_full_context": _show_full_context})
 
     def join_path(self, template: str, parent: str) -> str:
@@ -109,6 +116,9 @@ class TemplateEnvironment(SandboxedEnvironment):
 
     def call_binop(self, context: Names, operator: str, left: Any, right: Any) -> Any:
         """A product, power or formatted text that stays within measure; LimitReached otherwise."""
+        ins = self.stand_ins
+        if operator == "%" and isinstance(left, str) and ins and (ins.among((right,)) or ins.below((right,))):
+            return Secret(str(self.call_binop(context, operator, left, ins.revealed(right))))
         if operator == "%":
             if isinstance(left, str) and _WIDE.search(left):
                 raise LimitReached("a format that makes a text of more than 99999 characters")
@@ -123,6 +133,24 @@ class TemplateEnvironment(SandboxedEnvironment):
         elif isinstance(left, int) and isinstance(right, int) and left.bit_length() * right > _BITS_LIMIT:
             raise LimitReached(f"this power would have more than {_BITS_LIMIT} bits")
         return super().call_binop(context, operator, left, right)
+
+    def joined(self, *values: Any) -> Any:
+        """What `~` makes of VALUES: a secret where one of them is."""
+        if self.stand_ins is None or not self.stand_ins.among(values):
+            return "".join(map(str, values))
+        return Secret("".join(str(self.stand_ins.revealed(value)) for value in values))
+
+    def call(__self, __context: Names, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - as Jinja calls it
+        """Call what a template calls. Of a secret a method of a text makes a secret; others get it as one."""
+        ins = __self.stand_ins
+        if ins is None or not ins.among((*args, *kwargs.values())):
+            return super().call(__context, __obj, *args, **kwargs)
+        method = getattr(__obj, "__wrapped__", __obj)  # `format` is wrapped by the sandbox
+        of_text = isinstance(getattr(method, "__self__", None), str)
+        change = ins.revealed if of_text else ins.hidden
+        changed = {key: change(value) for key, value in kwargs.items()}
+        found = super().call(__context, __obj, *map(change, args), **changed)
+        return Secret(found) if of_text and isinstance(found, str) else found
 
     def bounded(self, values: Iterable[Any]) -> Iterable[Any]:
         """What each `for` loops over: VALUES, counted against the limit of all loops together."""
@@ -153,7 +181,19 @@ class TemplateEnvironment(SandboxedEnvironment):
         for loop in source.find_all(nodes.For):
             counter = nodes.EnvironmentAttribute("bounded", lineno=loop.lineno)
             loop.iter = nodes.Call(counter, [loop.iter], [], None, None, lineno=loop.lineno).set_environment(self)
-        return super()._generate(source, name, filename, defer_init)
+        return super()._generate(_Joins(self).visit(source), name, filename, defer_init)
+
+
+class _Joins(NodeTransformer):
+    """Lets `joined` do what `~` does."""
+
+    def __init__(self, environment: TemplateEnvironment) -> None:
+        self._environment = environment
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - as Jinja names its visitors
+        self.generic_visit(node)
+        join = nodes.EnvironmentAttribute("joined", lineno=node.lineno)
+        return nodes.Call(join, node.nodes, [], None, None, lineno=node.lineno).set_environment(self._environment)
 
 
 def _raise(message: Any = "raised by the template") -> NoReturn:
@@ -161,9 +201,12 @@ def _raise(message: Any = "raised by the template") -> NoReturn:
 
 
 @pass_context
-def _written(_context: Names, value: Any) -> Any:
+def _written(context: Names, value: Any) -> Any:
     if isinstance(value, Secret):  # its mask would go unnoticed into a file or an argument
-        raise Raised("this value is a secret, which a template can't write out")
+        stand_ins = getattr(context.environment, "stand_ins", None)
+        if stand_ins is None:
+            raise Raised("this value is a secret, which a template can't write out here")
+        return stand_ins.of(value)
     return value
 
 

@@ -12,8 +12,10 @@ from typing import Any
 
 from saltern.context import Context
 from saltern.errors import nearest
+from saltern.secret import Secret
 from saltern.sls.functions import Function, Functions, Log
 from saltern.sls.source import Source
+from saltern.sls.stand_ins import SecretKey, StandIns
 from saltern.sls.yaml_loader import Document, load
 
 DEFAULT_PIPELINE = ("jinja", "yaml")
@@ -47,6 +49,7 @@ class Renderer:
         self._extra = dict(globals or {})
         self._fixed: dict[str, Any] | None = None
         self._environments: dict[str, Any] = {}
+        self.stand_ins = None if sandboxed else StandIns()
         self._compiled: dict[tuple[str, str, str], Any] = {} if compiled is None else compiled
 
     def document(
@@ -61,6 +64,25 @@ class Renderer:
     ) -> Document:
         """The data that TEXT, the file FILE of the tree, stands for, with the positions of its parts."""
         pipeline, text = _pipeline(text, file, default)
+        if self.stand_ins is None:
+            return self._parsed(pipeline, text, file, saltenv, sls, context)
+        with self.stand_ins.parsing(True):
+            document = self._parsed(pipeline, text, file, saltenv, sls, context)
+        try:
+            document.data = self.stand_ins.put_back(document.data)
+        except SecretKey as error:
+            raise document.error(str(error)) from None
+        return document
+
+    def _parsed(
+        self,
+        pipeline: Sequence[str],
+        text: str,
+        file: str,
+        saltenv: str,
+        sls: str,
+        context: Mapping[str, Any] | None,
+    ) -> Document:
         source = Source(file, text)
         for renderer in pipeline:
             if renderer == "jinja":
@@ -116,7 +138,9 @@ class Renderer:
             from saltern.sls.environment import TemplateEnvironment, TreeLoader
 
             loader = TreeLoader(self.ctx.files, saltenv, self.sources)
-            self._environments[saltenv] = TemplateEnvironment(loader, on_node=not self.sandboxed)
+            self._environments[saltenv] = TemplateEnvironment(
+                loader, on_node=not self.sandboxed, stand_ins=self.stand_ins
+            )
             self._environments[saltenv].undefined = self.undefined or self._environments[saltenv].undefined
         return self._environments[saltenv]
 
@@ -152,9 +176,25 @@ def render_sls(text: str, *, place: str, ctx: Context, saltenv: str, sls: str = 
     return renderer_of(ctx).document(text, file=place, saltenv=saltenv, sls=sls).data
 
 
+def render_file(text: str, *, place: str, context: Mapping[str, Any], ctx: Context, saltenv: str) -> str | Secret:
+    """As `render_template`, for what may hold secrets: then the whole is one."""
+    renderer = renderer_of(ctx)
+    if renderer.stand_ins is None:
+        return renderer.template(text, file=place, saltenv=saltenv, context=context).rendered
+    with renderer.stand_ins.parsing(False):
+        return renderer.stand_ins.hide(renderer.template(text, file=place, saltenv=saltenv, context=context).rendered)
+
+
 def render_template(text: str, *, place: str, context: Mapping[str, Any], ctx: Context, saltenv: str) -> str:
-    """TEXT, the template PLACE ("web/nginx.conf.j2"), with the names of CONTEXT beside Salt's own, as text."""
-    return renderer_of(ctx).template(text, file=place, saltenv=saltenv, context=context).rendered
+    """TEXT, the template PLACE ("web/nginx.conf.j2"), with the names of CONTEXT beside Salt's own, as text.
+    SourceError where it would write out a secret."""
+    made = render_file(text, place=place, context=context, ctx=ctx, saltenv=saltenv)
+    if isinstance(made, Secret):
+        raise Source(place, text).error(
+            "this template writes out a secret, which is only possible where a whole file is managed",
+            hint="Use file.managed or file.recurse.",
+        )
+    return made
 
 
 def _pipeline(text: str, file: str, default: Sequence[str]) -> tuple[Sequence[str], str]:

@@ -52,7 +52,9 @@ class SaltTags(Extension):
 
     def _read(self, module: TemplateModule, form: str) -> Any:
         if form == "yaml":  # an error in it then names the imported file
-            return load(Source(str(module.__name__), str(module))).data
+            data = load(Source(str(module.__name__), str(module))).data
+            stand_ins = getattr(self.environment, "stand_ins", None)
+            return data if stand_ins is None else stand_ins.put_back(data)
         reader: Callable[[Any], Any] = self.environment.filters[f"load_{form}"]
         return reader(str(module))
 

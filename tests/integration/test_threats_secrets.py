@@ -43,6 +43,33 @@ def run():
     }
 """
 
+WRITTEN = """
+DIR/lines:
+  file.managed:
+    - contents: |
+        user=ada
+        password={{ pillar.secret }}
+DIR/whole:
+  file.managed:
+    - source: salt://whole
+    - template: jinja
+DIR/tree:
+  file.recurse:
+    - source: salt://folder
+    - template: jinja
+printed:
+  cmd.run:
+    - name: printf %s "$URL" > DIR/url
+    - env:
+        URL: {{ 'https://ada:' ~ pillar.secret | urlencode ~ '@host' }}
+DIR/written.iso:
+  cloud_init.seed:
+    - hostname: web
+    - password: {{ pillar['secret'] }}
+    - write_files:
+      - {path: /etc/token, content: "token {{ pillar['secret'] }}"}
+"""
+
 
 def call(state: str, **arguments: str) -> str:
     """An SLS with one state, whose ARGUMENTS are written in Python, where `secret` is the secret."""
@@ -88,8 +115,11 @@ def node(master: System, tmp_path: Path) -> Daemon:
     (master.pillar / "top.sls").write_text("base: {'*': [secret]}\n")
     (master.pillar / "secret.sls").write_text(f"secret: {done.stdout.strip()}\n")
     (master.states / "template").write_text("word={{ word }} {{ 'known' if pillar['secret'] else '' }}\n")
+    (master.states / "folder").mkdir()
+    for name in ("whole", "folder/part"):
+        (master.states / name).write_text("[db]\npw = {{ pillar['secret'] ~ '!' }}\n")
     (tmp_path / "made").mkdir()
-    for name, text in {"use": STATES, **FAILURES}.items():
+    for name, text in {"use": STATES, "templates": WRITTEN, **FAILURES}.items():
         (master.states / f"{name}.sls").write_text(text.replace("DIR", str(tmp_path / "made")))
     return daemon
 
@@ -125,9 +155,10 @@ def test_a_dry_run_a_run_and_what_is_known_of_them_show_no_secret(master: System
     made, root = tmp_path / "made", master.master.root
     with followed(master) as events:
         for words in (
-            ["state.apply", "use", "test=True"],
+            ["state.apply", "use,templates", "test=True"],
             ["state.explain", "environment", "use"],
             ["state.show_low_sls", "use"],
+            ["state.show_low_sls", "templates"],
             ["state.show_sls", "use"],
             ["pillar.items"],
         ):
@@ -138,16 +169,22 @@ def test_a_dry_run_a_run_and_what_is_known_of_them_show_no_secret(master: System
             assert not list(made.iterdir()), words
         before = commands.run("saltern-call", node.root, "state.apply", "use", "test=True", "-l", "debug")
         assert_unseen("saltern-call", before.text)
-        applied = commands.run("saltern", root, "n1", "state.apply", "use")
+        applied = commands.run("saltern", root, "n1", "state.apply", "use,templates")
         assert applied.code == 0, applied.text
         assert_unseen("the run", applied.text)
         assert (made / "contents").read_text().rstrip("\n") == (made / "argument").read_text().rstrip("\n") == CANARY
         assert (made / "template").read_text() == "word=open known\n"
         assert (made / "ran").read_text() == CANARY * 2
+        assert (made / "lines").read_text() == f"user=ada\npassword={CANARY}\n"
+        assert (made / "whole").read_text() == (made / "tree/part").read_text() == f"[db]\npw = {CANARY}!\n"
+        assert (made / "url").read_text() == f"https://ada:{CANARY}@host"
+        assert CANARY.encode() in (made / "written.iso").read_bytes()
+        assert commands.run("saltern", root, "n1", "state.apply", "templates", "--out", "quiet").code == 0
         assert (made / "seed.iso").stat().st_mode & 0o077 == 0
-        (made / "contents").write_text("something else\n")
-        drifted = commands.run("saltern", root, "n1", "state.apply", "use", "test=True")
-        assert "contents" in drifted.out
+        for name in ("contents", "whole", "tree/part"):
+            (made / name).write_text("something else\n")
+        drifted = commands.run("saltern", root, "n1", "state.apply", "use,templates", "test=True")
+        assert all(name in drifted.out for name in ("contents", "whole", "part"))
         assert_unseen("the drift", drifted.text)
         jids = list(master.runner("jobs.list_jobs"))
         wait_for("the last end is told", lambda: any(f"salt/job/{jids[-1]}/ret" in line for line in list(events)))

@@ -269,11 +269,11 @@ def render(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A renderer that replaces NAME, counts, and says another thing each time where the text wants it."""
     calls: list[str] = []
 
-    def fake(ctx: Context, text: str, template: str, context: Any, *, place: str, saltenv: str) -> bytes:
+    def fake(ctx: Context, text: str, template: str, context: Any, *, place: str, saltenv: str) -> Contents:
         calls.append(place)
-        return text.replace("NAME", str(context.get("name"))).replace("TIME", str(len(calls))).encode()
+        return Contents(text.replace("NAME", str(context.get("name"))).replace("TIME", str(len(calls))).encode())
 
-    monkeypatch.setattr("states._file_managed.rendered", fake)
+    monkeypatch.setattr("states._file_managed.rendered_file", fake)
     return calls
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from saltern.errors import SourceError
 from saltern.marks import acting, reading
-from saltern.secret import Secret
 from saltern.sls.render import Renderer, render_sls, render_template
 from tests.unit.saltern.sls.files import context
 
@@ -176,12 +175,6 @@ def test_a_template_without_an_end_is_stopped_by_a_limit_that_says_so(tmp_path: 
     error = refusal(tmp_path, text)
     assert words in error.message
     assert error.line == 2
-
-
-def test_a_secret_is_refused_and_not_written_as_its_mask(tmp_path: Path) -> None:
-    error = refusal(tmp_path, "a: {{ pillar.password }}\n", pillar={"password": Secret("hunter2")})
-    assert "this value is a secret" in str(error)
-    assert "hunter2" not in str(error)
 
 
 def test_loops_are_counted_anew_for_each_rendering(tmp_path: Path) -> None:
