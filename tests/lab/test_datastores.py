@@ -94,7 +94,9 @@ def test_a_mount_on_use_is_one_and_stays_one(stores: Cluster) -> None:
 def test_a_filer_that_is_switched_off_is_told_in_bounded_time_and_the_run_goes_on(stores: Cluster) -> None:
     node, filer = stores.lab["on-node1"], stores.lab["on-filer1"]
     assert failures(apply(stores, automount=False)) == []
-    capacity = stores.returns(["saltern", "on-node1", "datastore.list"])["on-node1"]["102"]
+    deadline = time.monotonic() + AWAY_S
+    while "size" not in (capacity := stores.returns(["saltern", "on-node1", "datastore.list"])["on-node1"]["102"]):
+        assert time.monotonic() < deadline, capacity
     assert capacity["kind"] == "file"
     assert capacity["size"] > capacity["free"] > 0
     filer.write("/etc/nfs.conf.d/lab.conf", "[nfsd]\ngrace-time=10\nlease-time=10\n")
