@@ -66,7 +66,7 @@ def report(connection: sqlite3.Connection, minions: Iterable[str]) -> list[dict[
             lines.append(_line(minion, "", "not checked yet: no highstate of it is known", "", ""))
         query = "SELECT tag, text, first, last FROM drift WHERE minion = ? ORDER BY first, tag"
         for tag, text, first, last in connection.execute(query, (minion,)):
-            lines.append(_line(minion, named(tag, {}), " ".join(text.split()), moment(first), moment(last)))
+            lines.append(_line(minion, named(tag, {}), text, moment(first), moment(last)))
     return lines
 
 

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from saltern.cli.output import states
     from saltern.cli.progress import Progress
 
 _FIRST = 2000  # characters of what a function returned
@@ -50,8 +51,13 @@ def _return(value: Any) -> Any:
 
     if isinstance(value, Mapping) and value and states.is_run(value):
         loud = [one for one in states.results(value) if not one.is_quiet]
-        return {f"{one.function} {one.id}": one.changes or one.comment for one in loud}
+        return {f"{one.function} {one.id}": _of_state(one) for one in loud}
     return f"{value[:_FIRST]}…" if isinstance(value, str) and len(value) > _FIRST else value
+
+
+def _of_state(one: states.Result) -> Any:
+    """The steps of a state; where it tells none, or failed, its changes or else what it says."""
+    return (one.result is not False and one.steps) or one.changes or one.comment
 
 
 class Way:

@@ -93,6 +93,8 @@ def render_data(data: Any, *, out: str | None = None, colour: bool = False) -> s
     from saltern.cli.output.safe import clean
 
     shown = clean(data)
+    if out == "table" and shown == []:
+        return "nothing\n"
     if out in ("txt", "table"):
         return _plain(shown if isinstance(shown, dict) else {"local": shown}, out, "")
     from saltern.cli.output import nested

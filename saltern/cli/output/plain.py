@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 from saltern.cli.output.safe import bounded, neutral_line
 from saltern.cli.output.states import duration, is_run, results
 
+CELL_WIDTH = 72  # columns of a table beyond which a text is folded
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -84,15 +86,25 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if not rows:
         return
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [[_cell(row[column]) if column in row else "" for column in columns] for row in rows]
-    widths = [max(len(column), *(len(line[i]) for line in cells)) for i, column in enumerate(columns)]
-    for line in [columns, ["-" * width for width in widths], *cells]:
-        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip(" ")
+    cells = [[_cell(row[column]) if column in row else [""] for column in columns] for row in rows]
+    widths = [max(len(column), *(len(part) for line in cells for part in line[i])) for i, column in enumerate(columns)]
+    for line in [[[column] for column in columns], [["-" * width] for width in widths], *cells]:
+        for parts in zip_longest(*line, fillvalue=""):
+            yield "  ".join(f"{part:<{width}}" for part, width in zip(parts, widths, strict=True)).rstrip(" ")
 
 
-def _cell(value: object) -> str:
+def _cell(value: object) -> list[str]:
+    """The lines of a cell; long ones are folded between words."""
     if isinstance(value, str):
-        return neutral_line(value)
+        return [part for line in value.splitlines() for part in _folded(neutral_line(line))] or [""]
     import json
 
-    return json.dumps(value, ensure_ascii=False)
+    return [json.dumps(value, ensure_ascii=False)]
+
+
+def _folded(line: str) -> list[str]:
+    if len(line) <= CELL_WIDTH or " " not in line:
+        return [line]
+    import textwrap
+
+    return textwrap.wrap(line, CELL_WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

@@ -32,6 +32,11 @@ class Result:
         self.warnings = [str(text) for text in warnings] if isinstance(warnings, list) else [str(warnings)]
 
     @property
+    def steps(self) -> list[str]:
+        """What was done, or would be, in sentences, where its comment lists them."""
+        return [line[2:] for line in self.comment.splitlines() if line.startswith("- ")]
+
+    @property
     def is_quiet(self) -> bool:
         """Whether it is right and nothing was changed: nothing to look at."""
         return self.result is True and not self.changes

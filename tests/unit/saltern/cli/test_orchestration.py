@@ -30,6 +30,12 @@ def test_of_a_minions_states_those_are_shown_that_changed_or_failed() -> None:
     assert shown[SLS]["changes"] == {"n1": {"file.managed motd": {"mode": "0644"}, "d.f e": "no space"}}
 
 
+def test_of_a_state_its_steps_are_shown_where_it_tells_them() -> None:
+    state = {"result": True, "changes": {"mode": "0644"}, "comment": "Done:\n- write x\n- set mode 0644 of x"}
+    shown = shortened(orchestration({"ret": {"n1": {"file_|-x_|-x_|-managed": state}}}))
+    assert shown[SLS]["changes"] == {"n1": {"file.managed x": ["write x", "set mode 0644 of x"]}}
+
+
 def test_what_a_function_returned_is_shown_up_to_a_length() -> None:
     shown = shortened(orchestration({"ret": {"n1": "x" * 3000, "n2": [1], "n3": {}}}))
     assert shown[SLS]["changes"] == {"n1": "x" * 2000 + "…", "n2": [1], "n3": {}}

@@ -292,6 +292,15 @@ def test_a_table_of_single_values_and_of_nothing_is_a_table_too() -> None:
     assert render({}, out="table") == ""
 
 
+def test_a_long_text_in_a_table_is_folded_and_its_lines_stay() -> None:
+    rows = [{"minion": "a", "said": "one\n" + "word " * 20}, {"minion": "b", "said": "two"}]
+    lines = render_data(rows, out="table").splitlines()
+    assert [line[:6].strip() for line in lines] == ["minion", "------", "a", "", "", "b"]
+    assert (lines[2].split(), lines[5].split()) == (["a", "one"], ["b", "two"])
+    assert max(map(len, lines)) <= 8 + 72
+    assert render_data([], out="table") == "nothing\n"
+
+
 def test_nested_can_be_asked_for_a_state_run() -> None:
     assert "Summary for" not in render({"a": RUN}, out="nested")
     assert "Summary for" in render({"a": RUN}, out="highstate")
