@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 
@@ -67,6 +68,17 @@ def test_what_one_host_writes_as_oneadmin_another_reads(platform: Platform) -> N
 
 
 def test_a_second_run_changes_nothing(platform: Platform) -> None:
+    assert apply(platform.cluster) == (set(), {})
+
+
+def test_an_orchestration_brings_the_hosts_up_in_their_order(platform: Platform) -> None:
+    """Here it finds nothing to do but a bridge that fell away, on the one host that has it."""
+    platform.cluster.lab["on-node1"].run(["ip", "link", "delete", "br46"])
+    done = platform.cluster.command(["saltern-run", "--out", "json", "state.orchestrate", "orch.platform"])
+    found = {result["__id__"]: result for result in json.loads(done.stdout)["master"].values()}
+    assert done.returncode == 0, done.stdout
+    assert list(found) == ["everybody is here", "filer", "nodes", "front end", "tell who wants to know"]
+    assert [bool(found[name]["changes"]) for name in ("filer", "nodes", "front end")] == [False, True, False]
     assert apply(platform.cluster) == (set(), {})
 
 
