@@ -63,7 +63,7 @@ USAGE = "saltern-run [options] FUNCTION [argument ...] [name=argument ...]"
 PURPOSE = "Calls a runner: a function of the master itself. Arguments are YAML."
 TAIL = (
     "runners:\n"
-    + "".join(f"  {name:<17}  {what}\n" for name, what in RUNNERS)
+    + "".join(f"  {name:<18}  {what}\n" for name, what in RUNNERS)
     + """
 examples:
   saltern-run manage.status
