@@ -77,6 +77,9 @@ def _explain(error: Exception, file: str, text: str, sources: Mapping[str, str],
     if isinstance(error, TemplateSyntaxError):
         raise _syntax(error, file, {**sources, file: text}) from None
     message, hint = _words(error, context)
+    if name != file:
+        _, used = _last_line(error.__traceback__, file, within=file)
+        hint = f"{hint} Used at {file}:{used}.".lstrip()
     source = Source(name, sources.get(name, text))
     told = source.error(message, line - 1, _column(source.text, line - 1, message), hint)
     if isinstance(error, UndefinedError | ActedWhilePlanning):
@@ -154,12 +157,12 @@ def _column(text: str, line: int, message: str) -> int | None:
     return begins.start() if begins else None
 
 
-def _last_line(traceback: TracebackType | None, file: str) -> tuple[str, int]:
-    """The template and its line that ran last, innermost."""
+def _last_line(traceback: TracebackType | None, file: str, within: str | None = None) -> tuple[str, int]:
+    """The template and its line that ran last, innermost; with WITHIN, of that template alone."""
     found = (file, 1)
     while traceback is not None:
         template = traceback.tb_frame.f_globals.get("__jinja_template__")
-        if template is not None:
+        if template is not None and within in (None, template.name):
             found = (template.name or file, template.get_corresponding_lineno(traceback.tb_lineno))
         traceback = traceback.tb_next
     return found

@@ -143,6 +143,12 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, place: 
     assert words in str(error)
 
 
+def test_a_mistake_in_an_imported_macro_names_the_line_that_used_it_too(tmp_path: Path) -> None:
+    tree = {"m.jinja": "{% macro f(n) %}\n{{ n + 'x' }}\n{% endmacro %}"}
+    error = refusal(tmp_path, "{% from 'm.jinja' import f %}\na: 1\nb: {{ f(1) }}\n", tree)
+    assert (error.file, error.line, error.hint) == ("m.jinja", 2, "Used at a/b.sls:3.")
+
+
 def test_a_yaml_error_after_jinja_names_the_written_line_and_shows_both(tmp_path: Path) -> None:
     text = (
         "{% set names = ['a', 'b'] %}\n{% for name in names %}\n{{ name }}:\n  x: 1\n   {{ name }}y: 2\n{% endfor %}\n"
