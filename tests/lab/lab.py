@@ -121,19 +121,23 @@ def check_machine() -> None:
 def _claim_directory() -> tuple[int, Path]:
     """A new directory and the lock that shows it is in use; directories of labs that were killed are removed."""
     base = Path(tempfile.gettempdir())
-    for old in base.glob(f"{PREFIX}*"):
-        with suppress(OSError):  # in use, or gone
-            os.close(_lock(old))
-            shutil.rmtree(old)
-    directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-    return _lock(directory), directory
+    turn = _lock(base, wait=True)  # or another lab takes the new directory for an old one before it is locked
+    try:
+        for old in base.glob(f"{PREFIX}*"):
+            with suppress(OSError):  # in use, or gone
+                os.close(_lock(old))
+                shutil.rmtree(old)
+        directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+        return _lock(directory), directory
+    finally:
+        os.close(turn)
 
 
-def _lock(directory: Path) -> int:
-    """Lock DIRECTORY for as long as this process lives. OSError where another process has done so."""
+def _lock(directory: Path, *, wait: bool = False) -> int:
+    """Lock DIRECTORY for as long as this process lives. OSError where another process has done so, unless WAIT."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError:
         os.close(fd)
         raise
