@@ -9,7 +9,11 @@ from saltern.secret import Secret
 
 
 class NotHere(PermanentError):
-    """The text of a secret is wanted where nobody has it."""
+    """The text of SECRET is wanted where nobody has it."""
+
+    def __init__(self, message: str, secret: Secret) -> None:
+        super().__init__(message)
+        self.secret = secret
 
 
 class Closed(Secret):
@@ -25,7 +29,8 @@ class Closed(Secret):
         """NotHere: there is nothing to reveal."""
         raise NotHere(
             f"this value is sealed for {self._minions}, and only the master opens it: give another in its place by "
-            "pillar='{…}'"
+            "pillar='{…}'",
+            self,
         )
 
     def __eq__(self, other: object) -> bool:

@@ -22,7 +22,7 @@ from saltern.errors import nearest
 from saltern.secret import Secret
 from saltern.sls import filters_data, filters_net, filters_node, filters_text
 from saltern.sls.secret_filters import careful
-from saltern.sls.stand_ins import StandIns
+from saltern.sls.stand_ins import StandIns, secretly
 from saltern.sls.tags import SaltTags
 
 LOOP_LIMIT = 5_000_000  # turns of all loops of one rendering
@@ -118,7 +118,7 @@ class TemplateEnvironment(SandboxedEnvironment):
         """A product, power or formatted text that stays within measure; LimitReached otherwise."""
         ins = self.stand_ins
         if operator == "%" and isinstance(left, str) and ins and (ins.among((right,)) or ins.below((right,))):
-            return Secret(str(self.call_binop(context, operator, left, ins.revealed(right))))
+            return secretly(lambda: str(self.call_binop(context, operator, left, ins.revealed(right))))
         if operator == "%":
             if isinstance(left, str) and _WIDE.search(left):
                 raise LimitReached("a format that makes a text of more than 99999 characters")
@@ -138,7 +138,8 @@ class TemplateEnvironment(SandboxedEnvironment):
         """What `~` makes of VALUES: a secret where one of them is."""
         if self.stand_ins is None or not self.stand_ins.among(values):
             return "".join(map(str, values))
-        return Secret("".join(str(self.stand_ins.revealed(value)) for value in values))
+        reveal = self.stand_ins.revealed
+        return secretly(lambda: "".join(str(reveal(value)) for value in values))
 
     def call(__self, __context: Names, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - as Jinja calls it
         """Call what a template calls. Of a secret a method of a text makes a secret; others get it as one."""
@@ -147,10 +148,13 @@ class TemplateEnvironment(SandboxedEnvironment):
             return super().call(__context, __obj, *args, **kwargs)
         method = getattr(__obj, "__wrapped__", __obj)  # `format` is wrapped by the sandbox
         of_text = isinstance(getattr(method, "__self__", None), str)
-        change = ins.revealed if of_text else ins.hidden
-        changed = {key: change(value) for key, value in kwargs.items()}
-        found = super().call(__context, __obj, *map(change, args), **changed)
-        return Secret(found) if of_text and isinstance(found, str) else found
+        called = super().call
+
+        def made(change: Callable[[Any], Any]) -> Any:
+            changed = {key: change(value) for key, value in kwargs.items()}
+            return called(__context, __obj, *map(change, args), **changed)
+
+        return secretly(lambda: made(ins.revealed)) if of_text else made(ins.hidden)
 
     def bounded(self, values: Iterable[Any]) -> Iterable[Any]:
         """What each `for` loops over: VALUES, counted against the limit of all loops together."""

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from saltern.secret import Secret
-from saltern.sls.stand_ins import StandIns
+from saltern.sls.stand_ins import StandIns, secretly
 
 _AS_IT_IS = frozenset({"default", "d"})  # they give back one of their arguments
 _LOADERS = frozenset({"load_yaml", "load_json", "load_text"})
@@ -29,16 +28,12 @@ def careful(name: str, filter_: Callable[..., Any], stand_ins: StandIns) -> Call
             return filter_(*args, **kwargs)
         parsed = name in _LOADERS or (stand_ins.document and name in _FOR_THE_PARSER)
         change = stand_ins.shown if parsed else stand_ins.revealed
-        found = filter_(*map(change, args), **{key: change(value) for key, value in kwargs.items()})
-        if name in _LOADERS:
-            return stand_ins.put_back(found)
-        return found if parsed else _hidden(found)
+
+        def made() -> Any:
+            return filter_(*map(change, args), **{key: change(value) for key, value in kwargs.items()})
+
+        if not parsed:
+            return secretly(made)
+        return stand_ins.put_back(made()) if name in _LOADERS else made()
 
     return call
-
-
-def _hidden(value: Any) -> Any:
-    """VALUE, made of a secret, with its texts hidden."""
-    if isinstance(value, str):
-        return Secret(value)
-    return [_hidden(member) for member in value] if isinstance(value, list | tuple) else value

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from saltern.closed import NotHere
 from saltern.secret import Secret
 
 
@@ -52,7 +53,8 @@ class StandIns:
 
     def hide(self, text: str) -> str | Secret:
         """TEXT, or a secret where one of the words is in it."""
-        return Secret(self.opened(text)) if self.within(text) else text
+        made: str | Secret = secretly(lambda: self.opened(text)) if self.within(text) else text
+        return made
 
     def hidden(self, value: Any) -> Any:
         """VALUE, or a secret where it is a text with one of the words in it."""
@@ -108,6 +110,21 @@ class StandIns:
                 return True
             waiting += [member for member in members if isinstance(member, dict | list | tuple)]
         return False
+
+
+def secretly(make: Callable[[], Any]) -> Any:
+    """What MAKE makes of secrets, with its texts hidden. Where it wants the text of a closed one, it is that one: so
+    only a state that uses it fails."""
+    try:
+        return _hidden(make())
+    except NotHere as error:
+        return error.secret
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, str):
+        return Secret(value)
+    return [_hidden(member) for member in value] if isinstance(value, list | tuple) else value
 
 
 def _each(value: Any, change: Any) -> Any:

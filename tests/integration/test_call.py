@@ -153,6 +153,20 @@ def test_a_sealed_value_stays_closed_and_may_be_replaced(call: Call) -> None:
     assert (out / "key").read_text() == "test\n"
 
 
+def test_a_sealed_value_that_a_template_writes_out_fails_the_state_that_has_it_alone(call: Call) -> None:
+    (call.pillar / "top.sls").write_text("base: {'*': [site]}\n")
+    (call.pillar / "site.sls").write_text("key: SEALED[*:AAAAAAAA]\n")
+    state = "{0}:\n  file.managed:\n    - name: {1}/{0}\n    - contents: {2}\n    - makedirs: True\n"
+    out = call.folder / "out"
+    call.sls("two", state.format("plain", out, "here") + state.format("key", out, "k={{ pillar.key }}"))
+    applied = call.value("state.apply", "two", code=1)
+    assert [one["result"] for one in applied.values()] == [True, False]
+    assert "only the master opens it" in next(one["comment"] for one in applied.values() if one["result"] is False)
+    assert (out / "plain").read_text() == "here\n"
+    call.value("state.apply", "two", "pillar={key: test}")
+    assert (out / "key").read_text() == "k=test\n"
+
+
 def test_what_an_sls_prints_does_not_reach_the_document(call: Call) -> None:
     call.sls("loud", "#!py\ndef run():\n    print('loud')\n    return {'a': {'test.nop': []}}\n")
     ran = call.run("state.show_sls", "loud")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saltern.closed import Closed
 from saltern.errors import SourceError
 from saltern.secret import MASK, Secret
 from saltern.sls.render import Renderer, render_file, render_sls, render_template
@@ -94,6 +95,29 @@ def test_where_a_secret_can_not_go_it_is_refused_unseen(tmp_path: Path, text: st
         value(tmp_path, text)
     assert said in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{{ pillar.pw }}",
+        "x{{ pillar.pw }}y",
+        "{{ pillar.pw | upper }}",
+        "{{ 'x' ~ pillar.pw }}",
+        "{{ 'x%s' % pillar.pw }}",
+        "{{ '{}'.format(pillar.pw) }}",
+        "{{ [pillar.pw] | join(',') }}",
+    ],
+)
+def test_what_is_made_of_a_value_that_is_closed_is_that_value_and_fails_where_it_is_used(
+    tmp_path: Path, written: str
+) -> None:
+    closed = Closed("web*")
+    ctx = context(tmp_path, {"a.sls": f"a: {written}\nb: 1\n"}, pillar={"pw": closed})
+    found = render_sls("a: " + written + "\nb: 1\n", place="a.sls", ctx=ctx, saltenv="base")
+    assert found["a"] is closed
+    assert found["b"] == 1
+    assert render_file(written, place="t", context={}, ctx=ctx, saltenv="base") is closed
 
 
 def test_a_text_that_is_shown_takes_no_secret(tmp_path: Path) -> None:
