@@ -29,16 +29,17 @@ from master.caller import Caller
 from master.dispatch import Dispatch
 from master.orchestration.doing import ORCHESTRATE
 from master.orchestration.parts import Parts
+from saltern import remembered
 from saltern.errors import SalternError
+from saltern.schedule.due import run_due
 from saltern.schedule.item import Item, parse
-from saltern.schedule.scheduler import Left, Scheduler, Start
+from saltern.schedule.scheduler import Scheduler
 from saltern.schedule.zone import shown
 from saltern.wire.private import write_file
 
 logger = logging.getLogger(__name__)
 
 USER = "schedule"
-_LONGEST_SLEEP_S = 30.0  # a clock that jumps is noticed within this time
 
 
 class Schedule:
@@ -49,7 +50,9 @@ class Schedule:
         self._tasks: dict[str, set[asyncio.Task[None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self.problems: dict[str, str] = {}  # by item: why it does not run
-        self._scheduler = Scheduler(own_jobs.NAME, zone, self._running, _read(file) if configured else {})
+        self._scheduler = Scheduler(
+            own_jobs.NAME, zone, self._running, remembered.read(file, "schedule") if configured else {}
+        )
 
     def start(self) -> None:
         """Begin: what is to run on start does."""
@@ -90,17 +93,7 @@ class Schedule:
         return items
 
     def _wake(self) -> None:
-        now = time.time()
-        decided = list(self._scheduler.decide(now))
-        if decided and not self._save():
-            decided = [one for one in decided if isinstance(one, Left)]  # it could be begun twice: see the log
-        for one in decided:
-            if isinstance(one, Start):
-                self._begin(one.item)
-            else:
-                logger.warning("schedule: %s of %s is left out: %s", one.item.name, shown(one.due), one.why)
-        due = self._scheduler.wake_at(now)
-        sleep = _LONGEST_SLEEP_S if due is None else min(max(due - time.time(), 0.0) + 0.001, _LONGEST_SLEEP_S)
+        sleep = run_due(self._scheduler, time.time, self._save, self._begin)
         self._timer = asyncio.get_running_loop().call_later(sleep, self._wake)
 
     def _begin(self, item: Item) -> None:
@@ -138,17 +131,3 @@ class Schedule:
             logger.error("schedule: %s can't be written, so nothing is run now: %s", self._file, error)
             return False
         return True
-
-
-def _read(file: Path) -> Mapping[str, Any]:
-    """What is remembered; nothing where there is no file, or it can't be read, which is logged."""
-    try:
-        found = json.loads(file.read_bytes())
-        if isinstance(found, dict):
-            return found
-        logger.error("schedule: %s is no mapping: begun anew", file)
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError) as error:
-        logger.error("schedule: %s can't be read, so it is begun anew: %s", file, error)
-    return {}

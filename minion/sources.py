@@ -3,13 +3,8 @@ latter win. What the last two said is kept in a file over restarts."""
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
-logger = logging.getLogger(__name__)
 
 
 class Sources:
@@ -43,17 +38,3 @@ class Sources:
     def kept(self) -> dict[str, Any]:
         """What has to survive a restart, as plain data."""
         return {"pillar": self.pillar, "added": self.added, "deleted": sorted(self.deleted)}
-
-
-def read_kept(file: Path, what: str) -> dict[str, Any]:
-    """The mapping in FILE; an empty one where there is none or it can't be read, which is told as of WHAT."""
-    try:
-        read = json.loads(file.read_bytes())
-        if isinstance(read, dict):
-            return read
-        logger.error("%s: %s is no mapping: begun anew", what, file)
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError) as error:
-        logger.error("%s: %s can't be read, so it is begun anew: %s", what, file, error)
-    return {}

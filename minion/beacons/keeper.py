@@ -20,7 +20,8 @@ from typing import Any
 
 from minion.beacons.item import BeaconItemError, parse
 from minion.pipe import AskMaster, Evented, MasterSays, News, Trouble, Watch
-from minion.sources import Sources, read_kept
+from minion.sources import Sources
+from saltern import remembered
 from saltern.errors import UsageError, nearest
 from saltern.wire.private import write_file
 
@@ -38,7 +39,7 @@ class Beacons:
     def __init__(self, configured: Mapping[str, Any], file: Path, ask: Ask, node: tuple[Path, str]) -> None:
         self._file, self._ask, self._node = file, ask, [str(one) for one in node]
         self._loop = asyncio.get_running_loop()
-        kept = read_kept(file, "beacons")
+        kept = remembered.read(file, "beacons")
         self._sources = Sources(configured, kept)
         self.enabled = bool(kept.get("enabled", True))
         self.problems: dict[str, str] = {}

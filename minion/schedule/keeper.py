@@ -17,16 +17,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from minion.schedule.clock import Clock
-from minion.sources import Sources, read_kept
+from minion.sources import Sources
+from saltern import remembered
 from saltern.errors import UsageError, nearest
+from saltern.schedule.due import run_due
 from saltern.schedule.item import Item, ScheduleError, parse
-from saltern.schedule.scheduler import Left, Scheduler, Start
+from saltern.schedule.scheduler import Scheduler
 from saltern.schedule.zone import shown
 from saltern.wire.private import write_file
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_SLEEP_S = 30.0  # a clock that jumps is noticed within this time
 MINE = "__mine_interval"  # the item that Salt has under that name
 _FROM_PILLAR = ("schedule", "mine_functions", "mine_interval", "beacons")
 _PILLAR_SPREAD_S = 60.0  # a fleet that comes back does not ask for its pillar at once
@@ -68,7 +69,7 @@ class Keeper:
         self._timer: asyncio.TimerHandle | None = None
         self._asking: asyncio.TimerHandle | None = None
         self._jids: dict[str, list[str]] = {}
-        kept = read_kept(file, "schedule")
+        kept = remembered.read(file, "schedule")
         self._sources = Sources(configured, kept)
         self._asked = "pillar" in kept
         self._own_mine, self._mine_interval = bool(mine_functions), mine_interval
@@ -171,17 +172,7 @@ class Keeper:
     def _wake(self) -> None:
         if self._timer:
             self._timer.cancel()
-        now = self._clock.now()
-        decided = list(self.scheduler.decide(now))
-        if decided and not self._save():
-            decided = [one for one in decided if isinstance(one, Left)]  # it could be begun twice: see the log
-        for one in decided:
-            if isinstance(one, Start):
-                self._begin(one.item)
-            else:
-                logger.warning("schedule: %s of %s is left out: %s", one.item.name, shown(one.due), one.why)
-        due = self.scheduler.wake_at(now)
-        sleep = _LONGEST_SLEEP_S if due is None else min(max(due - self._clock.now(), 0.0) + 0.001, _LONGEST_SLEEP_S)
+        sleep = run_due(self.scheduler, self._clock.now, self._save, self._begin)
         self._timer = self._clock.call_later(sleep, self._wake)
 
     def _begin(self, item: Item) -> str:
