@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modules._cmd import SHELL, PrivateCopy, as_dict, execute, words_of
-from modules._run import CommandError
+from modules._run import CommandError, told
 from modules._run import which as _which
 from saltern.context import Context
 from saltern.marks import acting, reading
@@ -58,7 +58,7 @@ def run(
     )
     if raise_err and not ignore_retcode and ran.code not in (0, *success_retcodes):
         raise CommandError(f"the command ended with {ran.code}\n{ran.out.strip()}")
-    return _told(ran.out.rstrip("\n"), 0 if ignore_retcode or ran.code in success_retcodes else ran.code)
+    return told(ran.out.rstrip("\n"), 0 if ignore_retcode or ran.code in success_retcodes else ran.code)
 
 
 @acting
@@ -71,28 +71,28 @@ def shell(cmd: Command, **options: Any) -> Any:
 def run_all(cmd: Command, redirect_stderr: bool = False, ignore_retcode: bool = False, **options: Any) -> Any:
     """Run CMD: {"pid", "retcode", "stdout", "stderr"}. Options as `cmd.run`."""
     ran = execute(cmd, **_known(options), merge=redirect_stderr)
-    return _told(as_dict(ran), 0 if ignore_retcode else ran.code)
+    return told(as_dict(ran), 0 if ignore_retcode else ran.code)
 
 
 @acting
 def run_stdout(cmd: Command, ignore_retcode: bool = False, **options: Any) -> Any:
     """Run CMD: what it printed. Options as `cmd.run`."""
     ran = execute(cmd, **_known(options))
-    return _told(ran.out.rstrip("\n"), 0 if ignore_retcode else ran.code)
+    return told(ran.out.rstrip("\n"), 0 if ignore_retcode else ran.code)
 
 
 @acting
 def run_stderr(cmd: Command, ignore_retcode: bool = False, **options: Any) -> Any:
     """Run CMD: the errors that it printed. Options as `cmd.run`."""
     ran = execute(cmd, **_known(options))
-    return _told(ran.err.rstrip("\n"), 0 if ignore_retcode else ran.code)
+    return told(ran.err.rstrip("\n"), 0 if ignore_retcode else ran.code)
 
 
 @acting
 def retcode(cmd: Command, ignore_retcode: bool = False, **options: Any) -> Any:
     """Run CMD: the code that it ended with; below 0 the number of the signal that ended it. Options as `cmd.run`."""
     code = execute(cmd, **_known(options)).code
-    return _told(code, 0 if ignore_retcode else code)
+    return told(code, 0 if ignore_retcode else code)
 
 
 @acting
@@ -105,7 +105,7 @@ def script(ctx: Context, source: str, args: Command = (), saltenv: str = "base",
     words = shlex.split(args) if isinstance(args, str) else words_of(args)
     with PrivateCopy(cp.local_copy(ctx, source, saltenv), options.get("runas")) as path:
         ran = execute([path, *words], **_known(options))
-    return _told(as_dict(ran), ran.code)
+    return told(as_dict(ran), ran.code)
 
 
 @reading
@@ -124,15 +124,6 @@ def which_bin(cmds: Sequence[str]) -> str | None:
 def has_exec(cmd: str) -> bool:
     """Whether there is a program CMD."""
     return _which(cmd) is not None
-
-
-def _told(value: Any, code: int) -> Any:
-    """VALUE; with a CODE that is not 0 marked as a failure, so that the job's own code says so."""
-    if code == 0:
-        return value
-    from saltern.runner import Returned
-
-    return Returned(value, code)
 
 
 _OPTIONS = ("cwd", "stdin", "runas", "group", "shell", "python_shell", "env", "umask", "timeout")

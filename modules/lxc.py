@@ -19,7 +19,7 @@ from modules import _lxc_tools as tools
 from modules import _lxc_wish as wished
 from modules._lxc_config import LxcError, Section, container_name
 from modules._lxc_tools import read_text, tool
-from modules._run import Ran
+from modules._run import Ran, told
 from modules._run import run as _run
 from modules._safe import UnsafePath
 from saltern.errors import nearest
@@ -360,7 +360,7 @@ def run(
     the container's /bin/sh -c. ENV is added to a clean environment. The job fails with the command's code."""
 
     ran = _attach(name, cmd, path, env, timeout, merge=True)
-    return _told(ran.out.rstrip("\n"), ran.code)
+    return told(ran.out.rstrip("\n"), ran.code)
 
 
 @acting
@@ -371,7 +371,7 @@ def attach(
     from modules._cmd import as_dict
 
     ran = _attach(name, cmd, path, env, timeout, merge=False)
-    return _told(as_dict(ran), ran.code)
+    return told(as_dict(ran), ran.code)
 
 
 def _attach(
@@ -388,15 +388,6 @@ def _attach(
     if ran.timed_out:
         raise LxcError(f"the command did not end within {timeout} s in {name}: {' '.join(words)}")
     return ran
-
-
-def _told(value: Any, code: int) -> Any:
-    """VALUE, marked as a failure where CODE is not 0."""
-    if code == 0:
-        return value
-    from saltern.runner import Returned
-
-    return Returned(value, code)
 
 
 def _table(folder: str) -> list[dict[str, str]]:

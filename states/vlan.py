@@ -14,6 +14,7 @@ from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, check_together, state
 from saltern.kept import promised
 from states._addressing import Around, address_steps, around, gateway_steps
+from states._interface import check_free
 from states._network_check import asked, common, conflicts, parent_of
 from states._persistence import persisted
 
@@ -75,7 +76,7 @@ def absent(ctx: Context, name: str) -> Plan:
     current = vlan.read(view, name)
     if current is None:
         return Plan(None, None)
-    _check_free(view, name, "go")
+    check_free(view, name, "go")
     before = f"VLAN {current.id} on {current.parent}"
     return Plan(current, None, [Step(f"delete VLAN interface {name}", before, None, do=call(vlan.delete, name))])
 
@@ -143,7 +144,7 @@ def _checked(view: View, name: str, current: Vlan | None, wish: Vlan) -> tuple[V
     if current is None:
         _check_tag_free(view, name, parent.index, wish)
     elif _tag(current) != _tag(wish):
-        _check_free(view, name, "be made anew")
+        check_free(view, name, "be made anew")
         _check_tag_free(view, name, parent.index, wish)
     if not isinstance(wish.mtu, Unset) and wish.mtu > parent.mtu:
         return (
@@ -161,10 +162,3 @@ def _check_tag_free(view: View, name: str, parent: int, wish: Vlan) -> None:
                 f"{name} can't carry VLAN {wish.id} of {wish.parent}: {other.name} does; "
                 f"a VLAN of a parent has one interface, so use {other.name} or remove it first"
             )
-
-
-def _check_free(view: View, name: str, what: str) -> None:
-    found = view.find(name)
-    if found and (carried := view.carried(found.index)):
-        names = ", ".join(sorted(link.name for link in carried))
-        raise NetworkError(f"{name} can't {what} while {names} lies on it: take that away first")
