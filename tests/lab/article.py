@@ -16,6 +16,7 @@ from typing import Any
 from tests.lab import guest
 from tests.lab.channel import LabError
 from tests.lab.host import Host
+from tests.patience import patient
 
 GUEST, CONTAINER = "Test-Deb11", "on-buster"
 GUEST_ADDRESS, CONTAINER_ADDRESS = "10.1.16.10", "192.168.43.250"
@@ -80,7 +81,7 @@ def workstation(host: Host, key: Path) -> Iterator[Host]:
 
 def log_in(host: Host, address: str, *words: str, within_s: float = 90.0) -> str:
     """What WORDS print at ADDRESS, run over SSH from HOST; tried until it answers. LabError where it does not."""
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + patient(within_s)
     while (ran := host.run(guest.ssh(KEY, address, *words), check=False, timeout_s=30)).returncode == 255:
         if time.monotonic() > deadline:
             raise LabError(f"{address} lets nobody in from {host.name}: {ran.stderr}")

@@ -20,6 +20,7 @@ from tests.lab.host import Host
 from tests.lab.lab import Lab
 from tests.lab.process import Kept
 from tests.lab.switch import MACHINE
+from tests.patience import patient
 
 BIN = Path(sys.executable).parent  # of the virtual environment: not resolved, or it would be Python's own
 EXAMPLE = Path(__file__).parents[2] / "examples" / "opennebula"
@@ -67,7 +68,7 @@ class Cluster:
         """Start the master and wait until it takes commands."""
         with self.log.open("ab") as log:
             self._master = self.lab.switch.start([str(BIN / "saltern-master"), "--root", str(self.root)], output=log)
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + patient(timeout_s)
         while self.command(["saltern-key", "list"]).returncode:
             if not self._master.running or time.monotonic() > deadline:
                 raise LabError(f"the master does not take commands:\n{self.log_tail()}")
@@ -106,7 +107,7 @@ class Cluster:
 
     def wait_up(self, *names: str, timeout_s: float = 90.0) -> None:
         """Wait until the minions NAMES are connected. LabError with their journals where they are not."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + patient(timeout_s)
         while missing := set(names) - self.up():
             if time.monotonic() > deadline:
                 journals = "\n".join(journal(self.lab[name]) for name in sorted(missing))
@@ -126,7 +127,7 @@ class Cluster:
             stdout=subprocess.PIPE,
             stderr=None if live else subprocess.PIPE,
             text=True,
-            timeout=timeout_s,
+            timeout=patient(timeout_s),
             check=False,
             env={**os.environ, "NO_COLOR": "1"},
         )

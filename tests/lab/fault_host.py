@@ -25,6 +25,7 @@ from tests.lab.cluster import Cluster
 from tests.lab.lab import Lab
 from tests.lab.process import Kept
 from tests.lab.switch import BRIDGE, MACHINE
+from tests.patience import patient
 
 NAME = "on-node1"
 VAR = "/var/lib/saltern/minion"
@@ -168,7 +169,7 @@ class FaultHost:
 
     def _answer(self) -> Mapping[str, Any]:
         """Wait for the report of the last transaction."""
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + patient(120)
         while (last := self.last()) is None:  # by a connection that is not of the way that is gone
             if time.monotonic() > deadline:
                 raise LabError(f"the minion does not answer: {self.cluster.log_tail()}")
@@ -208,7 +209,7 @@ class FaultHost:
         answers = [
             name
             for name, address in (("old", OLD), ("new", NEW))
-            if self.lab.switch.run(["ping", "-n", "-q", "-c", "1", "-W", "1", address], check=False).returncode == 0
+            if self.lab.switch.run(["ping", "-n", "-q", "-c", "1", "-w", "4", address], check=False).returncode == 0
         ]
         return "both" if len(answers) == 2 else "".join(answers) or "none"
 
@@ -234,7 +235,7 @@ class FaultHost:
     def stopping_at(self, event: str, count: int) -> Iterator[Future[Hit | None]]:
         """Something that begins a transaction is stopped at the COUNT-th EVENT; None: that never came."""
         self.host.run(["rm", "-f", READY])
-        argv = ["/usr/bin/python3", "-ISE", str(STOP_AT), FOLDER, event, str(count), READY, f"{LOAD_S:g}"]
+        argv = ["/usr/bin/python3", "-ISE", str(STOP_AT), FOLDER, event, str(count), READY, f"{patient(LOAD_S):g}"]
 
         def wait() -> Hit | None:
             lines = self.host.run(argv, timeout_s=LOAD_S + 20).stdout.splitlines()

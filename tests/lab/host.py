@@ -13,6 +13,7 @@ from tests.lab.channel import Answer, Channel, CommandTimeout, HostDown, LabErro
 from tests.lab.process import Kept
 from tests.lab.switch import Switch
 from tests.lab.tree import hidden, shown, write_tree
+from tests.patience import patient
 
 KERNEL = "linux.uml"
 INIT = Path(__file__).with_name("init")
@@ -71,15 +72,16 @@ class Host:
 
     def wait_booted(self, timeout_s: float = BOOT_TIMEOUT_S) -> None:
         """Wait until systemd has reached its target. LabError, with the console's end, where a unit failed."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + patient(timeout_s)
         try:
-            ready = self._line().wait_ready(timeout_s)
+            ready = self._line().wait_ready(patient(timeout_s))
         except HostDown as error:
             raise LabError(f"{error}\n{self.console_tail()}") from None
         if not ready:
-            raise LabError(f"{self.name} did not start within {timeout_s:g} s\n{self.console_tail()}")
+            raise LabError(f"{self.name} did not start within {patient(timeout_s):g} s\n{self.console_tail()}")
         left_s = max(deadline - time.monotonic(), 1.0)
-        state = self.run(["systemctl", "is-system-running", "--wait"], timeout_s=left_s, check=False).stdout.strip()
+        argv = ["systemctl", "is-system-running", "--wait"]
+        state = self.run(argv, timeout_s=left_s, check=False).stdout.strip()
         if state != "running":
             failed = self.run(["systemctl", "list-units", "--failed", "--plain", "--no-legend"]).stdout
             raise LabError(f"{self.name} is {state}, not running: {failed}\n{self.console_tail()}")
@@ -94,11 +96,12 @@ class Host:
         env: Mapping[str, str] | None = None,
         cwd: str = "/",
     ) -> subprocess.CompletedProcess[str]:
-        """Run ARGV inside the host as root, whatever its network does.
+        """Run ARGV inside the host as root, whatever its network does. TIMEOUT_S on a machine of usual speed.
 
         Raises LabError where it can't be started or, with CHECK, where it fails; CommandTimeout; HostDown.
         """
-        answer: Answer = self._line().run(argv, stdin=stdin.encode(), env=env or {}, cwd=cwd, timeout_s=timeout_s)
+        limit_s = patient(timeout_s)
+        answer: Answer = self._line().run(argv, stdin=stdin.encode(), env=env or {}, cwd=cwd, timeout_s=limit_s)
         stdout, stderr = (text.decode(errors="replace") for text in (answer.stdout, answer.stderr))
         if check and answer.code:
             raise LabError(f"{self.name}: `{' '.join(argv)}` ended with {answer.code}:\n{stderr or stdout}")

@@ -15,6 +15,7 @@ from typing import IO
 
 from tests.lab.channel import LabError
 from tests.lab.process import Kept
+from tests.patience import patient
 
 BRIDGE = "lab0"
 NETWORK = "198.51.100"
@@ -46,7 +47,7 @@ class Switch:
     ) -> subprocess.CompletedProcess[str]:
         """Run ARGV on the machine, in the switch's network namespace."""
         done = subprocess.run(
-            [*self._prefix, *argv], input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False
+            [*self._prefix, *argv], input=stdin, capture_output=True, text=True, timeout=patient(timeout_s), check=False
         )
         if check and done.returncode:
             raise LabError(f"`{' '.join(argv)}` failed on the switch: {(done.stderr or done.stdout).strip()}")

@@ -15,8 +15,7 @@ from tests.lab import guest
 from tests.lab.channel import LabError
 from tests.lab.host import Host
 from tests.lab.lab import Lab
-
-pytestmark = pytest.mark.timeout(240)  # the first test boots two hosts, the last one of them again
+from tests.patience import patient
 
 CALL = Path(sys.executable).with_name("saltern-call").absolute()
 KEY = "/root/container-key"
@@ -74,7 +73,7 @@ class Site:
 
     def ssh(self, words: str) -> str:
         """What WORDS print in the container, run over SSH across the VLAN; tried until it answers."""
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + patient(START_S)
         while (ran := self.other.run(guest.ssh(KEY, ADDRESS, words), check=False)).returncode == 255:
             assert time.monotonic() < deadline, ran.stderr
             time.sleep(0.3)

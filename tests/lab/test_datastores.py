@@ -12,6 +12,7 @@ from tests.lab.cluster import Cluster
 from tests.lab.conftest import Platform
 from tests.lab.host import Host
 from tests.lab.report import changed, failures, mounts, runs, steps
+from tests.patience import patient
 
 STORE = "/var/lib/one/datastores/102"
 OWN = "/srv/mine"
@@ -90,11 +91,10 @@ def test_a_mount_on_use_is_one_and_stays_one(stores: Cluster) -> None:
     assert changed(apply(stores, automount=False)) == set()
 
 
-@pytest.mark.timeout(300)  # the filer boots once more
 def test_a_filer_that_is_switched_off_is_told_in_bounded_time_and_the_run_goes_on(stores: Cluster) -> None:
     node, filer = stores.lab["on-node1"], stores.lab["on-filer1"]
     assert failures(apply(stores, automount=False)) == []
-    deadline = time.monotonic() + AWAY_S
+    deadline = time.monotonic() + patient(AWAY_S)
     while "size" not in (capacity := stores.returns(["saltern", "on-node1", "datastore.list"])["on-node1"]["102"]):
         assert time.monotonic() < deadline, capacity
     assert capacity["kind"] == "file"
@@ -105,7 +105,7 @@ def test_a_filer_that_is_switched_off_is_told_in_bounded_time_and_the_run_goes_o
     node.run(["rm", "/srv/after"])
     start = time.monotonic()
     found = apply(stores, automount=False)
-    assert time.monotonic() - start < AWAY_S
+    assert time.monotonic() - start < patient(AWAY_S)
     assert changed(found) == {("on-node1", "file.managed", "/srv/after")}
     said = failures(found)
     assert len(said) == 2

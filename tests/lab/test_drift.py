@@ -10,8 +10,7 @@ import pytest
 from tests.lab.article import CONTAINER, GUEST
 from tests.lab.conftest import Platform
 from tests.lab.test_platform import STORE, apply
-
-pytestmark = pytest.mark.timeout(240)
+from tests.patience import patient
 
 SETTLED_S = 120.0
 BUSY_S = 60.0
@@ -241,7 +240,7 @@ DRIFTS: list[tuple[str, str, Sequence[str], str, set[str], str]] = [
 @pytest.fixture(scope="module")
 def converged(platform: Platform) -> Iterator[Platform]:
     """The platform, which has not changed after all that was broken and mended."""
-    deadline = time.monotonic() + SETTLED_S
+    deadline = time.monotonic() + patient(SETTLED_S)
     while (shown := apply(platform.cluster, "*", "test=True"))[0]:
         assert time.monotonic() < deadline, shown
         time.sleep(3)  # a filer that was slow a moment ago is asked briefly for a minute
@@ -257,7 +256,7 @@ def test_a_drift_is_shown_and_then_mended_by_the_steps_that_were_shown(
 ) -> None:
     cluster = converged.cluster
     noticed = {(name, *state.split(" ", 1)) for state in states}
-    deadline = time.monotonic() + BUSY_S
+    deadline = time.monotonic() + patient(BUSY_S)
     while (ran := cluster.lab[name].run(argv, check=False)).returncode:
         assert time.monotonic() < deadline, ran.stderr
         assert "busy" in ran.stderr, ran.stderr

@@ -11,7 +11,7 @@ from tests.lab.channel import LabError
 from tests.lab.fault_page import page, table
 from tests.lab.faults import BAD_CHANGES, FAULTS, MOMENTS, Case, Result, chosen_cases, every_case, run_all
 
-pytestmark = pytest.mark.timeout(600)  # the first test waits for all cases, on three hosts side by side
+pytestmark = pytest.mark.timeout(1500)  # the first test waits for all cases, on three hosts side by side
 CASES = chosen_cases()
 
 

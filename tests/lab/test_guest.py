@@ -15,8 +15,7 @@ from tests.lab import guest
 from tests.lab.channel import LabError
 from tests.lab.host import Host
 from tests.lab.lab import Lab
-
-pytestmark = pytest.mark.timeout(300)  # a machine boots twice
+from tests.patience import patient
 
 IMAGES = "/var/lib/libvirt/images"
 KEY = "/root/guest-key"
@@ -41,7 +40,7 @@ class Site:
 
     def wait_ready(self, name: str) -> None:
         """Wait until the guest says on its serial console that it is ready."""
-        deadline = time.monotonic() + BOOT_S
+        deadline = time.monotonic() + patient(BOOT_S)
         while guest.READY not in self.console(name):
             assert time.monotonic() < deadline, f"{name} did not start: {self.console(name)[-800:]}"
             time.sleep(0.2)
@@ -50,7 +49,7 @@ class Site:
         return self.node.run(["cat", f"/var/log/libvirt/{name}.log"], check=False).stdout
 
     def wait_off(self, name: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + patient(30)
         while self.virsh("domstate", name) != "shut off":
             assert time.monotonic() < deadline, f"{name} did not shut down: {self.console(name)[-800:]}"
             time.sleep(0.2)

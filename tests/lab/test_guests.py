@@ -12,8 +12,6 @@ from tests.lab.article import CONTAINER_ADDRESS, GUEST, GUEST_ADDRESS, GUEST_MAC
 from tests.lab.conftest import Platform
 from tests.lab.host import Host
 
-pytestmark = pytest.mark.timeout(240)
-
 
 @pytest.fixture(scope="module")
 def workstation(platform: Platform) -> Iterator[Host]:

@@ -16,6 +16,7 @@ from tests.lab.channel import CommandTimeout, HostDown, LabError
 from tests.lab.host import Host
 from tests.lab.lab import Lab
 from tests.lab.switch import MACHINE
+from tests.patience import patient
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -176,7 +177,7 @@ time.sleep(60)
 def wait_until(condition: object, timeout_s: float = 10.0) -> bool:
     """Whether CONDITION (called again and again) comes true within TIMEOUT_S seconds."""
     assert callable(condition)
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + patient(timeout_s)
     while time.monotonic() < deadline:
         if condition():
             return True

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.lab.cluster import Cluster
 from tests.lab.lab import HOSTS
+from tests.patience import patient
 
 
 def test_answers_come_from_the_hosts_that_the_target_names(cluster: Cluster) -> None:
@@ -26,18 +27,18 @@ def test_a_minion_that_is_killed_comes_back_and_tells_what_became_of_its_job(clu
     found: dict[str, object] = {}
 
     def sleep() -> None:
-        found.update(vars(cluster.command(["saltern", "on-node1", "test.sleep", "90"], timeout_s=120)))
+        found.update(vars(cluster.command(["saltern", "on-node1", "test.sleep", "600"], timeout_s=120)))
 
     job = threading.Thread(target=sleep)
     start = time.monotonic()
     job.start()
     while not cluster.returns(["saltern", "on-node1", "saltutil.running"])["on-node1"]:
-        assert time.monotonic() < start + 30
+        assert time.monotonic() < start + patient(30)
     host.run(["systemctl", "kill", "--kill-whom=main", "--signal=KILL", "saltern-minion"])
     job.join()
     assert found["returncode"] == 1
     assert "was ended while it ran this job; it is not run again" in str(found["stdout"])
-    assert time.monotonic() < start + 80  # neither by a timeout nor after the 90 s
+    assert time.monotonic() < start + patient(80)  # neither by a timeout nor after the 600 s
     cluster.wait_up("on-node1")
     assert host.run(["systemctl", "show", "-p", "NRestarts", "--value", "saltern-minion"]).stdout.strip() == "1"
     assert cluster.returns(["saltern", "on-node1", "test.ping"]) == {"on-node1": True}
@@ -46,14 +47,14 @@ def test_a_minion_that_is_killed_comes_back_and_tells_what_became_of_its_job(clu
 def test_a_return_that_found_no_master_is_handed_over_later(cluster: Cluster) -> None:
     started = cluster.command(["saltern", "--async", "on-node1", "test.sleep", "2"])
     jid = started.stdout.split()[-1]
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + patient(60)
     while not cluster.returns(["saltern", "on-node1", "saltutil.running"])["on-node1"]:
         assert time.monotonic() < deadline
     cluster.stop()
     time.sleep(2.5)  # the job ends without a master
     cluster.start()
     cluster.wait_up(*HOSTS)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + patient(60)
     while (found := _ends(cluster, jid)).get("on-node1", {}).get("outcome") != "done":
         assert time.monotonic() < deadline, found
         time.sleep(0.1)

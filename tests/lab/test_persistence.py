@@ -19,8 +19,7 @@ import pytest
 from tests.lab.channel import LabError
 from tests.lab.host import Host
 from tests.lab.lab import Lab
-
-pytestmark = pytest.mark.timeout(300)  # the first test boots three hosts twice
+from tests.patience import patient
 
 CALL = Path(sys.executable).with_name("saltern-call").absolute()
 UNITS = {"networkd": "systemd-networkd", "ifupdown": "networking", "saltern": "saltern-network"}
@@ -171,7 +170,7 @@ def test_a_node_that_was_rebooted_without_the_minion_has_the_same_network(
 ) -> None:
     one = rebooted[manager]
     assert one.host.run(["systemctl", "is-active", "saltern-minion"], check=False).stdout == "inactive\n"
-    deadline = time.monotonic() + SETTLED_S
+    deadline = time.monotonic() + patient(SETTLED_S)
     while (now := graph(one.host)) != one.graph and time.monotonic() < deadline:
         time.sleep(0.5)
     assert now["links"] == one.graph["links"]

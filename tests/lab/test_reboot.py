@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
-
 from tests.lab import article
 from tests.lab.article import CONTAINER, CONTAINER_ADDRESS, GUEST, GUEST_ADDRESS
 from tests.lab.conftest import Platform
 from tests.lab.host import Host
 from tests.lab.report import exports, links, mounts
 from tests.lab.test_platform import apply
-
-pytestmark = pytest.mark.timeout(420)
+from tests.patience import patient
 
 SETTLED_S = 150.0  # mounts wait for the filer, which boots at the same time; many times what it takes
 
@@ -53,7 +50,7 @@ def test_all_is_back_after_a_reboot_of_every_host_without_a_master(platform: Pla
     try:
         with ThreadPoolExecutor(len(hosts)) as pool:
             list(pool.map(Host.reboot, hosts.values()))
-        deadline = time.monotonic() + SETTLED_S
+        deadline = time.monotonic() + patient(SETTLED_S)
         while (changed := differences(before, hosts)) and time.monotonic() < deadline:
             time.sleep(1)
         assert changed == []

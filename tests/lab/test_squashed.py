@@ -12,6 +12,7 @@ import pytest
 from tests.lab.cluster import Cluster
 from tests.lab.conftest import Platform
 from tests.lab.report import failures, runs, steps
+from tests.patience import patient
 
 STORES = "/var/lib/one/datastores"
 IMAGE, DISK = f"{STORES}/100/squashed.qcow2", f"{STORES}/101/squashed.qcow2"
@@ -119,7 +120,7 @@ def hold(cluster: Cluster) -> None:
     node = cluster.lab["on-node1"]
     program = ["qemu-io", "-f", "qcow2", "-c", "sleep 600000", DISK]
     node.run(["systemd-run", "--collect", "--unit=holder", "--uid=oneadmin", "--gid=oneadmin", *program])
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + patient(30)
     while not ask(cluster, "disk.in_use", DISK):
         assert time.monotonic() < deadline
         time.sleep(0.2)
