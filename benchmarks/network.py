@@ -52,6 +52,9 @@ class _NoFiles:
     def mode(self, path: str, saltenv: str = "base") -> int:
         raise FileNotFoundError(path)
 
+    def hand_over(self, path: str, saltenv: str = "base") -> None:
+        raise FileNotFoundError(path)
+
 
 def sls(kind: str, count: int = COUNT) -> str:
     """The SLS: COUNT interfaces of KIND ("vlan", "vxlan") on trunk0, each the port of a bridge."""

@@ -12,7 +12,7 @@ import io
 import os
 import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Protocol
@@ -111,18 +111,28 @@ class CachedTree:
             if entry.digest not in missing and not self._store.has(entry):
                 missing[entry.digest] = entry
         if missing:
-            self._bring(list(missing.values()))
+            self._bring(list(missing.values()), self._store.add)
 
     def local(self, path: str, saltenv: str = "base") -> Path:
         """A readable, verified local copy (fetched where needed). FileNotFoundError where there is no such file."""
         entry = self._entry(path, saltenv)
         if not self._store.has(entry):
-            self._bring([entry])
+            self._bring([entry], self._store.add)
         return self._store.path(entry.digest)
 
     def mode(self, path: str, saltenv: str = "base") -> int:
         """The permission bits that the file has in the tree. FileNotFoundError where there is no such file."""
         return self._entry(path, saltenv).mode
+
+    def hand_over(self, path: str, saltenv: str = "base") -> Path | None:
+        """The file on its own, so that a large one does not lie here twice; None where the cache has it already.
+        FileNotFoundError where there is no such file."""
+        entry = self._entry(path, saltenv)
+        if self._store.has(entry):
+            return None
+        place = self._store.incoming() / os.urandom(16).hex()
+        self._bring([entry], lambda entry, brought: os.rename(brought, place))
+        return place
 
     def revision(self, saltenv: str = "base") -> str:
         """A digest of what the environment holds: the same for the same files, whenever they were published."""
@@ -175,14 +185,14 @@ class CachedTree:
         self._bring_manifests({tree.manifest})
         return _decrypted(place, tree)
 
-    def _bring(self, entries: Sequence[Entry]) -> None:
+    def _bring(self, entries: Sequence[Entry], keep: Callable[[Entry, Path], None]) -> None:
         wanted = [
             WantedBlob(entry.blob, sealed_size(entry.size), key=entry.key, digest=entry.digest) for entry in entries
         ]
         try:
             with self._brought(wanted) as into:
                 for entry in entries:
-                    self._store.add(entry, into / entry.blob)
+                    keep(entry, into / entry.blob)
         except WrongBlob as error:
             path = next(entry.path for entry in entries if entry.blob == error.blob)
             raise DamagedTree(f"{path}: the file that was brought is damaged: {error.problem}") from None

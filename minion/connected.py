@@ -156,6 +156,10 @@ class LateFiles:
         """See `FileSource`."""
         return self._bundled.files.mode(path, saltenv)
 
+    def hand_over(self, path: str, saltenv: str = "base") -> Path | None:
+        """See `FileSource`."""
+        return self._bundled.files.hand_over(path, saltenv)
+
 
 class AskThrough:
     """`Context.ask` over the PIPE to the agent. One question at a time: who asks waits for the answer."""

@@ -141,18 +141,63 @@ def copy(path: str, source: str) -> None:
         _replace(path, fill, None, None, None, True)
 
 
+def move(path: str, source: str) -> None:
+    """Put the file SOURCE, which nobody else has open, in the place of PATH, as `copy` does; it is gone then."""
+    try:
+        _put(path, lambda folder, name: _moved(source, folder, name), None, None, None, True)
+    except _CantMove:
+        copy(path, source)
+        os.unlink(source)
+
+
+class _CantMove(Exception):
+    """A file can only be copied into a folder."""
+
+
+def _moved(source: str, folder: int, name: str) -> int:
+    if os.fstat(folder).st_mode & stat.S_ISGID or _has_default_acl(folder):
+        raise _CantMove  # a new file gets its group, or its access list, from the folder
+    try:
+        os.rename(source, name, dst_dir_fd=folder)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            raise _CantMove from None
+        raise
+    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+
+
+def _has_default_acl(folder: int) -> bool:
+    try:
+        return "system.posix_acl_default" in os.listxattr(f"/proc/self/fd/{folder}")  # acl(5)
+    except OSError:
+        return False  # a file system without
+
+
 def _replace(
     path: str, fill: Callable[[int], None], uid: int | None, gid: int | None, mode: int | None, follow: bool
 ) -> None:
+    def made(folder: int, name: str) -> int:
+        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+        try:
+            fill(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    _put(path, made, uid, gid, mode, follow)
+
+
+def _put(
+    path: str, make: Callable[[int, str], int], uid: int | None, gid: int | None, mode: int | None, follow: bool
+) -> None:
+    """Put what MAKE(folder, name) makes, and opens, in the place of PATH."""
     with parent_of(path, follow=follow) as (folder, name):
         old = _regular(folder, name, path)
         temporary = f".{name[:200]}.{os.urandom(8).hex()}"
-        fd = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder
-        )
         try:
+            fd = make(folder, temporary)
             try:
-                fill(fd)
                 _dress(fd, folder, name, old, uid, gid, mode)
                 os.fsync(fd)
             finally:

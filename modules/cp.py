@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from modules import _safe
@@ -113,19 +113,28 @@ def get_file(
     DEST."""
     if template is not None:
         path, dest = _rendered(ctx, template, path), _rendered(ctx, template, dest)
-    local = local_copy(ctx, path, saltenv)
-    return _copied(local, dest, _parts(path, saltenv)[0], makedirs)
+    name, env = _parts(path, saltenv)
+    try:
+        own = ctx.files.hand_over(name, env)
+    except FileNotFoundError:
+        raise _missing(ctx, name, env) from None
+    if own is None:
+        return _copied(local_copy(ctx, path, saltenv), dest, name, makedirs)
+    try:
+        return _copied(str(own), dest, name, makedirs, put=_safe.move)
+    finally:
+        own.unlink(missing_ok=True)
 
 
-def _copied(local: str, dest: str, name: str, makedirs: bool) -> str:
-    """DEST, after the file LOCAL was copied there; where it is a directory, under the last part of NAME in it."""
+def _copied(local: str, dest: str, name: str, makedirs: bool, put: Callable[[str, str], None] = _safe.copy) -> str:
+    """DEST, after the file LOCAL was PUT there; where it is a directory, under the last part of NAME in it."""
     target = _safe.absolute(dest)
     if dest.endswith("/") or os.path.isdir(target):
         target = f"{target}/{name.rpartition('/')[2]}"
     try:
         if makedirs:
             _safe.make_folders(target.rpartition("/")[0] or "/")
-        _safe.copy(target, local)
+        put(target, local)
     except OSError as error:
         raise PermanentError(f"can't write {dest}: {error.strerror}") from None
     return target

@@ -42,6 +42,11 @@ class FileSource(Protocol):
         """The permission bits that the file has in the tree."""
         ...
 
+    def hand_over(self, path: str, saltenv: str = "base") -> Path | None:
+        """Bring the file and keep none: a verified copy, which the caller moves away or removes. None where it is here
+        already (`local`). FileNotFoundError where there is no such file."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:

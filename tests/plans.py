@@ -42,6 +42,9 @@ class Tree:
     def mode(self, path: str, saltenv: str = "base") -> int:
         return (self.root / path).stat().st_mode & 0o7777
 
+    def hand_over(self, path: str, saltenv: str = "base") -> None:
+        self.local(path, saltenv)
+
 
 def context(
     folder: Path, *, pillar: Mapping[str, Any] | None = None, grains: Mapping[str, Any] | None = None

@@ -156,3 +156,8 @@ class _OneAtATime:
         """See `FileSource`."""
         with self._lock:
             return self._files.mode(path, saltenv)
+
+    def hand_over(self, path: str, saltenv: str = "base") -> Path | None:
+        """See `FileSource`."""
+        with self._lock:
+            return self._files.hand_over(path, saltenv)

@@ -100,7 +100,21 @@ def test_mode_is_that_of_the_tree_and_the_cached_copy_is_private(site: Fixture) 
     assert tree.local("top.sls").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("method", ["local", "mode"])
+def test_a_file_that_is_handed_over_is_kept_by_who_took_it_alone(site: Fixture) -> None:
+    tree = site.tree()
+    site.carrier.batches.clear()
+    taken = tree.hand_over("top.sls")
+    assert taken is not None
+    assert (taken.read_text(), taken.stat().st_mode & 0o777) == ("base: top", 0o600)
+    taken.unlink()
+    assert [path for path in site.place.rglob("*") if path.is_file() and path.parent.name != "manifests"] == []
+    tree.fetch(("top.sls",))
+    assert len(site.carrier.batches) == 2, "it was kept nowhere"
+    assert tree.hand_over("top.sls") is None
+    assert tree.local("top.sls").read_text() == "base: top"
+
+
+@pytest.mark.parametrize("method", ["local", "mode", "hand_over"])
 def test_a_file_that_does_not_exist_is_told_with_the_nearest_name(site: Fixture, method: str) -> None:
     with pytest.raises(FileNotFoundError, match=r"no file 'tops.sls' in environment 'base'\. Did you mean 'top.sls'"):
         getattr(site.tree(), method)("tops.sls")

@@ -212,6 +212,9 @@ class Files:
     def mode(self, path: str, saltenv: str = "base") -> int:
         return 0
 
+    def hand_over(self, path: str, saltenv: str = "base") -> None:
+        raise FileNotFoundError(path)
+
 
 def test_files_that_later_states_name_are_fetched_before() -> None:
     files = Files()
