@@ -19,10 +19,12 @@ class TargetError(UsageError):
         The letters are G, P, E, L, I, J, S and N.
     """
 
+    lead = "can't read the target"
+
     def __init__(self, problem: str, expression: str, column: int, hint: str = "") -> None:
         self.problem, self.expression, self.hint = problem, expression, hint
         self.column = min(max(column, 1), len(expression) + 1)
-        lines = [f"can't read the target: {problem}"]
+        lines = [f"{self.lead}: {problem}"]
         if expression:
             lines += ["  " + line for line in _excerpt(expression, self.column - 1)]
         if hint:
@@ -32,6 +34,12 @@ class TargetError(UsageError):
     def inside(self, expression: str, offset: int) -> TargetError:
         """The same error, where the text at fault is the part of EXPRESSION that begins at OFFSET (from 0)."""
         return TargetError(self.problem, expression, offset + self.column, self.hint)
+
+
+class EndlessTarget(TargetError):
+    """The regular expressions of a target take more time than they may: whom it means is not known."""
+
+    lead = "can't tell whom the target means"
 
 
 def _excerpt(expression: str, at: int) -> tuple[str, str]:

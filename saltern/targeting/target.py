@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 from saltern.errors import nearest
-from saltern.targeting import patterns
-from saltern.targeting.errors import TargetError
+from saltern.targeting import budget, patterns
+from saltern.targeting.budget import Budget, Spent
+from saltern.targeting.errors import EndlessTarget, TargetError
 from saltern.targeting.expression import LETTERS, MAX_LENGTH, And, Node, Not, Or, Term, parse
 from saltern.targeting.nested import MAX_WORDS, Test, match_nested
 
@@ -45,13 +47,26 @@ class Target:
     _exact: frozenset[str] | None
 
     def matches(self, minion: MinionView) -> bool:
-        """Whether the target means MINION. Never raises for anything that a minion's grains or pillar hold."""
-        return self._matches(minion)
+        """Whether the target means MINION. EndlessTarget where its regular expressions have taken too long, at this
+        minion or those before; nothing else that a minion's grains or pillar hold makes it raise."""
+        try:
+            return self._matches(minion)
+        except Spent:
+            raise _endless(self, minion) from None
 
     def exact_ids(self) -> frozenset[str] | None:
         """The ids, where the target names all its minions (a list, a glob without wildcards, such ones joined by
         `or`), so that those which do not exist can be told; None where it does not."""
         return self._exact
+
+
+def _endless(target: Target, minion: MinionView) -> EndlessTarget:
+    return EndlessTarget(
+        f"its regular expressions take more than {budget.LIMIT_S:g} s of processor time, the last at {minion.id}",
+        target.expression,
+        1,
+        "A repeat inside a repeat, like (a+)+, or many of .* may never come to an end: write fewer repeats.",
+    )
 
 
 def matches(
@@ -104,6 +119,7 @@ class _Compiler:
         self.nodegroups, self.delimiter = nodegroups, delimiter
         self.path: tuple[str, ...] = ()
         self.groups: dict[str, Compiled] = {}
+        self.budget = Budget()
 
     def node(self, node: Node, expression: str) -> Compiled:
         match node:
@@ -135,7 +151,7 @@ class _Compiler:
                 test = patterns.id_glob(text)
                 return (lambda minion: test(minion.id)), frozenset({text}) if patterns.is_exact(text) else None
             case "pcre":
-                test = patterns.pcre(text)
+                test = patterns.pcre(text, self.budget)
                 return (lambda minion: test(minion.id)), None
             case "list":
                 ids = _ids(text)
@@ -147,10 +163,10 @@ class _Compiler:
             case "nodegroup":
                 return self.nodegroup(text)
             case "grain" | "grain_pcre":
-                search = _search(text, delimiter, form)
+                search = _search(text, delimiter, form, self.budget)
                 return (lambda minion: search(minion.grains)), None
             case _:
-                search = _search(text, delimiter, form)
+                search = _search(text, delimiter, form, self.budget)
                 return (lambda minion: search(_pillar(minion))), None
 
     def nodegroup(self, name: str) -> Compiled:
@@ -212,17 +228,17 @@ def _ids(text: str) -> frozenset[str]:
     return frozenset(word for word in (part.strip() for part in text.split(",")) if word)
 
 
-def _search(text: str, delimiter: str, form: str) -> Callable[[Any], bool]:
+def _search(text: str, delimiter: str, form: str, budget: Budget) -> Callable[[Any], bool]:
     """The search for `key:pattern` in grains or pillar. Letter case does not matter in the value, as in Salt."""
     words = patterns.words_of(text, delimiter, MAX_WORDS)
     test_of, wildcards = _glob_test, True
     if form == "pillar_exact":
         test_of, wildcards = _exact_test, False
     elif form.endswith("_pcre"):
-        test_of = _pcre_test
+        test_of = partial(_pcre_test, budget)
         offset = len(words[0] + delimiter)
         try:  # which words are keys depends on the data, but all behind the first must make sense as the pattern
-            patterns.pcre(text[offset:])
+            patterns.pcre(text[offset:], budget)
         except TargetError as error:
             raise error.inside(text, offset) from None
     cache: dict[str, Test] = {}
@@ -247,9 +263,9 @@ def _exact_test(pattern: str) -> Test:
     return lambda text: text.lower() == lower
 
 
-def _pcre_test(pattern: str) -> Test:
+def _pcre_test(budget: Budget, pattern: str) -> Test:
     try:
-        return patterns.pcre(pattern, ignore_case=True)
+        return patterns.pcre(pattern, budget, ignore_case=True)
     except TargetError:  # the rest of a pattern that itself holds the delimiter, such as "(?:a)"
         return lambda text: False
 

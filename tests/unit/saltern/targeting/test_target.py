@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saltern.secret import Secret
-from saltern.targeting import FORMS, MinionView, TargetError, compile_target, matches
+from saltern.targeting import FORMS, MinionView, TargetError, budget, compile_target, matches
+from saltern.targeting.errors import EndlessTarget
 from saltern.targeting.expression import And, Node, Not, Or, Term, unparse
 
 WEB1 = MinionView(
@@ -315,6 +317,32 @@ def test_grains_are_compared_and_never_rendered_or_evaluated() -> None:
     assert not matches("os:49", "grain", minion)
     assert not matches("x:anything", "grain", minion)
     assert matches("y:(a+)+$", "pillar_exact", MinionView("m", {}, minion.grains))
+
+
+@pytest.mark.parametrize(
+    ("form", "expression"),
+    [
+        ("pcre", "(a+)+$"),
+        ("grain_pcre", "long:(a+)+$"),
+        ("pillar_pcre", "long:(a|a)*$"),
+        ("grain_pcre", r"deep:x:(a*)*\1$"),
+        ("compound", "db* or E@(a+)+$"),
+        ("nodegroup", "loops"),
+    ],
+)
+def test_a_regular_expression_without_an_end_is_ended_with_the_minion_where_it_was(
+    monkeypatch: pytest.MonkeyPatch, form: str, expression: str
+) -> None:
+    monkeypatch.setattr(budget, "LIMIT_S", 0.1)
+    long = "a" * 60 + "b"
+    target = compile_target(expression, form, nodegroups={"loops": "G@os:x or E@(a+)+$"})
+    minion = MinionView(long, {"long": long, "deep": {"x": long}}, {"long": long})
+    before = signal.getsignal(signal.SIGPROF)
+    with pytest.raises(EndlessTarget, match=f"take more than 0.1 s of processor time, the last at {long}"):
+        target.matches(minion)
+    with pytest.raises(EndlessTarget):  # the time of one target is one time, however many minions there are
+        target.matches(minion)
+    assert (signal.getsignal(signal.SIGPROF), signal.getitimer(signal.ITIMER_PROF)) == (before, (0.0, 0.0))
 
 
 # The compound language against a plain evaluation
