@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from saltern import names
 from saltern.asks import Ask
 from saltern.config import Config
+
+if TYPE_CHECKING:
+    from saltern.converge.around import Around
 
 
 class FileSource(Protocol):
@@ -64,6 +67,7 @@ class Context:
     ask: Ask | None = None  # the way to the master; None: this node has none
     progress: Callable[[int, int, str], None] = lambda step, total, state_id: None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    around: Around | None = field(default=None, repr=False, compare=False)  # the state's run; None outside of one
 
 
 def split_uri(uri: str, default_env: str = "base") -> tuple[str, str]:

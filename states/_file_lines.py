@@ -12,6 +12,7 @@ from saltern.converge.plan import UNSET, Plan, Unset
 from saltern.converge.state import state
 from states import _file_line_edit as _edit
 from states._file import FileStateError, environment, unknown
+from states._file_accumulated import with_gathered
 from states._file_contents import origin, rendered, template_text
 from states._file_edit import appended, flag_bits, prepended, replaced
 from states._file_edited import edited, source_text
@@ -221,12 +222,14 @@ def blockreplace(
     show_changes: bool = True,
     saltenv: str | Unset = UNSET,
 ) -> Plan:
-    """Between the lines with MARKER_START and MARKER_END the file NAME holds CONTENT, or the text of SOURCE.
+    """Between the lines with MARKER_START and MARKER_END the file NAME holds CONTENT, what `file.accumulated` gathers
+    for it, and the text of SOURCE.
 
     template, context, defaults: how SOURCE is rendered, as `file.managed`. append_if_not_found, prepend_if_not_found,
     insert_before_match, insert_after_match: where to put the block with its markers if there is none.
     append_newline: whether CONTENT gets a newline at its end (None: if it has none).
     """
+    content = with_gathered(ctx, content)
     if source is not None:
         found = origin(ctx, source, environment(ctx, saltenv))
         text = template_text(ctx, found)

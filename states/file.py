@@ -30,6 +30,7 @@ from states._file import (
     unknown,
     wished,
 )
+from states._file_accumulated import accumulated, accumulator
 from states._file_check import check_arguments
 from states._file_contents import Checked
 from states._file_from import copy, serialize, touch
@@ -37,6 +38,7 @@ from states._file_lines import append, blockreplace, comment, keyvalue, line, pr
 
 # states of this namespace that lie in other files
 __all__ = [
+    "accumulated",
     "append",
     "blockreplace",
     "comment",
@@ -93,7 +95,8 @@ def managed(
     keep_source is taken for Salt's sake: what was fetched is kept.
     contents: a text, or a list of lines. contents_pillar, contents_grains: the key ("a:b") of such a value.
     contents_newline: the last line ends with a newline. allow_empty: False refuses empty contents.
-    template: `jinja` renders source or contents with CONTEXT, and DEFAULTS where CONTEXT says nothing.
+    template: `jinja` renders source or contents with CONTEXT, and DEFAULTS where CONTEXT says nothing; `accumulator`
+    is what `file.accumulated` gathers for NAME, lists by accumulator.
     mode: octal digits ('0644'), or `keep`: as the source has it.
     makedirs: make missing directories above, with DIR_MODE (default: MODE, made searchable).
     replace: False leaves the contents of a file that is there. create: False makes no new file.
@@ -112,7 +115,7 @@ def managed(
         delimiter=contents_delimiter,
         newline=contents_newline,
         template=template,
-        variables={**(defaults or {}), **(context or {})} if defaults or context else None,
+        variables={**(defaults or {}), **(context or {}), **(accumulator(ctx) if template else {})},
         saltenv=environment(ctx, saltenv),
         show_changes=show_changes,
         allow_empty=allow_empty,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from saltern import loader
 from saltern.context import Context
 from saltern.converge import checks, options, work
+from saltern.converge.around import Around, Peers
 from saltern.converge.notices import Notices
 from saltern.converge.requisites import REACTING, Links, has_changed
 from saltern.converge.result import RunResult, StateResult, Verdict
@@ -59,6 +60,7 @@ class _Run:
         self._lows, self._ctx, self._test, self._clock = lows, ctx, test, clock
         self._links = Links(lows)
         self._results: list[StateResult | None] = [None] * len(lows)
+        self._peers = Peers(lows, self._links, self._results)
         self._order: list[StateResult | None] = []  # None: it has its number and is still at work
         self._lanes: Lanes | None = None
         if not test and any(low.options.get("parallel") for low in lows):
@@ -346,7 +348,8 @@ class _Run:
         watchers = self._links.watchers(position)
         noting = partial(self._note, low, watchers) if watchers and not self._test else None
         gate = Gate(self._block, position) if self._block is not None else None
-        return work.Work(low, function, ctx, noting, self._clock, gate)
+        seen = replace(ctx, around=Around(self._peers, position))
+        return work.Work(low, function, seen, noting, self._clock, gate)
 
     def _context(self, saltenv: str) -> Context:
         if saltenv == self._ctx.saltenv and self._test == self._ctx.test:

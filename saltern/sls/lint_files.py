@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from saltern.context import iter_under, split_uri
+from saltern.converge.around import Peers
+from saltern.converge.requisites import Links
 from saltern.errors import SourceError, nearest
+from saltern.sls.accumulated import gathered
 from saltern.sls.low import Low
 from saltern.sls.tree import Tree
 
@@ -28,12 +31,15 @@ def missing_sources(tree: Tree, lows: Iterable[Low]) -> Iterator[SourceError]:
                 yield SourceError(message or "", file=place.file, line=place.line, column=place.column)
 
 
-def broken_templates(tree: Tree, lows: Iterable[Low]) -> Iterator[SourceError]:
+def broken_templates(tree: Tree, lows: Sequence[Low]) -> Iterator[SourceError]:
     """What does not render of the files and contents that states give out as templates, with the context of each."""
-    for low in lows:
+    peers = Peers(lows, Links(lows))
+    for position, low in enumerate(lows):
         if low.args.get("template") != "jinja":
             continue
         context = {**_mapping(low.args.get("defaults")), **_mapping(low.args.get("context"))}
+        if texts := gathered(peers, position):
+            context["accumulator"] = texts
         for text, file, saltenv in _texts(tree, low):
             try:
                 tree.renderer.template(text, file=file, saltenv=saltenv, context=context)

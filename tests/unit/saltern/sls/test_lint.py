@@ -153,3 +153,11 @@ def test_a_pillar_key_that_no_pillar_file_gives_is_told(tmp_path: Path) -> None:
 def test_a_wrong_call_of_a_function_is_told_as_such(tmp_path: Path) -> None:
     report = look(tmp_path, a__sls="a: {{ salt['grains.get']() }}\n")
     assert first_lines(report.errors)[0].startswith("a.sls:1:4: grains.get wants key: grains.get KEY")
+
+
+def test_a_template_knows_the_texts_that_are_gathered_for_it(tmp_path: Path) -> None:
+    sls = "/x:\n  file.managed:\n    - source: salt://x.j2\n    - template: jinja\n    - require: [{file: t}]\n"
+    sls += "t:\n  file.accumulated:\n    - filename: /x\n    - text: a\n"
+    assert look(tmp_path / "1", a__sls=sls, x__j2="{{ accumulator.t[0] }}") == Report(2, (), ())
+    (unknown,) = look(tmp_path / "2", a__sls=sls, x__j2="{{ accumulator.tt }}").unknown
+    assert "tt" in str(unknown)
