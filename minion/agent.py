@@ -318,6 +318,10 @@ class Agent:
         """Whether the job runs or waits to."""
         return jid in self.running
 
+    def is_connected(self) -> bool:
+        """Whether the master is there."""
+        return self.connection.phase is Phase.READY
+
     def pillar_says(self, pillar: Mapping[str, Any]) -> None:
         """What the pillar has for the agent."""
         self._beacons.pillar_is(pillar.get("beacons"))
@@ -341,6 +345,7 @@ class Agent:
             self.refresh_grains()
         if function == "saltutil.refresh_pillar":
             self._schedule.reload()
+        self._schedule.ahead.look()
 
     def refresh_grains(self) -> bool:
         """Have the grains looked at anew, in a worker."""

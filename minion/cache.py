@@ -124,6 +124,10 @@ class CachedTree:
         """The permission bits that the file has in the tree. FileNotFoundError where there is no such file."""
         return self._entry(path, saltenv).mode
 
+    def size(self, path: str, saltenv: str = "base") -> int:
+        """How many bytes the file has, without fetching it. FileNotFoundError where there is no such file."""
+        return self._entry(path, saltenv).size
+
     def hand_over(self, path: str, saltenv: str = "base") -> Path | None:
         """The file on its own, so that a large one does not lie here twice; None where the cache has it already.
         FileNotFoundError where there is no such file."""

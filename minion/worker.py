@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from minion import identity as identities
 from minion.connected import AskThrough, Bundled, context
 from minion.identity import Identity
 from minion.pipe import Blocking, BundleIs, Done, GrainsAre, NeedBundle, Run, Step, bounded
+from minion.schedule.ahead import BRING
 from saltern.config import Config, load_minion
 from saltern.errors import SalternError
 
@@ -46,6 +48,12 @@ def _run(pipe: Blocking, config: Config, identity: Identity, run: Run) -> Done:
 
             pipe.send(GrainsAre(as_json(collect(config, synced(config)))))
             result: tuple[str, bool, int, Any, bytes] = ("done", True, 0, True, b"")
+        elif run.function == BRING:
+            from minion.schedule.bring import bring
+
+            known, runs = json.loads(run.args)
+            ask = partial(_bundle, pipe)
+            result = ("done", True, 0, bring(config, identity, run.files_port, known, runs, ask, AskThrough(pipe)), b"")
         else:
             result = _call(pipe, config, identity, run)
     except SalternError as error:
@@ -62,12 +70,7 @@ def _run(pipe: Blocking, config: Config, identity: Identity, run: Run) -> Done:
 def _call(pipe: Blocking, config: Config, identity: Identity, run: Run) -> tuple[str, bool, int, Any, bytes]:
     from saltern.runner import run_function
 
-    def ask() -> BundleIs:
-        pipe.send(NeedBundle())
-        answer = pipe.receive()
-        return answer if isinstance(answer, BundleIs) else BundleIs(b"", "the agent ended")
-
-    bundled = Bundled(config, identity, run.bundle, run.jid.encode(), run.files_port, ask)
+    bundled = Bundled(config, identity, run.bundle, run.jid.encode(), run.files_port, partial(_bundle, pipe))
 
     def progress(step: int, total: int, state_id: str) -> None:
         pipe.send(Step(step, total, state_id))
@@ -77,6 +80,13 @@ def _call(pipe: Blocking, config: Config, identity: Identity, run: Run) -> tuple
     outcome = "done" if result.success else "refused" if result.misused else "failed"
     used = bundled.used() if run.function.startswith("state.") else b""
     return outcome, result.success, result.retcode, result.value, used
+
+
+def _bundle(pipe: Blocking) -> BundleIs:
+    """Ask the agent for trees and pillar."""
+    pipe.send(NeedBundle())
+    answer = pipe.receive()
+    return answer if isinstance(answer, BundleIs) else BundleIs(b"", "the agent ended")
 
 
 def as_json(value: Any) -> bytes:

@@ -16,6 +16,7 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, Protocol
 
+from minion.schedule.ahead import Ahead
 from minion.schedule.clock import Clock
 from minion.sources import Sources
 from saltern import remembered
@@ -44,6 +45,9 @@ class Host(Protocol):
 
     def runs(self, jid: str) -> bool:
         """Whether the job runs or waits to."""
+
+    def is_connected(self) -> bool:
+        """Whether the master is there."""
 
     def pillar_says(self, pillar: Mapping[str, Any]) -> None:
         """The pillar's values that are about the agent, for its other parts."""
@@ -77,6 +81,7 @@ class Keeper:
         self.problems: list[str] = []
         self.scheduler = Scheduler(minion, zone, self._running, kept.get("memory"))
         self.scheduler.enabled = bool(kept.get("enabled", True))
+        self.ahead = Ahead(host, lambda: self.scheduler.items.values(), file.parent / "cache" / "bundle", self._clock)
         self.functions: dict[str, Callable[..., Any]] = {
             "schedule.list": self.list,
             "schedule.add": self.add,
@@ -104,6 +109,7 @@ class Keeper:
         for timer in (self._timer, self._asking):
             if timer:
                 timer.cancel()
+        self.ahead.close()
 
     # --- where items come from -----------------------------------------------------------------------------------
 
@@ -133,6 +139,7 @@ class Keeper:
         if found != self._sources.pillar:
             self._sources.pillar = found
             self._changed()
+        self.ahead.look()
 
     def _mine_is(self, functions: Any, interval: Any) -> None:
         """The pillar says that FUNCTIONS are to be told every INTERVAL minutes: begin with that at once."""
@@ -166,6 +173,7 @@ class Keeper:
         self.scheduler.set_items(self._items(), self._clock.now())
         self._save()
         self._wake()
+        self.ahead.look()
 
     # --- what is due ---------------------------------------------------------------------------------------------
 

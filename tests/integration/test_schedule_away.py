@@ -21,6 +21,7 @@ from pathlib import Path
 
 from minion import identity, main
 from minion.agent import Agent
+from minion.schedule.ahead import SPREAD_S
 from minion.schedule.clock import Clock
 from saltern.wire import sockets
 from tests.integration.system import System, system, wait_for
@@ -154,6 +155,51 @@ def test_a_day_without_a_master_has_its_24_highstates_and_their_returns_arrive(t
             assert {row[1:3] for row in own} == {("done", True)}, own
             assert all(len(states) == 1 and "note" in states[0] for *_, states in own), own
             wait_for("none is owed any more", lambda: not any(agent._journal.owed for agent in minions.agents), WAIT_S)
+
+
+def test_a_minion_that_never_ran_a_highstate_runs_its_first_one_without_the_master(tmp_path: Path) -> None:
+    target = tmp_path / "written"
+    target.mkdir()
+    with system(tmp_path / "system") as made:
+        (made.states / "top.sls").write_text("base: {'*': [web]}")
+        (made.states / "web/parts").mkdir(parents=True)
+        (made.states / "web/init.sls").write_text(
+            "{% from 'names.jinja' import text with context %}\ninclude: [.parts]\n"
+            f"{target}/{{{{ grains.id }}}}:\n  file.managed:\n    - source: salt://web/files/conf\n"
+            "    - template: jinja\n    - context: {text: {{ text }}}\n"
+        )
+        (made.states / "names.jinja").write_text("{% set text = pillar['text'] %}")
+        (made.states / "web/parts/init.sls").write_text(
+            f"{target}/folder-{{{{ grains.id }}}}:\n  file.recurse:\n    - source: salt://web/folder\n"
+        )
+        for file, text in (("web/files/conf", "{{ text }}\n"), ("web/folder/a", "a\n"), ("other.sls", "broken: [\n")):
+            (made.states / file).parent.mkdir(exist_ok=True)
+            (made.states / file).write_text(text)
+        (made.pillar / "top.sls").write_text("base: {'*': [schedule]}")
+        (made.pillar / "schedule.sls").write_text(
+            "text: hello\nschedule:\n  highstate: {function: state.apply, hours: 1, kwargs: {queue: true}}\n"
+        )
+        with fleet(made) as minions:
+            minions.do(lambda: minions.clock.move(1))  # they ask for their pillar
+            wait_for("the pillar is there", lambda: all("highstate" in known(agent) for agent in minions.agents))
+            minions.do(lambda: minions.clock.move(SPREAD_S))
+            wait_for("all is here", lambda: all(agent._schedule.ahead._key for agent in minions.agents), WAIT_S)
+            assert not any(target.iterdir()), "nothing was run"
+            assert not highstates(made)
+            assert all(len(brought(made, name)) == 6 for name in NAMES), "no more than that"
+            made.master.stop(signal.SIGKILL)
+            minions.do(minions.hour)
+            assert {name: (target / name).read_text() for name in NAMES} == dict.fromkeys(NAMES, "hello\n")
+            assert {name: (target / f"folder-{name}/a").read_text() for name in NAMES} == dict.fromkeys(NAMES, "a\n")
+            made.start()
+            made.wait_up(*NAMES)
+            wait_for("the returns are here", lambda: {row[0] for row in highstates(made)} == set(NAMES), WAIT_S)
+            assert {row[1:4] for row in highstates(made)} == {("done", True, f"minion/{name}") for name in NAMES}
+
+
+def brought(made: System, name: str) -> list[Path]:
+    """The files of the trees in a minion's cache."""
+    return [path for path in (made.folder / name / "var/lib/saltern/minion/cache/files").rglob("*") if path.is_file()]
 
 
 def known(agent: Agent) -> dict[str, object]:
