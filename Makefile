@@ -6,7 +6,7 @@ STAMPS := .stamps
 LAB_PACKAGES := user-mode-linux uml-utilities systemd dbus util-linux e2fsprogs iproute2 iputils-ping nfs-kernel-server nfs-common kmod tcpdump
 KVM_PACKAGES := libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients libvirt-dev pkg-config qemu-system-x86 qemu-utils
 GUEST_PACKAGES := dropbear-bin openssh-client
-SERVER_PACKAGES := postgresql redis-server
+SERVER_PACKAGES := postgresql redis-server cron
 PACKAGES := python3-venv python3-dev gcc lxc busybox-static $(LAB_PACKAGES) $(KVM_PACKAGES) $(GUEST_PACKAGES)
 
 .PHONY: help demo test chaos lint bench docs clean
@@ -16,7 +16,7 @@ help:  ## Show the targets
 $(STAMPS)/packages: WANTED = $(PACKAGES)
 $(STAMPS)/packages: WHAT = the lab and the tools
 $(STAMPS)/servers: WANTED = $(SERVER_PACKAGES)
-$(STAMPS)/servers: WHAT = servers for the tests of returners
+$(STAMPS)/servers: WHAT = servers for the tests
 $(STAMPS)/packages $(STAMPS)/servers: Makefile
 	@mkdir -p $(STAMPS)
 	@echo "Debian packages: $(WHAT)"
