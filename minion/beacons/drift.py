@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from modules._beacon_away import StillAway
 from saltern.errors import PermanentError, SalternError, nearest
 
 LEAST_S = 2.0  # between two looks, whatever the interval says: a node has other things to do
@@ -56,7 +57,8 @@ class Drift:
         return self._process is not None
 
     def look(self) -> Iterator[Mapping[str, Any]]:
-        """See `Beacon`: begin to look, or tell what was found. PermanentError where that was not possible."""
+        """See `Beacon`: begin to look, or tell what was found. PermanentError where that was not possible, StillAway
+        where it will be once the master is back."""
         if self._process is None:
             if time.monotonic() - self._began >= LEAST_S:
                 self._begin()
@@ -66,8 +68,8 @@ class Drift:
             raise PermanentError(f"the look took longer than {self._timeout_s:g} s")
         if not self._read():
             return
-        found = _read_answer(bytes(self._said), self._process.returncode)
-        self._process = None
+        code, self._process = self._process.returncode, None
+        found = _read_answer(bytes(self._said), code)
         if found is not None:
             old, self._known = self._known, found
             yield from changes(old, found)
@@ -145,6 +147,8 @@ def _read_answer(said: bytes, code: int) -> dict[str, Difference] | None:
         answer = json.loads(said)
     except ValueError:
         raise PermanentError(f"the look ended with exit code {code} and told nothing") from None
+    if "away" in answer:
+        raise StillAway(str(answer["away"])[:2000])
     if "error" in answer:
         raise PermanentError(str(answer["error"])[:2000])
     found: dict[str, Difference] | None = answer["differs"]
@@ -152,10 +156,12 @@ def _read_answer(said: bytes, code: int) -> dict[str, Difference] | None:
 
 
 def look(root: Path, minion_id: str, mods: Sequence[str]) -> dict[str, Any]:
-    """{"differs": …} (None while a state run is at work), or {"error": …}."""
+    """{"differs": …} (None while a state run is at work), {"away": …} where a state asks a master that is away, or
+    {"error": …}."""
     from dataclasses import replace
 
     from minion import identity as identities
+    from minion.beacons.asking import Asking
     from minion.connected import Bundled, context
     from minion.pipe import BundleIs
     from modules import _state_lock
@@ -169,10 +175,13 @@ def look(root: Path, minion_id: str, mods: Sequence[str]) -> dict[str, Any]:
     if _state_lock.owner(lock) is not None:
         return {"differs": None}
     bundled = Bundled(config, identity, b"", b"", 0, lambda: BundleIs(b"", "a beacon looks at what is here"))
-    ctx = context(config, identity, "", bundled, lambda step, total, state_id: None)
+    ask = Asking(config.paths.run / "minion.sock")
+    ctx = context(config, identity, "", bundled, lambda step, total, state_id: None, ask)
     result = run_function("state.apply", [list(mods)] if mods else [], {"test": True}, ctx)
     if _state_lock.owner(lock) is not None:
         return {"differs": None}
+    if ask.away:
+        return {"away": f"nothing is looked at, since a state asks the master, and that is away now: {ask.away}"}
     if isinstance(result.value, Mapping):
         return {"differs": differing(result.value)}
     told = result.value if isinstance(result.value, list) else [result.value]

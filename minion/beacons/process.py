@@ -36,13 +36,18 @@ class Watched:
         """The descriptor that wakes it."""
         return self.beacon.fileno() if self.beacon is not None else None
 
+    @property
+    def is_looking(self) -> bool:
+        """Whether it has begun to look and not yet ended."""
+        return bool(getattr(self.beacon, "is_looking", False))
+
     def look(self, now: float) -> list[dict[str, Any]]:
         """What there is to tell; whatever the beacon raises."""
         if self.beacon is None:
             self.beacon = _made(self.item, self._root, self._id)
         self.due = now + self.item.interval_s
         found = list(self.beacon.look())
-        if getattr(self.beacon, "is_looking", False):  # what it finds comes later: this was no look yet
+        if self.is_looking:  # what it finds comes later: this was no look yet
             return []
         return self.told.news(found, now)
 
@@ -116,7 +121,7 @@ class Loop:
             one.failed(error, now)
             self._pipe.send(Trouble(one.item.name, f"beacons: {one.item.name}: {error or type(error).__name__}"))
             return
-        if one.in_trouble:
+        if one.in_trouble and not one.is_looking:
             one.in_trouble = False
             self._pipe.send(Trouble(one.item.name, ""))
         for found in news:

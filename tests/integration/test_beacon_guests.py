@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -139,10 +140,15 @@ def next_event(master: System) -> Iterator[Callable[[], dict[str, Any]]]:
 def test_drift_of_what_was_converged_is_told_once_and_its_end_too(master: System, tmp_path: Path) -> None:
     file = tmp_path / "motd"
     (master.states / "top.sls").write_text("base: {'*': [motd]}")
-    (master.states / "motd.sls").write_text(f"{file}:\n  file.managed:\n    - contents: as it should be\n")
+    text = "as it should be, {{ salt['mine.get']('*', 'no.such') }}"  # the master is asked for a part of it
+    (master.states / "motd.sls").write_text(f"{file}:\n  file.managed:\n    - contents: {text}\n")
     (master.pillar / "top.sls").write_text("base: {'*': [beacons]}")
     (master.pillar / "beacons.sls").write_text("beacons:\n  drift:\n    - interval: 2\n")
-    minion = master.minion("n1")
+    minion = master.prepare("n1")
+    with (minion.root / "etc/saltern/minion").open("a") as config:
+        config.write("master_grace_s: 0.5\n")
+    minion.start()
+    master.wait_up("n1")
     assert master.publish("n1", "state.apply")["n1"]["success"]
     (master.states / "motd.sls").write_text(f"{file}:\n  file.managed:\n    - contents: not applied yet\n")
     right = file.read_text()
@@ -157,5 +163,13 @@ def test_drift_of_what_was_converged_is_told_once_and_its_end_too(master: System
     assert (found["name"], found["differs"]) == (str(file), False)
     assert master.publish("n1", "beacons.list")["n1"]["return"]["beacons"] == {"drift": [{"interval": 2}]}
     assert minion.process
+    master.master.stop(signal.SIGKILL)
+    file.write_text("nobody can tell now\n")
+    wait_for(
+        "why nothing is told is in the log", lambda: "asks the master, and that is away now: mine.get" in minion.log
+    )
+    master.start()
+    master.wait_up("n1")
+    wait_for("it is looked at again", lambda: "problem" not in str(master.publish("n1", "beacons.list")))
     assert master.publish("n1", "state.apply")["n1"]["success"]
     assert file.read_text().strip() == "not applied yet"

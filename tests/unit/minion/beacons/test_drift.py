@@ -8,6 +8,7 @@ import pytest
 
 from minion.beacons import drift
 from minion.beacons.drift import Drift, changes, differing
+from modules._beacon_away import StillAway
 from saltern.errors import PermanentError
 
 TAG = "file_|-motd_|-/etc/motd_|-managed"
@@ -52,6 +53,11 @@ def test_a_difference_is_told_once_and_its_end_too() -> None:
 def test_a_look_that_told_nothing_is_an_error(said: bytes, error: str) -> None:
     with pytest.raises(PermanentError, match=error):
         drift._read_answer(said, 1)
+
+
+def test_a_look_that_could_not_ask_the_master_is_made_again_and_forgets_nothing() -> None:
+    with pytest.raises(StillAway, match="the master, and that is away"):
+        drift._read_answer(b'{"away": "a state asks the master, and that is away now"}', 0)
 
 
 def test_a_look_beside_a_state_run_changes_nothing_of_what_is_known() -> None:
