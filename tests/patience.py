@@ -12,3 +12,6 @@ PATIENCE = 4.0
 def patient(seconds: float) -> float:
     """SECONDS on a machine that is PATIENCE times slower."""
     return seconds * PATIENCE
+
+
+WAIT_S = patient(60.0)  # seconds: what has not happened by then hangs

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.system import BIN
+from tests.patience import WAIT_S
 
 SCREEN = 24  # lines
 
@@ -41,7 +42,7 @@ def run(command: str, root: Path, *words: str) -> Ran:
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=100,
+        timeout=WAIT_S,
         stdin=subprocess.DEVNULL,
         env={**os.environ, "COLUMNS": "100"},
     )

@@ -14,6 +14,7 @@ from typing import Any
 from saltern.converge.plan import Plan, Unset
 from saltern.kept import scope
 from saltern.marks import permit_acting
+from tests.patience import WAIT_S
 from tests.plans import context
 
 
@@ -35,7 +36,7 @@ def network_namespace(name: str) -> Iterator[None]:
 
 def ip(*words: str) -> str:
     """What iproute2 says: the second opinion on the kernel's state."""
-    ran = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=10, check=False)
+    ran = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
@@ -114,6 +115,6 @@ def mount_namespace(overlaid: tuple[str, ...] = (), scratch: str = "") -> Iterat
 
 def tool(*argv: str) -> str:
     """What a program says."""
-    ran = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+    ran = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout

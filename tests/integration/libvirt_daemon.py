@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from modules._libvirt import LibvirtUnavailable, connect
+from tests.patience import WAIT_S
 
 PLACES = ("/etc/libvirt", "/run/libvirt", "/var/lib/libvirt", "/var/log/libvirt", "/var/cache/libvirt")
 START_S = 60.0  # generous: the first start asks QEMU for all that it can
@@ -109,7 +110,7 @@ class Libvirtd:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
             try:
-                self.process.wait(20)
+                self.process.wait(WAIT_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

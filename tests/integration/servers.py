@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.integration.system import free_port, wait_for
+from tests.patience import WAIT_S
 
 PASSWORD = "correct-horse"
 
@@ -29,13 +30,13 @@ class Server:
         """Start it and wait until it listens."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_for(f"{self.argv} listens", self._listens, 60)
+        wait_for(f"{self.argv} listens", self._listens)
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
         if self.process:
             self.process.send_signal(self.at_once)
-            self.process.wait(60)
+            self.process.wait(WAIT_S)
             self.process = None
 
     @contextmanager
@@ -75,7 +76,7 @@ def postgresql() -> Iterator[Server]:
         made = subprocess.run(
             [*as_postgres, str(binaries / "initdb"), "-D", str(folder / "data"), "--no-locale", *words],
             capture_output=True,
-            timeout=60,
+            timeout=WAIT_S,
             cwd=folder,
         )
         assert made.returncode == 0, made.stderr.decode()

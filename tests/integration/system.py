@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -20,9 +21,10 @@ import zmq
 from saltern.wire import messages as m
 from saltern.wire import sockets
 from saltern.wire.keys import KeyPair, new_pair
+from tests.patience import WAIT_S
 
 BIN = Path(sys.executable).parent
-WAIT_S = 60.0  # generous: a busy machine must not fail a test
+_claims: list[int] = []  # descriptors: see `free_port`
 
 
 def wait_for(what: str, true: Callable[[], object], timeout_s: float = WAIT_S) -> None:
@@ -35,10 +37,25 @@ def wait_for(what: str, true: Callable[[], object], timeout_s: float = WAIT_S) -
 
 
 def free_port() -> int:
-    """A free port of the loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A free port of the loopback that stays free while nobody listens on it, as between two starts of a master.
+
+    It lies below those that the kernel gives to whoever connects (ip_local_port_range), for one of these may be taken
+    at any moment, even by who looks for a listener there: TCP lets a socket connect to itself. Tests that run beside
+    this one get others: as long as this process lives, it holds a name (unix(7), abstract) for each.
+    """
+    below = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in random.SystemRandom().sample(range(min(10_000, below // 2), below), 1000):
+        claim = socket.socket(socket.AF_UNIX)
+        with socket.socket() as probe:
+            try:
+                claim.bind(f"\0saltern-tests-port-{port}")
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                claim.close()
+                continue
+        _claims.append(claim.detach())
+        return port
+    raise AssertionError("no port is free")
 
 
 @dataclass
@@ -64,7 +81,7 @@ class Daemon:
         if self.process:
             self.process.send_signal(number)
             try:
-                self.process.wait(20)
+                self.process.wait(WAIT_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -127,7 +144,7 @@ class System:
     def ask(self, **request: Any) -> list[dict[str, Any]]:
         """Send a request to the control socket: all events until the end."""
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(60)
+            connection.settimeout(WAIT_S)
             connection.connect(str(self.master.root / "run/saltern/master.sock"))
             connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile() as lines:
@@ -158,12 +175,12 @@ class System:
         root = self.folder / name
         (root / "etc/saltern").mkdir(parents=True)
         (root / "etc/saltern/minion").write_text(f"id: {name}\nreconnect_min_s: 0.05\nreconnect_max_s: 0.5\n")
-        text = self.key("token", minion=name, ttl_s=60)["token"]
+        text = self.key("token", minion=name, ttl_s=3600)["token"]
         subprocess.run(
             [str(BIN / "saltern-minion"), "--root", str(root), "join", text],
             check=True,
             capture_output=True,
-            timeout=60,
+            timeout=WAIT_S,
         )
         self.minions[name] = Daemon(root, [str(BIN / "saltern-minion"), "--root", str(root), "-l", "info"])
         return self.minions[name]
@@ -225,13 +242,18 @@ class Peer:
         else:
             self._socket.send(message if isinstance(message, bytes) else m.encode(message))
 
-    def receive(self, timeout_s: float = 5.0) -> Any:
-        """The next message, or None where none comes in time."""
-        if not self._socket.poll(int(timeout_s * 1000), zmq.POLLIN):
-            return None
-        return m.from_master(self._socket.recv())
+    def receive(self, timeout_s: float) -> Any:
+        """The next message, or None where none comes in time. The master's look whether the peer lives, which may come
+        at any moment, is answered and passed over."""
+        deadline = time.monotonic() + timeout_s
+        while self._socket.poll(max(0, int((deadline - time.monotonic()) * 1000)), zmq.POLLIN):
+            message = m.from_master(self._socket.recv())
+            if not isinstance(message, m.Ping):
+                return message
+            self.send(m.Pong(message.nonce))
+        return None
 
-    def expect(self, kind: type[Any], timeout_s: float = 60.0) -> Any:
+    def expect(self, kind: type[Any], timeout_s: float = WAIT_S) -> Any:
         """The next message of KIND; others are passed over, and so is a job that came before: what is not confirmed is
         sent again after a while."""
         deadline = time.monotonic() + timeout_s
@@ -271,7 +293,7 @@ def accepted_peer(made: System, name: str) -> Peer:
     from saltern.wire.token import from_text
 
     peer = Peer(made.control_port, made.master_key)
-    peer.send(join(name, from_text(made.key("token", minion=name, ttl_s=60)["token"]).secret))
+    peer.send(join(name, from_text(made.key("token", minion=name, ttl_s=3600)["token"]).secret))
     peer.expect(m.Welcome)
     peer.send(hello())
     peer.expect(m.Welcome)

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from tests.integration.system import BIN, System, wait_for
+from tests.patience import WAIT_S
 
 
 def saltern(made: System, *argv: str) -> subprocess.CompletedProcess[str]:
     command = [str(BIN / "saltern"), "--root", str(made.master.root), *argv]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
 
 
 def latest(made: System) -> dict[str, Any]:

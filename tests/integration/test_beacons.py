@@ -13,6 +13,7 @@ from typing import Any
 from modules import _beacons
 from tests.integration.kernel import ip, network_namespace
 from tests.integration.system import BIN, System, wait_for
+from tests.patience import WAIT_S
 
 
 def test_what_a_beacon_sees_is_an_event_and_a_broken_one_is_named(master: System, tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_what_a_beacon_sees_is_an_event_and_a_broken_one_is_named(master: System
     follower = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     wait_for("somebody follows", lambda: master.runner("event.followers"))
     wait_for("it is told", lambda: (watched.write_text("x"), follower.poll() is not None)[1])
-    tag, _, data = follower.communicate(timeout=20)[0].partition("\t")
+    tag, _, data = follower.communicate(timeout=WAIT_S)[0].partition("\t")
     assert (tag, json.loads(data)["data"]) == ("minion/n1/beacon/inotify", {"path": str(watched), "change": "modify"})
 
     assert master.publish("n1", "beacons.delete", "inotify")["n1"]["return"]["result"]

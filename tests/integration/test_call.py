@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import WAIT_S
+
 COMMAND = [sys.executable, "-m", "saltern.cli.call"]
 HEAVY = ("argparse", "asyncio", "hashlib", "jinja2", "logging", "msgspec", "socket", "subprocess", "yaml", "zmq")
 
@@ -34,7 +36,7 @@ class Call:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """The ended command."""
-        return subprocess.run(self.argv(*words), capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(self.argv(*words), capture_output=True, text=True, timeout=WAIT_S, check=False)
 
     def value(self, *words: str, code: int = 0) -> Any:
         """What the function returned, as the one document on standard output says."""
@@ -74,7 +76,7 @@ def test_the_quickest_call_loads_nothing_heavy(call: Call) -> None:
         f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr); sys.exit(code)"
     )
     argv = [sys.executable, "-c", script, *call.argv("test.ping")[len(COMMAND) :]]
-    ended = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_S, check=True)
     assert ended.stderr == "[]\n"
 
 
@@ -223,7 +225,7 @@ def test_a_wrong_configuration_is_one_message(call: Call, text: str) -> None:
 
 def test_without_an_agent_and_without_local_it_says_what_to_do(call: Call) -> None:
     argv = [*COMMAND, "--root", str(call.folder / "root"), "state.apply"]
-    ended = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "--local" in ended.stderr
 
@@ -232,7 +234,7 @@ def test_a_reader_that_has_gone_is_no_traceback(call: Call) -> None:
     process = subprocess.Popen(call.argv("test.echo", "x" * 100_000), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.close()
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=WAIT_S)
     assert errors == b""
 
 
@@ -276,6 +278,6 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=False
     ).stdout.split()
     process.kill()
-    process.wait(20)
+    process.wait(WAIT_S)
     for pid in found:
         os.kill(int(pid), signal.SIGKILL)

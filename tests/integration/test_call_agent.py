@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.system import BIN, Daemon, System, wait_for
+from tests.patience import WAIT_S
 
 
 class Call:
@@ -20,7 +21,7 @@ class Call:
             [str(BIN / "saltern-call"), "--root", str(daemon.root), "--out", "json", *words],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=WAIT_S,
         )
         self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
         assert "Traceback" not in self.out + self.err, self.err

@@ -51,7 +51,7 @@ def _of_the_schedule(master: System, pid: Path) -> None:
         found: dict[str, Any] = master.runner("jobs.list_jobs").get(jid) and master.runner("jobs.lookup_jid", jid)
         return found["Result"]["n1"] if found else {}
 
-    wait_for("it is told", lambda: end().get("outcome") == "killed", 60)
+    wait_for("it is told", lambda: end().get("outcome") == "killed")
     assert end()["return"] == "The job was ended at its deadline of 3 s (signal SIGTERM)."
     if pid.exists() and pid.read_text():
         _has_ended(pid)

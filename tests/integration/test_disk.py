@@ -19,13 +19,14 @@ from modules._qcow2 import BadImage
 from saltern.marks import permit_acting
 from states.disk import DiskError, absent, present
 from tests.integration.kernel import Node
+from tests.patience import WAIT_S
 
 pytestmark = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="needs qemu-img")
 M = 1 << 20
 
 
 def qemu_img(*words: str) -> str:
-    return subprocess.run(["qemu-img", *words], capture_output=True, text=True, check=True, timeout=30).stdout
+    return subprocess.run(["qemu-img", *words], capture_output=True, text=True, check=True, timeout=WAIT_S).stdout
 
 
 def seen(path: Path) -> tuple[str, int, str | None]:

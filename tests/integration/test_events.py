@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.system import BIN, System, wait_for
+from tests.patience import WAIT_S
 
 
 class Follower:
@@ -21,7 +22,7 @@ class Follower:
         wait_for("somebody follows", lambda: made.runner("event.followers"))
 
     def events(self) -> list[tuple[str, dict[str, Any]]]:
-        text, _ = self.process.communicate(timeout=60)
+        text, _ = self.process.communicate(timeout=WAIT_S)
         return [(line.partition("\t")[0], json.loads(line.partition("\t")[2])) for line in text.splitlines()]
 
 
@@ -76,5 +77,5 @@ def test_a_tag_that_is_none_is_told(master: System) -> None:
     returned = master.publish("n1", "event.send", "no tag")["n1"]
     assert (returned["success"], "a tag is words with slashes" in returned["return"]) == (False, True)
     command = [str(BIN / "saltern-run"), "--root", str(master.master.root), "event.send", "salt/x"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert (done.returncode, "are the master's own" in done.stderr) == (2, True)

@@ -14,6 +14,7 @@ import pytest
 from saltern.wire.token import from_text
 from tests.integration import commands
 from tests.integration.system import BIN, Daemon, System, wait_for
+from tests.patience import WAIT_S
 
 
 def outcome(master: System, jid: str, name: str = "n1") -> str:
@@ -30,11 +31,11 @@ def begin(master: System, function: str, *args: object) -> str:
 def small_disk(place: Path) -> Iterator[Path]:
     """A file system of 8 MB at PLACE."""
     place.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "tmpfs", str(place)], check=True, timeout=10)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "tmpfs", str(place)], check=True, timeout=WAIT_S)
     try:
         yield place
     finally:
-        subprocess.run(["umount", "-l", str(place)], check=True, timeout=10)
+        subprocess.run(["umount", "-l", str(place)], check=True, timeout=WAIT_S)
 
 
 @contextmanager
@@ -108,7 +109,7 @@ def test_a_damaged_store_ends_the_master_with_its_name_and_costs_no_return(maste
     store = master.master.root / "var/lib/saltern/master/master.db"
     shutil.copy(store, tmp_path / "copy.db")
     store.write_bytes(b"SQLite format 3\0" + b"\xff" * 50_000)
-    ran = subprocess.run([*master.master.command], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run([*master.master.command], capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith(f"saltern-master: {store}: the store can't be opened: "), ran.stderr
     assert "put a copy in its place" in ran.stderr
@@ -131,7 +132,7 @@ def test_a_store_that_is_damaged_inside_is_named_at_start(master: System) -> Non
     with store.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xa5" * (store.stat().st_size - 4096))
-    ran = subprocess.run([*master.master.command], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run([*master.master.command], capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith(f"saltern-master: {store}: the store "), ran.stderr
     assert "database disk image is malformed. Stop the master and put a copy in its place" in ran.stderr

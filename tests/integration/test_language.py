@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.integration.system import BIN
+from tests.patience import WAIT_S
 
 TREE = Path(__file__).parent / "language"
 GRAINS = {"os": "Debian", "ip4_interfaces": {"eth0": ["10.0.0.1"]}, "ipv4": ["10.0.0.1"]}
@@ -73,7 +74,7 @@ def conf(tmp_path: Path) -> Path:
 def call(conf: Path, *argv: str) -> tuple[int, Any]:
     command = [str(BIN / "saltern-call"), "--local", "-c", str(conf), "--root", str(conf.parent / "root")]
     command += ["--grains", json.dumps({**GRAINS, "dir": str(conf.parent / "root")}), "--out", "json", *argv]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert done.stderr == ""
     return done.returncode, json.loads(done.stdout)["local"]
 

@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.patience import WAIT_S
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "opennebula"
 
 
 def lint(*argv: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).parent / "saltern-lint"), *argv]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
 
 
 def test_the_example_is_clean_for_each_of_its_hosts_but_for_the_image_that_an_administrator_brings() -> None:

@@ -25,6 +25,7 @@ from saltern.converge.plan import Plan
 from saltern.marks import permit_acting
 from states.lxc import absent, present, restarted, running, stopped
 from tests.integration.kernel import Node, ip, needs_root
+from tests.patience import WAIT_S
 
 NAME = "saltern-t-lxc"
 BRIDGE = "sltlxc43"
@@ -411,5 +412,5 @@ def test_running_with_a_configuration_makes_configures_and_starts_in_one(node: L
     assert said == [step.sentence for step in plan.steps]
     assert [sentence.split()[0] for sentence in said] == ["create", "write", "write", "start"]
     assert node.shown() == "RUNNING"
-    subprocess.run(["lxc-stop", "-k", "-P", node.path, "-n", NAME], check=True, timeout=30)
+    subprocess.run(["lxc-stop", "-k", "-P", node.path, "-n", NAME], check=True, timeout=WAIT_S)
     assert node.apply(running, NAME, **arguments) == [f"start container {NAME}"]

@@ -14,6 +14,7 @@ from saltern.cli import network as shown
 from saltern.wire import messages as m
 from tests.integration.kernel import ip, needs_root, network_namespace
 from tests.integration.system import BIN, System, accepted_peer
+from tests.patience import WAIT_S
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -53,15 +54,15 @@ def test_a_graph_shows_what_is_declared_beside_what_is_real(tmp_path: Path, mast
     assert "offline" in found["n2"]["error"]
     root, file = master.master.root, tmp_path / "net.svg"
     command = [str(BIN / "saltern-run"), "--root", str(root), "network.graph", "n*"]
-    subprocess.run([*command, "--out-file", str(file)], check=True, timeout=60)
+    subprocess.run([*command, "--out-file", str(file)], check=True, timeout=WAIT_S)
     names = [element.text for element in ET.parse(file).getroot().iter(f"{SVG}text")]
     assert names.count("sltgraph0") == 2  # on both sides, missing on one
-    tree = subprocess.run(command, check=True, timeout=60, capture_output=True, text=True).stdout
+    tree = subprocess.run(command, check=True, timeout=WAIT_S, capture_output=True, text=True).stdout
     assert "sltgraph1.43" in tree
     assert "n2:" in tree
     refused = subprocess.run(
         [str(BIN / "saltern-run"), "--root", str(root), "manage.up", "--out-file", str(file)],
-        timeout=60,
+        timeout=WAIT_S,
         capture_output=True,
         text=True,
     )

@@ -13,6 +13,7 @@ import pytest
 
 from tests.integration.commands import Ran, run
 from tests.integration.system import BIN, System, wait_for
+from tests.patience import WAIT_S
 
 PLATFORM = """
 filer:
@@ -61,7 +62,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         system.start()
         for name in ("filer1", "node1", "node2"):
             system.prepare(name).start()
-        wait_for("all are up", lambda: len(system.runner("manage.up")) == 3, 90)  # three at once, on a busy machine
+        wait_for("all are up", lambda: len(system.runner("manage.up")) == 3)  # three at once, on a busy machine
         yield system
     finally:
         system.close()
@@ -310,7 +311,7 @@ def test_a_command_that_ends_leaves_it_to_go_on(made: System) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         wait_for("it waits", lambda: "at step 1 of 1" in json.dumps(made.runner("jobs.last_run", "state.orchestrate")))
         process.send_signal(signal.SIGINT)
-        assert "goes on; its result: saltern-run --root" in process.communicate(timeout=60)[1]
+        assert "goes on; its result: saltern-run --root" in process.communicate(timeout=WAIT_S)[1]
     assert process.returncode == 130
     assert len(made.runner("jobs.active")) == 1
     made.runner("event.send", "deploy/go-on")
@@ -325,7 +326,7 @@ def test_an_orchestration_can_be_stopped(made: System) -> None:
         wait_for("it waits", lambda: made.runner("jobs.active"))
         [jid] = made.runner("jobs.active")
         made.runner("jobs.stop", jid)
-        assert f"the orchestration was stopped by `jobs.stop {jid}`" in process.communicate(timeout=60)[1]
+        assert f"the orchestration was stopped by `jobs.stop {jid}`" in process.communicate(timeout=WAIT_S)[1]
     assert process.returncode == 1
     assert made.runner("jobs.lookup_jid", jid)["Result"]["master"]["outcome"] == "killed"
     assert (
@@ -344,7 +345,7 @@ def test_where_the_master_ends_in_the_middle_the_history_says_so(made: System) -
                 "it waits", lambda: '"at step 2 of 2: long"' in json.dumps(made.runner("jobs.last_run", "state.*"))
             )
             made.master.stop(number)
-            assert "was cut off, jobs of minions go on" in process.communicate(timeout=60)[1]
+            assert "was cut off, jobs of minions go on" in process.communicate(timeout=WAIT_S)[1]
         assert process.returncode == 1
         assert "Traceback" not in made.master.log
         made.start()

@@ -20,6 +20,7 @@ from saltern.converge.plan import Plan
 from states import address, bridge, route, veth
 from tests.integration.kernel import ip, needs_root, network_namespace
 from tests.lab import guest_build
+from tests.patience import WAIT_S
 from tests.plans import context, converge
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs root")]
@@ -94,7 +95,13 @@ def test_networkmanager_itself_reads_the_profiles_and_loses_nothing(
     for text in kept(ctx).values():
         argv = [nmcli[0], "--offline", "connection", "modify", "connection.zone", ""]
         ran = subprocess.run(
-            argv, input=text, capture_output=True, text=True, timeout=20, check=False, env={**os.environ, **nmcli[1]}
+            argv,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=WAIT_S,
+            check=False,
+            env={**os.environ, **nmcli[1]},
         )
         assert ran.returncode == 0, ran.stderr
         joined = ran.stdout.replace("/24,10.1.0.254", "/24\ngateway=10.1.0.254")  # it writes the gateway there

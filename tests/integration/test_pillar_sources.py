@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.system import BIN, System
+from tests.patience import WAIT_S
 
 
 def runner(made: System, *argv: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [str(BIN / "saltern-run"), "--root", str(made.master.root), *argv]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=WAIT_S, check=False)
 
 
 def result(answer: dict[str, dict[str, Any]], minion: str) -> Any:

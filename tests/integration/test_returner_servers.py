@@ -38,12 +38,12 @@ class Place:
     def rows(self) -> list[tuple[Any, ...]]:
         """What is in the table."""
         where = f"host=127.0.0.1 port={self.base.port} user=saltern dbname=postgres password={PASSWORD}"
-        with psycopg.connect(where, connect_timeout=20) as connection:
+        with psycopg.connect(where, connect_timeout=60) as connection:
             return connection.execute(QUERY).fetchall()
 
     def documents(self) -> dict[str, Any]:
         """What is in Redis, by jid."""
-        with Redis("127.0.0.1", self.cache.port, password=PASSWORD, socket_timeout=20) as client:
+        with Redis("127.0.0.1", self.cache.port, password=PASSWORD, socket_timeout=60) as client:
             keys = sorted(client.keys("saltern:ret:*"))
             assert all(0 < client.ttl(key) <= 7 * 86400 for key in keys)
             return {key.decode().rpartition(":")[2]: client.hgetall(key) for key in keys}
@@ -55,7 +55,7 @@ class Place:
 
     def settled(self) -> None:
         """Wait until nothing waits any more."""
-        wait_for("both have all", lambda: all(not one["waiting"] for one in self.counts()), 90)
+        wait_for("both have all", lambda: all(not one["waiting"] for one in self.counts()))
 
 
 @pytest.fixture
@@ -98,13 +98,13 @@ def test_what_ends_while_servers_and_master_are_away_is_there_later_once(place: 
     place.base.kill()
     place.cache.kill()
     echo("between")
-    wait_for("both failed", lambda: all(one["problem"] for one in place.counts()), 60)
+    wait_for("both failed", lambda: all(one["problem"] for one in place.counts()))
     place.base.start()
     place.cache.start()
     place.settled()
     with place.base.frozen(), place.cache.frozen():
         echo("frozen")
-        wait_for("both are given up for now", lambda: all(one["problem"] for one in place.counts()), 60)
+        wait_for("both are given up for now", lambda: all(one["problem"] for one in place.counts()))
     place.settled()
 
     rows, documents = place.rows(), place.documents()
@@ -129,7 +129,7 @@ def test_a_wrong_password_is_told_without_the_password_and_mended_by_a_restart(p
     place.system.start()
     place.system.minion("n1")
     place.system.publish("n1", "test.ping")
-    wait_for("it is told", lambda: place.counts()[0]["problem"], 60)
+    wait_for("it is told", lambda: place.counts()[0]["problem"])
     assert "password authentication failed" in place.counts()[0]["problem"]
     assert not {PASSWORD, "wrong-battery"} & set(place.system.master.log.split())
     assert "wrong-battery" not in place.system.master.log + str(place.counts())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.system import BIN
+from tests.patience import WAIT_S
 
 
 def apply(folder: Path, text: str, minion: str = "") -> tuple[int, dict[str, Any]]:
@@ -19,7 +20,7 @@ def apply(folder: Path, text: str, minion: str = "") -> tuple[int, dict[str, Any
     (folder / "conf/minion").write_text(minion)
     command = [str(BIN / "saltern-call"), "--local", "--root", str(folder / "root"), "-c", str(folder / "conf")]
     command += ["--file-root", str(folder / "tree"), "--out", "json", "state.apply", "one"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
     return done.returncode, {one["__id__"]: one for one in json.loads(done.stdout)["local"].values()}
 
 

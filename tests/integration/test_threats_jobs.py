@@ -21,6 +21,7 @@ import pytest
 from saltern.wire import messages as m
 from saltern.wire.token import from_text
 from tests.integration.system import Peer, System, accepted_peer, hello, join, wait_for
+from tests.patience import WAIT_S
 
 SPOOFS = [
     "salt/auth",
@@ -233,7 +234,7 @@ class Command:
 
     def __init__(self, master: System) -> None:
         self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.settimeout(60)
+        self._connection.settimeout(WAIT_S)
         path = str(master.master.root / "run/saltern/master.sock")
         with ThreadPoolExecutor(1, initializer=become_nobody) as pool:  # what counts is who calls connect(2)
             pool.submit(self._connection.connect, path).result()

@@ -14,6 +14,7 @@ import pytest
 
 from tests.integration import commands
 from tests.integration.system import BIN, Daemon, System, wait_for
+from tests.patience import WAIT_S
 
 CANARY = "canary-secret-c0ffee-c0ffee"
 STATES = """#!py
@@ -111,7 +112,7 @@ def node(master: System, tmp_path: Path) -> Daemon:
     daemon.start()
     master.wait_up("n1")
     command = [str(BIN / "saltern-run"), "--root", str(master.master.root), "pillar.encrypt"]
-    done = subprocess.run(command, input=CANARY, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, input=CANARY, capture_output=True, text=True, timeout=WAIT_S, check=True)
     (master.pillar / "top.sls").write_text("base: {'*': [secret]}\n")
     (master.pillar / "secret.sls").write_text(f"secret: {done.stdout.strip()}\n")
     (master.states / "template").write_text("word={{ word }} {{ 'known' if pillar['secret'] else '' }}\n")

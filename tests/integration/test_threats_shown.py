@@ -11,6 +11,7 @@ from saltern.wire import messages as m
 from tests.integration import commands
 from tests.integration.system import BIN, System, accepted_peer, wait_for
 from tests.integration.test_untrusted import ESCAPES, assert_harmless
+from tests.patience import WAIT_S
 
 TELLING = ("jobs.lookup_jid", "jobs.print_job", "jobs.why", "drift.report")
 GRAINS = {"os": ESCAPES, ESCAPES: [ESCAPES, {ESCAPES: ESCAPES}]}
@@ -32,7 +33,7 @@ def test_an_event_is_shown_without_what_steers_a_terminal(master: System, pretty
         wait_for("somebody follows", lambda: master.runner("event.followers"))
         data = {"tag": "owned", "data": {ESCAPES: [ESCAPES], "id": ESCAPES}}
         evil.send(m.Ask(1, "event.send", json.dumps(data).encode()))
-        out, err = seen.communicate(timeout=60)
+        out, err = seen.communicate(timeout=WAIT_S)
     assert "owned" in out
     assert_harmless(commands.Ran(seen.returncode, out, err))
 

@@ -14,6 +14,7 @@ import pytest
 from modules._checkpoint import Checkpoint, Kernel, SavedFile, Touched
 from modules._transaction_end import roll_back
 from modules._transaction_store import ROLLED_BACK, Pending, Store, TransactionError, boot_id, now_ns
+from tests.patience import WAIT_S
 
 pytestmark = pytest.mark.root
 TEXT = b"old" * 10_000
@@ -24,9 +25,9 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A small file system of its own."""
     place = tmp_path / "disk"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs", str(place)], check=True, timeout=10)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs", str(place)], check=True, timeout=WAIT_S)
     yield place
-    subprocess.run(["umount", "-l", str(place)], check=True, timeout=10)
+    subprocess.run(["umount", "-l", str(place)], check=True, timeout=WAIT_S)
 
 
 def fill(disk: Path) -> None:

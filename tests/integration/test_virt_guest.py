@@ -54,7 +54,7 @@ def booted(daemon: Libvirtd, bridges: None, tmp_path: Path) -> Iterator[tuple[Kv
             found = _virt_read.guest(connection, NAME)
         return found is not None and found.has_balloon and virt.memory(kvm.ctx, NAME)["current"] == 176
 
-    wait_for("the guest's balloon driver answers", answers, 90)
+    wait_for("the guest's balloon driver answers", answers)
     yield kvm, arguments
     daemon.clear()
 

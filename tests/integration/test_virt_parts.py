@@ -30,6 +30,7 @@ from states.disk import present as disk_present
 from tests.integration import libvirt_daemon
 from tests.integration.kernel import Node, ip, network_namespace
 from tests.integration.libvirt_daemon import Libvirtd
+from tests.patience import WAIT_S
 
 pytestmark = [
     pytest.mark.root,
@@ -207,7 +208,7 @@ def guest(daemon: Libvirtd, disk: Path, *, name: str = "web", network: str | Non
 
 def image_size(path: Path) -> int:
     shown = subprocess.run(
-        ["qemu-img", "info", "-U", "--output=json", str(path)], capture_output=True, check=True, timeout=20
+        ["qemu-img", "info", "-U", "--output=json", str(path)], capture_output=True, check=True, timeout=WAIT_S
     ).stdout
     return int(json.loads(shown)["virtual-size"])
 

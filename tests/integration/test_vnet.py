@@ -12,6 +12,7 @@ import pytest
 
 from saltern.wire import messages as m
 from tests.integration.system import Daemon, Peer, System, accepted_peer, wait_for
+from tests.patience import WAIT_S
 
 PILLAR = """
 vnet:
@@ -200,7 +201,7 @@ def call(daemon: Daemon, *words: str, code: int = 0) -> Any:
     from tests.integration.system import BIN
 
     argv = [str(BIN / "saltern-call"), "--root", str(daemon.root), "--out", "json", *words]
-    ran = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_S)
     assert ran.returncode == code, ran
     return json.loads(ran.stdout)["local"]
 
@@ -260,7 +261,7 @@ def test_a_run_goes_on_when_its_master_is_killed_and_started_in_the_middle(maste
         wait_for("it leases", lambda: len(master.runner("vnet.leases")) > 3)
         master.master.stop(signal.SIGKILL)
         master.start()
-        assert run.wait(60) == 0
+        assert run.wait(WAIT_S) == 0
     finally:
         run.kill()
         run.wait()

@@ -11,6 +11,7 @@ import pytest
 
 from saltern.wire import messages as m
 from tests.integration.system import BIN, Peer, System, accepted_peer, hello, join, wait_for
+from tests.patience import WAIT_S
 
 
 def test_a_minion_that_joined_by_token_answers(master: System) -> None:
@@ -133,7 +134,7 @@ def test_a_key_waits_until_it_is_accepted_by_hand(master: System, tmp_path: Path
         master.wait_up("n1")
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(WAIT_S)
 
 
 def test_a_minion_does_not_speak_to_a_master_with_another_key(master: System) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from master import asks, keys, store
@@ -101,7 +101,7 @@ def test_a_key_that_was_taken_back_gets_no_answer_any_more(tmp_path: Path) -> No
     asyncio.run(main())
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150)
 @given(
     what=st.sampled_from(sorted(asks.TABLE)),
     args=st.binary(max_size=40)

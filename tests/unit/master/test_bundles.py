@@ -17,6 +17,7 @@ from saltern.errors import SourceError
 from saltern.wire import bundle as wire
 from saltern.wire import seal
 from saltern.wire.bundle import Bundle, BundleError
+from tests.patience import WAIT_S
 
 T = TypeVar("T")
 KEY = seal.new_private()
@@ -153,7 +154,10 @@ def test_an_error_in_one_pillar_is_that_minions_alone(config: MasterConfig, tmp_
 def test_a_pillar_that_takes_too_long_costs_its_minion_alone(config: MasterConfig, tmp_path: Path) -> None:
     write(tmp_path, "id: {{ id }}\n" + SLOW)
     names = ["first", "slow", "last"]
-    made = with_pool(config, lambda pool: pool.bundles([asked(name) for name in names]), render_s=1.0)
+    for seconds in (1.0, 4.0, 4.0, 4.0):  # below `fence.CPU_S`; until no slow moment of this machine costs another one
+        made = with_pool(config, lambda pool: pool.bundles([asked(name) for name in names]), render_s=seconds)
+        if isinstance(made[0], Bundle) and isinstance(made[2], Bundle):
+            break
     assert [isinstance(one, BundleError) for one in made] == [False, True, False]
     assert made[1] == BundleError("the pillar of slow was not rendered: it took too long. Does a template loop?")
     assert pillar(made[2], "last")["id"] == "last"
@@ -188,7 +192,7 @@ def test_the_worker_ends_when_nothing_is_asked_and_starts_again(config: MasterCo
         await pool.bundles([asked()])
         assert pool._worker
         process = pool._worker.process
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             assert await process.wait() == 0
         [again] = await pool.bundles([asked()])
         assert pillar(again)["id"] == "on-node1"

@@ -11,6 +11,7 @@ from master.from_minions import FromMinions
 from master.keys import ACCEPTED, Record
 from master.presence import Presence, Session
 from master.store import Store
+from tests.patience import WAIT_S
 
 
 def test_who_is_here_is_told_again_and_again(tmp_path: Path) -> None:
@@ -32,4 +33,4 @@ def test_who_is_here_is_told_again_and_again(tmp_path: Path) -> None:
         return [seen[0], seen[-1]]
 
     tag = "salt/presence/present"
-    assert asyncio.run(asyncio.wait_for(run(), 60)) == [(tag, ["n1", "n2"]), (tag, ["n1"])]
+    assert asyncio.run(asyncio.wait_for(run(), WAIT_S)) == [(tag, ["n1", "n2"]), (tag, ["n1"])]

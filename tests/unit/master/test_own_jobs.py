@@ -14,6 +14,7 @@ from master import history, own_jobs
 from master.dispatch import Dispatch
 from master.presence import Presence
 from master.store import Store, StoreError
+from tests.patience import WAIT_S
 
 
 def with_master(folder: Path, work: Callable[[Dispatch], Awaitable[Any]]) -> Any:
@@ -86,7 +87,7 @@ def test_an_end_that_can_not_be_stored_now_is_stored_later(
             patch.setattr(master.store, "do", full)
             await own_jobs.at_step(master, jid, 1, 1, "x")
             await own_jobs.end(master, jid, "a.b", ok=True, value=1, duration_ms=1.0)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WAIT_S):
             while (await kept(master, jid))["outcome"] != "done":
                 await asyncio.sleep(0.01)
 

@@ -59,7 +59,7 @@ def test_all_kinds_of_calls_are_read() -> None:
 
 
 @given(st.text(max_size=60) | st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_value_of_an_event_is_read_as_yaml_or_template(value: Any) -> None:
     text = "x:\n  local.test.echo:\n    - tgt: '*'\n    - arg: [{{ data.v }}, a]\n    - kwarg: {k: {{ data.v }}}\n"
     [call] = calls(text, {"v": value})

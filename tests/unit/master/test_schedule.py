@@ -21,6 +21,7 @@ from master.schedule import Schedule
 from master.store import Store
 from saltern.config import MasterConfig
 from saltern.errors import SalternError, UsageError
+from tests.patience import WAIT_S
 
 CALLED = list[tuple[str, Sequence[Any], Mapping[str, Any], str]]
 
@@ -49,7 +50,7 @@ class Made:
 
     async def until(self, calls: int) -> None:
         """Wait for so many calls, and until they are in the history."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WAIT_S):
             while len(self.called) < calls or await self.store.look(lambda c: bool(history.active(c))):
                 await asyncio.sleep(0.01)
 
@@ -133,7 +134,7 @@ def test_a_run_that_still_goes_on_keeps_the_next_one_out(tmp_path: Path, caplog:
         made = Made(tmp_path, often={"function": "manage.up", "seconds": 1})
         made.may_end.clear()
         made.schedule.start()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WAIT_S):
             while "is left out: 1 of it still run" not in caplog.text:
                 await asyncio.sleep(0.01)
         assert len(made.called) == 1

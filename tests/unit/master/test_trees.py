@@ -162,6 +162,7 @@ def test_a_file_changed_within_one_tick_of_the_clock_is_read_again(
 
     monkeypatch.setattr(scan, "stat_of", coarse)
     monkeypatch.setattr(trees, "stat_of", coarse)
+    monkeypatch.setattr(trees, "SETTLE_NS", 3600 * 10**9)  # longer than a slow machine is at it
     publisher = Publisher(config)
     publisher.publish()
     (base / "top.sls").write_text("base: canary")
@@ -304,7 +305,7 @@ def test_a_link_in_the_store_is_not_followed(config: MasterConfig, tmp_path: Pat
         store_of(config).open(publication.blob)
 
 
-def test_a_thousand_unchanged_files_cost_less_than_30_ms(config: MasterConfig, base: Path) -> None:
+def test_a_thousand_unchanged_files_cost_little_more_than_a_look_at_each(config: MasterConfig, base: Path) -> None:
     for number in range(1000):
         folder = base / str(number % 30)
         folder.mkdir(exist_ok=True)
@@ -312,9 +313,16 @@ def test_a_thousand_unchanged_files_cost_less_than_30_ms(config: MasterConfig, b
     settle()
     publisher = Publisher(config)
     publisher.publish()
-    times = []
-    for _ in range(5):
-        start = time.process_time()
-        publisher.publish()
-        times.append(time.process_time() - start)
-    assert min(times) < 0.03
+
+    def look() -> None:
+        for folder, _, names in os.walk(base):
+            for name in names:
+                os.stat(os.path.join(folder, name))
+
+    times: dict[Callable[[], object], list[float]] = {publisher.publish: [], look: []}
+    for _ in range(10):
+        for work, taken in times.items():
+            start = time.process_time()
+            work()
+            taken.append(time.process_time() - start)
+    assert min(times[publisher.publish]) < 4 * min(times[look])

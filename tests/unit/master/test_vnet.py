@@ -95,7 +95,7 @@ class Leases(RuleBasedStateMachine):
 
 def test_leases_live_until_they_are_released_and_none_is_given_twice(tmp_path: Path) -> None:
     machine = type("Machine", (Leases,), {"folder": tmp_path})
-    run_state_machine_as_test(machine, settings=settings(max_examples=60, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=60, stateful_step_count=25))
 
 
 def test_the_table_itself_refuses_an_address_that_is_there(db: sqlite3.Connection) -> None:

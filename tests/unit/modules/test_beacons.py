@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from modules import _beacons
 from modules._inotify import parsed
+from tests.patience import WAIT_S
 
 
 @given(st.binary(max_size=200))
@@ -21,7 +22,7 @@ def test_any_bytes_are_read_without_an_error(data: bytes) -> None:
 
 
 def woken(beacon: Any) -> bool:
-    return bool(select.select([beacon.fileno()], [], [], 10)[0])
+    return bool(select.select([beacon.fileno()], [], [], WAIT_S)[0])
 
 
 def test_a_file_that_changes_comes_and_goes_is_told(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from modules._sha512_crypt import crypted, salt_of
 from modules.cloud_init import Seed, seed
 from saltern.marks import permit_acting
 from saltern.secret import Secret
+from tests.patience import WAIT_S
 
 ED25519 = "ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(32)).decode() + " ada@host"
 MAC = "52:54:00:00:43:02"
@@ -47,7 +48,7 @@ def sourced(found: Seed, tmp_path: Path, *names: str) -> list[str]:
     file = tmp_path / "context.sh"
     file.write_bytes(found.files["context.sh"].data or b"")
     script = '. "$0"; for name; do eval "printf \'%s\\0\' \\"\\${$name}\\""; done'
-    ran = subprocess.run(["/bin/sh", "-c", script, str(file), *names], capture_output=True, timeout=10, check=True)
+    ran = subprocess.run(["/bin/sh", "-c", script, str(file), *names], capture_output=True, timeout=WAIT_S, check=True)
     return ran.stdout.decode().split("\0")[:-1]
 
 
@@ -248,7 +249,7 @@ def test_the_hash_is_the_one_that_openssl_makes(password: str) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=10,
+        timeout=WAIT_S,
     )
     assert crypted(password, "saltstring") == ran.stdout.strip()
 
@@ -299,7 +300,7 @@ def test_commands_and_files_of_a_context_are_a_script_that_does_them(tmp_path: P
         runcmd=[["cp", str(target), str(out)], f"echo done >>{out}"],
     )
     script = base64.b64decode(sourced(found, tmp_path, "START_SCRIPT_BASE64")[0])
-    subprocess.run(["/bin/sh"], input=script, check=True, timeout=10)
+    subprocess.run(["/bin/sh"], input=script, check=True, timeout=WAIT_S)
     assert out.read_text() == "$(id)\n'+done\n"
     assert target.stat().st_mode & 0o777 == 0o600
 
@@ -379,7 +380,7 @@ def test_isoinfo_reads_what_was_written(tmp_path: Path) -> None:
     for name in made.files:
         for extension in ("-R", "-J"):
             words = ["isoinfo", extension, "-i", str(path), "-x", f"/{name}"]
-            ran = subprocess.run(words, capture_output=True, check=True, timeout=10)
+            ran = subprocess.run(words, capture_output=True, check=True, timeout=WAIT_S)
             assert ran.stdout == made.files[name].data
     described = subprocess.run(["isoinfo", "-d", "-i", str(path)], capture_output=True, text=True, check=True).stdout
     assert "Volume id: cidata\n" in described

@@ -80,7 +80,7 @@ VERSIONS = st.from_regex(r"([0-9]:)?[0-9][0-9a-z.+~]{0,5}(-[0-9a-z+.~]{1,3})?", 
 
 
 @pytest.mark.skipif(shutil.which("dpkg") is None, reason="needs dpkg")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(VERSIONS, VERSIONS)
 def test_versions_compare_as_dpkg_compares_them(left: str, right: str) -> None:
     relation = {-1: "lt", 0: "eq", 1: "gt"}[compare(left, right)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +49,8 @@ def test_a_daemon_that_accepts_and_says_nothing_is_given_up(tmp_path: Path) -> N
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(path)
         silent.listen()
-        begin = time.monotonic()
         with pytest.raises(LibvirtUnavailable, match=r"did not answer within 0\.3 s"):
             _libvirt.connect(f"qemu+unix:///system?socket={path}", timeout_s=0.3)
-        assert time.monotonic() - begin < 10
 
 
 def test_a_missing_python_module_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules._mountinfo import Live, bound, escaped, holder, on_top, parse, unescaped, unit_name
+from tests.patience import WAIT_S
 
 TEXT = r"""22 27 0:20 / /proc rw,nosuid,nodev,noexec,relatime shared:12 - proc proc rw
 27 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,errors=remount-ro
@@ -136,9 +137,9 @@ PARTS = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size
 
 
 @pytest.mark.skipif(which("systemd-escape") is None, reason="needs systemd-escape")
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.lists(PARTS, min_size=1, max_size=4).map(lambda p: "/" + "/".join(p)), min_size=1, max_size=30))
 def test_units_are_named_as_systemd_names_them(paths: list[str]) -> None:
     argv = ["systemd-escape", "--path", "--suffix=mount", "--", *paths]
-    said = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True).stdout
+    said = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_S, check=True).stdout
     assert [unit_name(path) for path in paths] == said.rstrip("\n").split(" ")

@@ -10,6 +10,7 @@ import pytest
 from modules import _probes
 from modules._netview import DefaultRoute, Link, View
 from modules._probes import Probe, answering, name_servers, nfs_servers, probes, silent
+from tests.patience import WAIT_S
 
 LINK = Link(index=2, name="eno1", kind=None, is_up=True, mtu=1500, hwaddr=None)
 MOUNTS = (
@@ -60,7 +61,7 @@ def test_a_name_server_answers_and_one_that_is_not_there_does_not(monkeypatch: p
             Probe("NFS server", "127.0.0.1"),
             Probe("NFS server", "127.0.0.77"),
         ]
-        assert answering(wanted, 5.0) == wanted[:2]
+        assert answering(wanted, WAIT_S) == wanted[:2]
         thread.join()
 
 

@@ -17,6 +17,7 @@ from saltern.errors import SourceError
 from saltern.files import LocalFiles
 from saltern.lazy import LazyMapping
 from saltern.runner import FunctionResult, run_function
+from tests.patience import WAIT_S
 
 
 @pytest.fixture
@@ -218,7 +219,7 @@ def test_a_queued_run_waits_for_the_one_at_work(ctx: Context) -> None:
         thread.start()
         thread.join(0.3)
         assert done == []
-    thread.join(10)
+    thread.join(WAIT_S)
     assert done[0].retcode == 0
 
 

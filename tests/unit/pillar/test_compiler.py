@@ -316,7 +316,7 @@ def test_includes_that_double_at_each_step_come_to_an_end(site: Site, monkeypatc
 def test_a_template_without_an_end_is_stopped_and_so_is_a_bomb_of_aliases(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fence, "CPU_S", 0.1)
+    monkeypatch.setattr(fence, "CPU_S", 0.5)
     bomb = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 10)}]" for n in range(9))
     endless = "a: 1\nb: {{ ('a' * 60 ~ 'b') | regex_match('(a+)+$') }}\n"
     with pytest.raises(SourceErrors) as caught:

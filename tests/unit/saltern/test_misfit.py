@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saltern.loader import functions, namespace
@@ -49,7 +49,7 @@ def test_the_argument_and_what_it_wants_are_named(tmp_path: Path, name: str, arg
     assert "bug" not in str(found.value)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250)
 @given(st.sampled_from(NAMES), st.lists(VALUES, max_size=3))
 def test_no_argument_makes_a_function_look_broken(tmp_path: Path, name: str, args: list[Any]) -> None:
     ctx = with_calls(context(tmp_path, grains={"os": "Debian"}, pillar={"a": {"b": 1}}))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from modules import _hosts_text, hosts
@@ -59,7 +59,6 @@ def test_the_functions_tell_what_is_there(ctx: Context) -> None:
     assert hosts.has_pair(ctx, "::1", "localhost")
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="a1 .#\n\t", max_size=60), st.sampled_from(["10.0.0.1", "::1"]), st.sampled_from(["a", "a1"]))
 def test_a_name_that_was_added_is_there_until_it_is_taken(text: str, ip: str, name: str) -> None:
     added = _hosts_text.with_name(text, ip, name)

@@ -15,6 +15,7 @@ from modules.mount import Mount, MountError, Unit
 from saltern.converge.plan import UNSET, Call, call
 from saltern.marks import permit_acting
 from states._mount import Way, gone_steps, steps
+from tests.patience import WAIT_S
 
 AT = "/var/lib/one/datastores/100"
 DEVICE = "on-filer1:/images"
@@ -91,7 +92,7 @@ def test_systemd_takes_the_unit(tmp_path: Path, device: str) -> None:
     unit = tmp_path / unit_name("/mnt/a b%h-c")
     unit.write_text(_mount_unit.text("/mnt/a b%h-c", device, "nfs4", ["rw"]))
     argv = ["systemd-analyze", "verify", "--man=no", str(unit)]
-    ran = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert [line for line in ran.stderr.splitlines() if unit.name in line] == []
     assert ran.returncode == 0, ran.stderr
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from modules import _authorized_keys, ssh
@@ -90,7 +90,6 @@ def test_a_user_who_is_not_there_is_unknown_yet_and_has_no_keys(tmp_path: Path) 
     assert not ssh_auth.absent(ctx, key, user="nix").steps
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(_authorized_keys.KINDS),
     st.text(alphabet="ab @#-", max_size=20).map(str.strip),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from master import runners
@@ -108,7 +108,6 @@ ARGUMENTS = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.sampled_from(sorted(WORDS)), st.dictionaries(ARGUMENTS, VALUES, max_size=5))
 def test_whatever_stands_in_a_state_is_understood_or_refused(word: str, arguments: dict[str, Any]) -> None:
     from saltern.config import Config

@@ -15,6 +15,7 @@ from saltern.config import MasterConfig
 from saltern.converge.result import Verdict
 from saltern.errors import PermanentError
 from saltern.sls.low import Low
+from tests.patience import WAIT_S
 
 FINE = Verdict(True, "fine", {"ret": 1}, changed=True)
 STILL = Verdict(True, "nothing to do")
@@ -149,7 +150,7 @@ def test_parallel_states_run_beside_the_next_ones_and_are_waited_for_where_they_
     fake, quick = Fake(tmp_path, sls), asyncio.Event()
 
     async def hold() -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WAIT_S):
             await quick.wait()
 
     async def free() -> None:

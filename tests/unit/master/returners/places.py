@@ -13,6 +13,7 @@ from master.returners import outbox
 from master.returners.outbox import Return
 from master.returners.returner import Refused
 from master.store import connect
+from tests.patience import WAIT_S
 
 
 class Away:
@@ -58,7 +59,7 @@ class Kept:
         return jid
 
     def reader(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.file, timeout=10, isolation_level=None)
+        return sqlite3.connect(self.file, timeout=WAIT_S, isolation_level=None)
 
     def delivered(self, name: str, last: int) -> None:
         with self.lock:

@@ -15,6 +15,7 @@ from master.returners.outbox import Return
 from master.returners.returner import Refused
 from master.returners.sinks import JsonLines, Webhook
 from saltern.secret import Secret
+from tests.patience import WAIT_S
 
 
 def returns(*lines: bytes) -> list[Return]:
@@ -59,7 +60,7 @@ def server() -> Iterator[tuple[str, list[tuple[str | None, Any]], list[int]]]:
 
 def test_a_webhook_gets_an_array_and_its_headers(server: Any) -> None:
     url, got, answers = server
-    hook = Webhook(url, {"X-Key": Secret("k")}, 5)
+    hook = Webhook(url, {"X-Key": Secret("k")}, WAIT_S)
     hook.deliver(returns(b'{"a": 1}', b'{"a": 2}'))
     assert got == [("k", [{"a": 1}, {"a": 2}])]
     for status in (500, 302):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from saltern.cli import completion
+from tests.patience import WAIT_S
 
 
 def complete(tmp_path: Path, *words: str) -> list[str]:
@@ -21,7 +22,7 @@ def complete(tmp_path: Path, *words: str) -> list[str]:
         f"_{name.replace('-', '_')}; printf '%s\\n' \"${{COMPREPLY[@]}}\""
     )
     argv = ["bash", "--norc", "-c", program, "bash", str(file), *words]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_S, check=True)
     assert done.stderr == ""
     return done.stdout.split()
 
@@ -66,4 +67,4 @@ def test_the_other_shells_accept_their_scripts(shell: str, tmp_path: Path) -> No
     if shutil.which(shell):
         file = tmp_path / "script"
         file.write_text(text)
-        subprocess.run([shell, "-n", str(file)], check=True, timeout=20)
+        subprocess.run([shell, "-n", str(file)], check=True, timeout=WAIT_S)

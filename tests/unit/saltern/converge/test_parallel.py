@@ -19,10 +19,10 @@ from saltern.converge.plan import Plan, Step, call
 from saltern.converge.state import state
 from saltern.marks import acting, may_act
 from saltern.sls.low import Low, Place
+from tests.patience import WAIT_S
 from tests.unit.saltern.converge.node import Node, low, need
 
 BESIDE = {"parallel": True}
-WAIT_S = 30.0  # only a bug waits so long
 
 
 def _umask() -> int:

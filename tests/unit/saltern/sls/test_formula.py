@@ -74,7 +74,7 @@ def test_a_formula_compiles_as_it_is(tmp_path: Path) -> None:
     assert [(need.kind, need.ref) for need in last.requisites] == [("require", "apache2"), ("watch", "apache2")]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.permutations(sorted(FORMULA)))
 def test_the_order_in_which_files_are_written_and_listed_changes_nothing(
     tmp_path_factory: Any, order: list[str]

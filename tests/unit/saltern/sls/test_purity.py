@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from saltern.errors import SalternError
 from saltern.sls.state_tree import StateTree
+from tests.patience import WAIT_S
 from tests.unit.saltern.sls.files import context
 from tests.unit.saltern.sls.test_formula import FORMULA
 
@@ -76,7 +77,7 @@ def test_the_same_bytes_come_out_under_any_hash_seed(tmp_path: Path) -> None:
             for seed in range(first, first + 4)
         ]
         for process in started:
-            shown.add(process.communicate(timeout=120)[0])
+            shown.add(process.communicate(timeout=WAIT_S)[0])
             assert process.returncode == 0
     assert len(shown) == 1
     [only] = shown
@@ -101,7 +102,7 @@ def _compiled(folder: Path, order: random.Random) -> Any:
     return [(low.tag, low.order, low.sls, low.requisites, low.args) for low in StateTree(ctx).low()]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(0, 10**6))
 def test_no_order_of_files_and_mappings_matters(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     folder = tmp_path_factory.mktemp("trees")
@@ -123,7 +124,7 @@ def _has_circle(edges: list[tuple[int, int]]) -> bool:
     return False
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(EDGES, st.data())
 def test_a_graph_of_requisites_is_ordered_or_refused_with_its_circle(
     tmp_path_factory: pytest.TempPathFactory, edges: list[tuple[int, int]], data: st.DataObject

@@ -12,6 +12,7 @@ import pytest
 from saltern.errors import SourceError
 from saltern.marks import acting, reading
 from saltern.sls.render import Renderer, render_sls, render_template
+from tests.patience import WAIT_S
 from tests.unit.saltern.sls.files import context
 
 
@@ -32,7 +33,7 @@ def test_a_plain_sls_does_not_import_jinja() -> None:
         "from saltern.sls.render import Renderer;"
         "r = Renderer(None); print(r.document('a: 1', file='a.sls', saltenv='base').data, 'jinja2' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT_S, check=True)
     assert done.stdout == "{'a': 1} False\n"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from saltern.targeting import TargetError
@@ -141,19 +141,16 @@ trees: st.SearchStrategy[Node] = st.recursive(_terms, _branches, max_leaves=12)
 
 
 @given(trees)
-@settings(deadline=None)
 def test_what_is_printed_is_read_as_the_same_tree(tree: Node) -> None:
     assert parse(unparse(tree)) == tree
 
 
 @given(trees)
-@settings(deadline=None)
 def test_parentheses_may_stand_close(tree: Node) -> None:
     assert parse(unparse(tree).replace("( ", "(").replace(" )", ")")) == tree
 
 
 @given(st.one_of(st.text(), st.text(alphabet="GPELX@():|&[]\\ andort,*", max_size=40)))
-@settings(deadline=None)
 def test_arbitrary_text_is_read_or_refused_at_a_place(text: str) -> None:
     column = 1
     try:

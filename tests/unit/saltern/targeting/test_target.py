@@ -286,7 +286,7 @@ _grains = st.dictionaries(
 
 
 @given(_grains, st.sampled_from(sorted(FORMS)), st.text(alphabet="ab:*1[(.,/@ GINor", max_size=12))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_nothing_but_a_target_error_is_raised(grains: dict[str, Any], form: str, text: str) -> None:
     try:
         target = compile_target(text, form, nodegroups={"a": "N@b", "b": ["*"]})
@@ -388,7 +388,6 @@ def _reference(node: Node, minion: MinionView) -> bool:
 
 
 @given(_trees, st.sampled_from(["a", "b", "ab", "cb", "ac"]), st.sampled_from([1, 2]))
-@settings(deadline=None)
 def test_a_compound_target_means_what_its_tree_says(tree: Node, id: str, k: int) -> None:
     minion = MinionView(id, {"k": k})
     target = compile_target(unparse(tree), "compound")
@@ -408,7 +407,7 @@ def _python_reads(text: str) -> bool:
 
 
 @given(st.lists(st.sampled_from(["a", "b", "and", "or", "not", "(", ")"]), max_size=9))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_precedence_is_that_of_python(words: list[str]) -> None:
     text = " ".join(words)
     try:

@@ -113,7 +113,7 @@ def test_the_last_chunk_alone_may_not_pass_for_a_whole_file() -> None:
 
 
 @given(plain=st.binary(max_size=200), data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_change_of_a_blob_is_refused(plain: bytes, data: st.DataObject) -> None:
     sealed, _ = encrypted(plain)
     position = data.draw(st.integers(0, len(sealed) - 1))
@@ -130,7 +130,7 @@ def test_any_change_of_a_blob_is_refused(plain: bytes, data: st.DataObject) -> N
 
 
 @given(position=st.integers(0, len(THREE) - 1), bit=st.integers(0, 7))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_bit_flipped_anywhere_in_a_long_blob_is_refused(position: int, bit: int) -> None:
     damaged = bytearray(THREE)
     damaged[position] ^= 1 << bit

@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+from tests.patience import WAIT_S
+
 BLOCKS = """
 import resource
 from saltern.wire import memory
@@ -23,7 +25,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 def faults(*, keep: bool) -> int:
     """Page faults of a process that takes and frees 400 MiB in blocks of the size of a message."""
     script = BLOCKS.format(keep=keep)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=WAIT_S)
     return int(done.stdout)
 
 

@@ -34,7 +34,7 @@ def test_a_box_does_not_open_with_another_minions_key() -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_box_with_one_bit_changed_or_cut_does_not_open(data: st.DataObject) -> None:
     sealed = bytearray(seal.seal(PUBLIC, "pillar", b"c", b"some pillar"))
     if data.draw(st.booleans()):

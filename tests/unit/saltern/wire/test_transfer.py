@@ -72,7 +72,7 @@ def test_blobs_of_all_sizes_arrive_whole_and_private(tmp_path: Path, into: Path)
 
 
 @given(st.lists(st.binary(max_size=350), min_size=1, max_size=6, unique=True), st.integers(1, 50_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_more_is_under_way_than_the_window_and_a_chunk_and_none_waits_for_ever(
     contents: list[bytes], window: int
 ) -> None:
