@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -10,11 +11,13 @@ from modules import _identity
 from saltern.errors import PermanentError
 
 if TYPE_CHECKING:
+    import select
     from subprocess import Popen
 
 OUTPUT_BYTES = 10 << 20  # of each stream; what comes after is read and dropped
 ENDED_S = 3.0  # what a killed program gets to be gone; one that waits in the kernel (a dead NFS server) is left behind
 _CHUNK = 1 << 16
+_TURNS, _TURN_S = 250, 0.02  # counted, not measured: where this process stood still, so did its reader
 
 
 class CommandError(PermanentError):
@@ -102,7 +105,9 @@ def run(
         ended(process)
         raise
     for thread in threads:
-        thread.join(0.5)  # a daemon left behind may hold the pipe open: what came until now is the output
+        thread.join(0.5)
+    for reader in (out, err):
+        reader.settle()
     return Ran(code, out.text(), err.text(), process.pid, timed_out, hangs)
 
 
@@ -140,20 +145,54 @@ class Reader:
         self.stream = stream
         self.kept: list[bytes] = []
         self.count = 0
+        self._waits = False  # for more: all that came until then is kept
+        self._ended = stream is None
 
     def read(self) -> None:
         assert self.stream is not None
         with self.stream as stream:
-            while chunk := os.read(stream.fileno(), _CHUNK):
+            more = _poll(stream.fileno())
+            while True:
+                self._waits = True
+                more.poll()
+                self._waits = False
+                if not (chunk := os.read(stream.fileno(), _CHUNK)):
+                    break
                 if self.count < OUTPUT_BYTES:
                     self.kept.append(chunk[: OUTPUT_BYTES - self.count])
                 self.count += len(chunk)
+        self._ended = True
+
+    def settle(self) -> None:
+        """Wait, once the program has ended, until all that it wrote is kept, however late the reader gets its turn. A
+        daemon that was left behind may hold the pipe open: it is not waited for, and one that goes on writing is given
+        up after some turns."""
+        for _ in range(_TURNS):
+            if self._ended or (self._is_empty() and self._waits):
+                return
+            time.sleep(_TURN_S)
+
+    def _is_empty(self) -> bool:
+        assert self.stream is not None
+        try:
+            return not _poll(self.stream.fileno()).poll(0)
+        except ValueError:  # closed: it ends
+            return False
 
     def text(self) -> str:
         text = b"".join(self.kept).decode("utf-8", "replace")
         if self.count > OUTPUT_BYTES:
             text += f"\n[cut here: {self.count - OUTPUT_BYTES} more bytes]"
         return text
+
+
+def _poll(descriptor: int) -> select.poll:
+    """What waits until something can be read of DESCRIPTOR."""
+    import select
+
+    made = select.poll()
+    made.register(descriptor, select.POLLIN)
+    return made
 
 
 def _feed(stream: IO[bytes] | None, data: bytes) -> None:

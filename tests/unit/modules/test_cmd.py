@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,17 @@ def test_endless_output_is_cut_and_said_to_be(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(_run, "OUTPUT_BYTES", 1000)
     said = cmd.run("head -c 5000 /dev/zero | tr '\\0' x")
     assert said == "x" * 1000 + "\n[cut here: 4000 more bytes]"
+
+
+def test_output_is_whole_however_late_its_reader_gets_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = _run.Reader.read
+
+    def late(self: _run.Reader) -> None:
+        time.sleep(1.2)
+        read(self)
+
+    monkeypatch.setattr(_run.Reader, "read", late)
+    assert cmd.run("echo whole") == "whole"
 
 
 def test_a_command_that_takes_too_long_dies_with_its_children(tmp_path: Path) -> None:
