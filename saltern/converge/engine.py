@@ -91,8 +91,8 @@ class _Run:
                 stopped = True
                 break
             if self._lanes is None or not self._beside(position, low):
-                result = self._timed(low, low.fun, partial(self._one, position, low))
-                if self._ended(position, result):
+                turn = partial(self._timed, low, low.fun, partial(self._one, position, low))
+                if self._ended(position, turn() if self._lanes is None else self._lanes.turn(turn)):
                     stopped = True
                     break
         if self._collected():

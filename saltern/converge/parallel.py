@@ -1,7 +1,8 @@
 """States that say `parallel: True` run beside the ones after them, each in a thread of its own, MOST at once.
 
 A thread has no permit to act but what its own steps get, and a scope of its own for what modules keep; the way to the
-master and the files of the tree take one caller at a time.
+master and the files of the tree take one caller at a time. Templates are rendered by the main thread, where they can be
+ended (`saltern.sls.desk`): while a thread is at work, it does nothing else.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from saltern.context import Context, FileSource
 from saltern.converge.plan import Step
@@ -22,8 +23,10 @@ from saltern.converge.transaction import STATES, is_network
 from saltern.errors import PermanentError
 from saltern.kept import current, scope
 from saltern.marks import forbid_acting
+from saltern.sls.desk import Desk
 from saltern.sls.low import Low
 
+T = TypeVar("T")
 MOST = min(8, 2 + (os.cpu_count() or 1))  # states mostly wait, for a disk, a mirror or a daemon
 
 
@@ -51,7 +54,9 @@ class Lanes:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(MOST, "saltern-state")
+        self._serial = ThreadPoolExecutor(1, "saltern-serial")
         self._going: dict[int, Future[_Done]] = {}
+        self._desk = Desk() if threading.current_thread() is threading.main_thread() else None
 
     def start(self, position: int, do: Callable[[], StateResult]) -> None:
         """Let DO, the state at POSITION, run beside what comes next (or as soon as there is room)."""
@@ -62,7 +67,7 @@ class Lanes:
         wanted = sorted(self._going if positions is None else self._going.keys() & set(positions))
         found = []
         for position in wanted:
-            done = self._going[position].result()
+            done = self._result(self._going[position])
             del self._going[position]
             found.append((position, done.result))
             if kept := current():
@@ -71,8 +76,23 @@ class Lanes:
                     kept.count(what, number)
         return found
 
+    def turn(self, do: Callable[[], T]) -> T:
+        """What DO gives, a state that does not run beside others: in a thread too while others are at work, so that the
+        main one can render for them."""
+        if self._desk is None or all(one.done() for one in self._going.values()):
+            return do()
+        return self._result(self._serial.submit(contextvars.copy_context().run, do))
+
+    def _result(self, future: Future[T]) -> T:
+        if self._desk is not None:
+            self._desk.serve(future)
+        return future.result()
+
     def close(self) -> None:
-        """Wait for what is at work, and start nothing more."""
+        """Wait for what is at work, and start nothing more. Who waits to have a template rendered waits no longer."""
+        if self._desk is not None:
+            self._desk.close()
+        self._serial.shutdown(wait=True, cancel_futures=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 

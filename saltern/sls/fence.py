@@ -2,8 +2,9 @@
 and forth for years, a macro that calls itself twice, or a width of a billion columns, ends at a bound of processor time
 and memory.
 
-Both bounds belong to the process, so they are set while its main thread renders; a state that runs in parallel renders
-without them. Time that others take (a command that a template runs) does not count.
+Both bounds belong to the process, so they are set while its main thread renders; a state that runs in parallel has
+its templates rendered there (`desk`). Time that others take (a command that a template runs, another thread) does not
+count.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import resource
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,9 +21,10 @@ from saltern.errors import PermanentError
 CPU_S = 5.0  # of one rendering, more than a hundred times of what a large SLS takes
 MEMORY_BYTES = 1 << 30  # beside what the process holds already
 TOO_BIG = f"the template takes more than {MEMORY_BYTES >> 20} MiB of memory: is there an end?"
-_AGAIN_S = 0.5  # for what catches the first notice
+_AGAIN_S = 0.5  # for what catches the first notice, and for time that was another thread's
 
 _inside = False
+_until = 0.0  # by the clock of the main thread's own processor time
 
 
 class TooLong(PermanentError):
@@ -32,14 +35,14 @@ class TooLong(PermanentError):
 def fence() -> Iterator[None]:
     """Inside, TooLong is raised after CPU_S of processor time, and MemoryError beyond MEMORY_BYTES. The fence of the
     outermost rendering counts."""
-    global _inside
+    global _inside, _until
     if _inside or threading.current_thread() is not threading.main_thread():
         yield
         return
     kept = resource.getrlimit(resource.RLIMIT_DATA)
     before = signal.signal(signal.SIGVTALRM, _end)
     try:
-        _inside = True
+        _inside, _until = True, time.thread_time() + CPU_S
         _limit(_held() + MEMORY_BYTES, kept)
         signal.setitimer(signal.ITIMER_VIRTUAL, CPU_S, _AGAIN_S)
         yield
@@ -65,7 +68,7 @@ def open_for_programs() -> Iterator[None]:
 
 
 def _end(_number: int, _frame: object) -> None:
-    if _inside:
+    if _inside and time.thread_time() >= _until:
         raise TooLong(f"the template takes more than {CPU_S:g} s of processor time: is there an end?")
 
 
