@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from modules._safe import UnsafePath, absolute, parent_of, sync_folder
 
@@ -29,31 +30,58 @@ def mount_below(path: str, points: Iterable[str]) -> str | None:
     return next((point for point in points if point == path or point.startswith(prefix)), None)
 
 
+def mounts_in(folder: str) -> tuple[str, ...]:
+    """The mount points below FOLDER, which has no links in it."""
+    prefix = folder.rstrip("/") + "/"
+    return tuple(point for point in _mounts() if point.startswith(prefix))
+
+
+def _mounts() -> tuple[str, ...]:
+    with open(MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
+        return mount_points(file.read())
+
+
 def check_removable(path: str) -> None:
     """UnsafePath where PATH is `/`, or is or holds a mount point: what lies there is not this folder's own."""
     path = absolute(path)
     real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
     if path == "/" or real == "/":
         raise UnsafePath("refused: '/' is not deleted")
-    with open(MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
-        point = mount_below(real, mount_points(file.read()))
+    point = mount_below(real, _mounts())
     if point is not None:
         raise UnsafePath(f"refused to delete {path}: {point} is a mount point; unmount it first")
 
 
 def remove(path: str) -> bool:
     """Delete PATH, a folder with all that it holds; a link itself and not what it points to. Whether it was there."""
-    check_removable(path)
+    return remove_entries(os.path.dirname(absolute(path)), [os.path.basename(absolute(path))]) == 1
+
+
+def remove_entries(folder: str, names: Sequence[str]) -> int:
+    """Delete the entries NAMES of FOLDER as `remove` does, and write that to the disk once. How many were there."""
+    path, count = folder.rstrip("/"), 0
+    for name in names:
+        check_removable(f"{path}/{name}")
+        if "/" in name or name in ("", "."):
+            raise UnsafePath(f"not the name of an entry of {folder}: {name!r}")
+    with suppress(FileNotFoundError, NotADirectoryError), parent_of(f"{path}/.entry", follow=False) as (above, _):
+        for name in names:
+            count += _remove_at(above, name)
+        if count:
+            sync_folder(above)
+    return count
+
+
+def _remove_at(folder: int, name: str) -> bool:
+    """Delete the entry NAME of the open FOLDER. Whether it was there."""
     try:
-        with parent_of(path, follow=False) as (folder, name):
-            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            if stat.S_ISDIR(status.st_mode):
-                _remove_folder(folder, name, status.st_dev)
-            else:
-                os.unlink(name, dir_fd=folder)
-            sync_folder(folder)
-    except (FileNotFoundError, NotADirectoryError):
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
         return False
+    if stat.S_ISDIR(status.st_mode):
+        _remove_folder(folder, name, status.st_dev)
+    else:
+        os.unlink(name, dir_fd=folder)
     return True
 
 

@@ -372,6 +372,13 @@ def remove(path: str) -> bool:
 
 
 @acting
+def remove_entries(folder: str, names: Sequence[str]) -> int:
+    """Delete the entries NAMES of FOLDER as `file.remove` does. How many were there."""
+    with _Worded(folder):
+        return _remove.remove_entries(folder, names)
+
+
+@acting
 def symlink(
     target: str, path: str, *, user: str | int | None = None, group: str | int | None = None, replace: bool = False
 ) -> bool:

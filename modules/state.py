@@ -123,12 +123,15 @@ def sls_id(
     job = job_of(ctx, test, saltenv, pillar, confirm)
     env = saltenv if listed is None else job.saltenv
 
-    def low(tree: StateTree) -> list[Low]:
+    def chosen(lows: list[Low]) -> list[Low]:
         from saltern.converge.requisites import with_needs
 
-        return with_needs(tree.low(listed, env, exclude=exclude), ids)
+        return with_needs(lows, ids)
 
-    return converged(job, "state.sls_id", low, queue, concurrent)
+    def low(tree: StateTree) -> list[Low]:
+        return tree.low(listed, env, exclude=exclude)
+
+    return converged(job, "state.sls_id", low, queue, concurrent, chosen=chosen)
 
 
 @acting
@@ -336,8 +339,10 @@ def converged(
     queue: bool,
     concurrent: bool,
     nothing: Any = None,
+    chosen: Callable[[list[Low]], list[Low]] = lambda lows: lows,
 ) -> Any:
-    """Compile and run, as Salt returns it; NOTHING is what a run without any state returns, where that is a failure."""
+    """Compile and run what is CHOSEN of it, as Salt returns it; NOTHING is what a run without any state returns, where
+    that is a failure."""
     from saltern.converge.engine import run
     from saltern.sls.functions import ACTS
 
@@ -346,11 +351,12 @@ def converged(
     try:
         with nullcontext() if free else _state_lock.held(lock, jid=ctx.jid, fun=fun, wait=queue):
             len(ctx.pillar)  # a pillar with a mistake ends the run here, even if no SLS asks for a value of it
-            lows = compile(_tree(ctx))
+            known = compile(_tree(ctx))
+            lows = chosen(known)
             if not lows and nothing is not None:
                 return Returned(nothing, 2)
             warnings = ctx.extra.get("warnings", tuple)()  # of what the states came from
-            result = run(lows, ctx, test=ctx.test).with_warnings((*warnings, *ctx.extra.get(ACTS, ())))
+            result = run(lows, ctx, test=ctx.test, known=known).with_warnings((*warnings, *ctx.extra.get(ACTS, ())))
     except SalternError as error:
         return Returned(_told(error), 1)
     return Returned(result.as_salt(), result.retcode)

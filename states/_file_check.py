@@ -30,6 +30,13 @@ def check_arguments(*states: Callable[..., Plan]) -> None:
         check(of=one)(_check)
 
 
+def check_directory(name: str, **arguments: Any) -> None:
+    """As for the others; and `clean` and `max_depth` don't go together."""
+    _check(name, **arguments)
+    if arguments.get("clean") and arguments.get("max_depth") is not None:
+        raise WrongArgument("`clean` looks at all that lies below, so it does not go with `max_depth`", "max_depth")
+
+
 def _check(name: str, **arguments: Any) -> None:
     try:
         absolute(name)
@@ -45,3 +52,5 @@ def _check(name: str, **arguments: Any) -> None:
     engine = arguments.get("template")
     if engine not in (None, "jinja"):
         raise WrongArgument(f"there is no template engine {engine!r}; there is jinja", "template")
+    if arguments.get("clean") and absolute(name) == "/":
+        raise WrongArgument("'/' is not cleaned", "clean")

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from modules import file
 from modules._safe import kind_of
-from saltern.converge.plan import UNSET, Step, Unset, call
+from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from states._file import Attributes, FileStateError, attribute_steps, observed, parent_steps
+from states._file_clean import NOTHING, Surplus
+from states._file_clean import steps as clean_steps
 
 KINDS = ("user", "group", "mode")
 FILTERS = ("ignore_files", "ignore_dirs")
@@ -21,12 +23,14 @@ SILENT = ("silent",)  # a word of Salt's about its output: taken, and without a 
 @dataclass(frozen=True, slots=True)
 class Directory:
     """A directory as it is, or as it should be. DIFFERING: what is not as it should be deeper down, in words by path
-    relative to it; nothing, in the wish. It is UNSET where nothing is managed there."""
+    relative to it; SURPLUS: what does not belong there, in words. Nothing, in the wish; UNSET where that is not
+    managed."""
 
     user: str | Unset = UNSET
     group: str | Unset = UNSET
     mode: str | Unset = UNSET
     differing: Mapping[str, str] | Unset = UNSET
+    surplus: tuple[str, ...] | Unset = UNSET
 
 
 class Recursion(NamedTuple):
@@ -69,6 +73,14 @@ class Below(NamedTuple):
 
     differing: dict[str, str]
     changes: tuple[tuple[str, dict[str, str]], ...]
+
+    def without(self, surplus: Surplus) -> Below:
+        """The same without what is deleted anyway."""
+        if not surplus.going or not self.changes:
+            return self
+        left = surplus.spares(self.differing)
+        differing = {path: words for path, words in self.differing.items() if path in left}
+        return Below(differing, tuple(change for change in self.changes if change[0] in left))
 
 
 def scan(root: str, wanted: Recursion) -> Below:
@@ -133,8 +145,10 @@ def steps(
     *,
     makedirs: bool = False,
     in_the_way: bool = False,
+    surplus: Surplus = NOTHING,
 ) -> Iterator[Step]:
-    """The steps from CURRENT (None: no such directory) to WISH, in order. CHANGES: the attributes to be set below."""
+    """The steps from CURRENT (None: no such directory) to WISH, in order. CHANGES: the attributes to be set below;
+    SURPLUS: what goes there."""
     attributes = Attributes(wish.user, wish.group, wish.mode)
     if in_the_way:
         yield Step(f"delete {path}, which is no directory", path, None, do=call(file.remove, path))
@@ -145,6 +159,18 @@ def steps(
         return
     have = Attributes(current.user, current.group, current.mode)
     yield from attribute_steps(path, have, attributes)
+    yield from clean_steps(path, surplus)
     if changes:
         words = f"set owner and mode of {len(changes)} paths below {path}"
         yield Step(words, current.differing, wish.differing, do=call(file.set_tree, path, changes))
+
+
+def plan(path: str, have: Attributes, wish: Attributes, below: Below | None, surplus: Surplus | None) -> Plan:
+    """The plan for the directory PATH that is there: HAVE and WISH are its own attributes; BELOW and SURPLUS what is
+    wrong in it (None: not managed)."""
+    gone = surplus or NOTHING
+    left = None if below is None else below.without(gone)
+    current = Directory(*have, UNSET if left is None else left.differing, UNSET if surplus is None else surplus.told())
+    wanted = Directory(*wish, UNSET if left is None else {}, UNSET if surplus is None else ())
+    todo = steps(path, current, wanted, () if left is None else left.changes, surplus=gone)
+    return Plan(current, wanted, todo, comment=gone.comment(path))

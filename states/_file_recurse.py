@@ -16,8 +16,9 @@ from saltern.context import Context, iter_under, split_uri
 from saltern.converge.plan import UNSET, Step, Unset, call
 from saltern.errors import nearest
 from states._file import Attributes, File, FileStateError, as_file, attribute_steps, observed
+from states._file_clean import NOTHING, Surplus
+from states._file_clean import steps as clean_steps
 from states._file_contents import Origin, rendered_file, template_text
-from states._file_directory import entries
 from states._file_managed import steps as managed_steps
 
 
@@ -30,7 +31,9 @@ class Folder:
     mode: str | Unset = UNSET
 
 
-Tree = dict[str, File | Folder | None]  # what is at each path; None: nothing
+# what is at each path (None: nothing), and under SURPLUS what does not belong there, in words
+Tree = dict[str, File | Folder | tuple[str, ...] | None]
+SURPLUS = "surplus"
 
 
 class Recursed(NamedTuple):
@@ -47,7 +50,6 @@ class Recursed(NamedTuple):
     template: str | None = None
     variables: Mapping[str, Any] | None = None
     replace: bool = True
-    clean: bool = False
 
 
 def matches(path: str, patterns: str | Sequence[str]) -> bool:
@@ -88,9 +90,9 @@ def _is_wanted(path: str, asked: Recursed) -> bool:
     return not (asked.exclude and matches(path, asked.exclude))
 
 
-def compare(ctx: Context, root: str, asked: Recursed) -> tuple[Tree, Tree]:
-    """What is at ROOT and below, of all that is wanted and of what must go, and what should be; by absolute path, the
-    folders first."""
+def compare(ctx: Context, root: str, asked: Recursed, surplus: Surplus | None = None) -> tuple[Tree, Tree]:
+    """What is at ROOT and below, of all that is wanted, and what should be; by absolute path, the folders first.
+    SURPLUS: what goes there; None: nothing is cleaned."""
     folder, env, paths = wanted_paths(ctx, asked)
     have: Tree = {}
     wish: Tree = {}
@@ -103,9 +105,8 @@ def compare(ctx: Context, root: str, asked: Recursed) -> tuple[Tree, Tree]:
     for path in paths:
         full = f"{root}/{path}"
         have[full], wish[full] = _compare_file(ctx, full, Origin(f"{folder}/{path}", env, None), asked)
-    if asked.clean:
-        for path in surplus(root, set(paths), folders, asked.exclude):
-            have[f"{root}/{path}"], wish[f"{root}/{path}"] = File(), None
+    if surplus is not None:
+        have[SURPLUS], wish[SURPLUS] = surplus.told(), ()
     return have, wish
 
 
@@ -145,33 +146,18 @@ def _wished(ctx: Context, source: Origin, asked: Recursed, held: Contents | None
     return Origin(source.path, source.env, digest).contents(ctx)
 
 
-def surplus(root: str, paths: set[str], folders: set[str], exclude: str | Sequence[str] | None) -> Iterator[str]:
-    """What is below ROOT and neither wanted nor excluded; of a folder that goes as a whole only itself."""
-    waiting = [""]
-    while waiting:
-        folder = waiting.pop()
-        for path, status in entries(root, folder):
-            if exclude and matches(path, exclude):
-                continue
-            if path in folders and stat.S_ISDIR(status.st_mode):
-                waiting.append(path)
-            elif path not in paths:
-                yield path
-
-
-def steps(current: Tree, wish: Tree) -> Iterator[Step]:
-    """The steps from CURRENT to WISH, path by path: folders, files, then what must go."""
+def steps(root: str, current: Tree, wish: Tree, surplus: Surplus | None = None) -> Iterator[Step]:
+    """The steps from CURRENT to WISH, path by path: folders, files, then the SURPLUS that goes."""
     for path, wanted in wish.items():
         have = current[path]
-        if wanted is None:
-            yield Step(f"delete {path}", path, None, do=call(file.remove, path))
-        elif isinstance(wanted, File):
+        if isinstance(wanted, File):
             yield from managed_steps(path, have if isinstance(have, File) else None, wanted, parents=False)
-        elif isinstance(have, Folder):
+        elif isinstance(wanted, Folder) and isinstance(have, Folder):
             yield from attribute_steps(path, _attributes(have), _attributes(wanted))
-        else:
+        elif isinstance(wanted, Folder):
             arguments = _attributes(wanted).arguments
             yield Step(f"make directory {path}", None, path, do=call(file.mkdir, path, **arguments))
+    yield from clean_steps(root, surplus or NOTHING)
 
 
 def _attributes(folder: Folder) -> Attributes:

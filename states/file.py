@@ -16,7 +16,7 @@ from modules._owner import NoSuchOwner
 from modules._safe import absolute, kind_of
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
-from saltern.converge.state import state
+from saltern.converge.state import check, state
 from states import _file_managed as _managed
 from states._file import (
     FileStateError,
@@ -31,7 +31,7 @@ from states._file import (
     wished,
 )
 from states._file_accumulated import accumulated, accumulator
-from states._file_check import check_arguments
+from states._file_check import check_arguments, check_directory
 from states._file_contents import Checked
 from states._file_from import copy, serialize, touch
 from states._file_lines import append, blockreplace, comment, keyvalue, line, prepend, replace, uncomment
@@ -182,6 +182,8 @@ def directory(
     file_mode: Mode = UNSET,
     recurse: Sequence[str] = (),
     max_depth: int | None = None,
+    clean: bool = False,
+    exclude_pat: str | Sequence[str] | None = None,
     makedirs: bool = False,
     force: bool = False,
     allow_symlink: bool = False,
@@ -191,6 +193,9 @@ def directory(
     recurse: which of `user`, `group`, `mode` holds for all that lies below, too, down to MAX_DEPTH levels;
     `ignore_files` and `ignore_dirs` leave those out. Links are left alone.
     mode (or dir_mode): of directories. file_mode: of files, where `mode` is recursed; default: as of directories.
+    clean: delete what is in NAME, but for what other states of the run name or bring there, what EXCLUDE_PAT matches
+    (globs of paths below NAME, or `E@` and a regular expression) and other file systems; links are deleted, not
+    followed. It does not go with `max_depth`.
     makedirs: make missing directories above. force: delete a file or link in its place. allow_symlink: a link to a
     directory will do.
     """
@@ -211,13 +216,15 @@ def directory(
         return unknown(str(error))
     if have is None and (reason := missing_parent(path, makedirs)):
         return unknown(reason)
-    current = None
-    if have is not None:
-        current = _directory.Directory(have.user, have.group, have.mode, UNSET if below is None else below.differing)
-    wanted = _directory.Directory(wish.user, wish.group, wish.mode, UNSET if below is None else {})
-    changes = () if below is None else below.changes
-    steps = _directory.steps(path, current, wanted, changes, makedirs=makedirs, in_the_way=in_the_way)
-    return Plan(current, wanted, steps)
+    if have is None:
+        new = _directory.Directory(*wish)
+        return Plan(None, new, _directory.steps(path, None, new, makedirs=makedirs, in_the_way=in_the_way))
+    surplus = None
+    if clean:
+        from states._file_kept import surplus as surplus_of
+
+        surplus = surplus_of(ctx, path, exclude_pat)
+    return _directory.plan(path, have, wish, below, surplus)
 
 
 @state
@@ -308,8 +315,9 @@ def recurse(
 
     file_mode: of the files, or `keep`: as in the tree. dir_mode: of the directories. include_pat, exclude_pat: globs
     of paths below SOURCE (`*` matches `/` too), or `E@` and a regular expression. maxdepth: 0 takes only the files
-    right in SOURCE. clean: delete what is in NAME and not in SOURCE, but for what EXCLUDE_PAT matches. include_empty is
-    taken for Salt's sake: a tree has files alone.
+    right in SOURCE. clean: delete what is in NAME and not in SOURCE, but for what other states of the run name or bring
+    there, what EXCLUDE_PAT matches and other file systems; links are deleted, not followed. include_empty is taken for
+    Salt's sake: a tree has files alone.
     template, context, defaults, replace: as `file.managed`.
     """
     from states import _file_recurse as _recurse
@@ -328,15 +336,19 @@ def recurse(
         template=template,
         variables={**(defaults or {}), **(context or {})},
         replace=replace,
-        clean=clean,
     )
     if reason := missing_parent(path, makedirs):
         return unknown(reason)
+    surplus = None
+    if clean and file.status(path) is not None:
+        from states._file_kept import surplus as surplus_of
+
+        surplus = surplus_of(ctx, path, exclude_pat, _recurse.wanted_paths(ctx, asked)[2])
     try:
-        current, wish = _recurse.compare(ctx, path, asked)
+        current, wish = _recurse.compare(ctx, path, asked, surplus)
     except NoSuchOwner as error:
         return unknown(str(error))
-    return Plan(current, wish, _recurse.steps(current, wish))
+    return Plan(current, wish, _recurse.steps(path, current, wish, surplus), comment=surplus and surplus.comment(path))
 
 
 @state
@@ -355,5 +367,6 @@ def missing(ctx: Context, name: str) -> Plan:
     raise FileStateError(f"{name} exists, and should not")
 
 
-check_arguments(managed, directory, absent, symlink, append, prepend, replace, recurse, copy, serialize, touch)
+check_arguments(managed, absent, symlink, append, prepend, replace, recurse, copy, serialize, touch)
 check_arguments(blockreplace, comment, keyvalue, uncomment)
+check(of=directory)(check_directory)

@@ -18,10 +18,13 @@ _HELD_BACK_BY = frozenset({"require", "watch", "onchanges", "onchanges_all"})  #
 
 
 class Peers:
-    """All states of one run: LOWS in their order, how they are linked, and the RESULTS so far (None: not run yet)."""
+    """All states of one run: LOWS in their order, how they are linked, and the RESULTS so far (None: not run yet).
+    KNOWN: what they were chosen from, where only some of an SLS run."""
 
-    def __init__(self, lows: Sequence[Low], links: Links, results: Results = ()) -> None:
+    def __init__(self, lows: Sequence[Low], links: Links, results: Results = (), known: Sequence[Low] = ()) -> None:
         self.lows, self._links, self._results = lows, links, results
+        running = {low.tag for low in lows} if len(known) > len(lows) else set()
+        self.unchosen = [low for low in known if low.tag not in running] if running else []
         self._kept: dict[Callable[[Peers], Any], Any] = {}
 
     def keep(self, make: Callable[[Peers], K]) -> K:
@@ -55,5 +58,6 @@ class Around(NamedTuple):
     position: int
 
     def others(self) -> Iterator[Low]:
-        """All other states of the run, in their order."""
-        return (low for position, low in enumerate(self.peers.lows) if position != self.position)
+        """All other states of the run, in their order, and those that it was chosen from."""
+        yield from (low for position, low in enumerate(self.peers.lows) if position != self.position)
+        yield from self.peers.unchosen

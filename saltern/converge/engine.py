@@ -36,13 +36,16 @@ _log = logging.getLogger(__name__)
 _CONDITIONS = frozenset({"unless", "onlyif", "creates"})
 
 
-def run(lows: Sequence[Low], ctx: Context, *, test: bool, clock: work.Clock = time) -> RunResult:
-    """Converge the node to LOWS, or with TEST say what that would do and change nothing.
+def run(
+    lows: Sequence[Low], ctx: Context, *, test: bool, clock: work.Clock = time, known: Sequence[Low] = ()
+) -> RunResult:
+    """Converge the node to LOWS, or with TEST say what that would do and change nothing. KNOWN: what LOWS were chosen
+    from; it does not run, and what it names is heeded.
 
     It raises nothing for a state that fails; that is its result. Whatever the caller may do, planning only reads.
     """
     with forbid_acting(), scope() as counted:
-        at_work = _Run(lows, ctx, test, clock)
+        at_work = _Run(lows, ctx, test, clock, known)
         try:
             result = at_work.all()
         except BaseException:
@@ -56,11 +59,11 @@ def run(lows: Sequence[Low], ctx: Context, *, test: bool, clock: work.Clock = ti
 class _Run:
     """One run: what came out so far, and what is looked up once."""
 
-    def __init__(self, lows: Sequence[Low], ctx: Context, test: bool, clock: work.Clock) -> None:
+    def __init__(self, lows: Sequence[Low], ctx: Context, test: bool, clock: work.Clock, known: Sequence[Low]) -> None:
         self._lows, self._ctx, self._test, self._clock = lows, ctx, test, clock
         self._links = Links(lows)
         self._results: list[StateResult | None] = [None] * len(lows)
-        self._peers = Peers(lows, self._links, self._results)
+        self._peers = Peers(lows, self._links, self._results, known)
         self._order: list[StateResult | None] = []  # None: it has its number and is still at work
         self._lanes: Lanes | None = None
         if not test and any(low.options.get("parallel") for low in lows):

@@ -162,6 +162,15 @@ def test_an_id_is_run_with_what_it_needs(ctx: Context) -> None:
     assert "no id 'd'" in run(ctx, "sls_id", "d", "a").value[0]
 
 
+def test_an_id_that_cleans_keeps_what_the_rest_of_its_sls_has_there(ctx: Context, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for name in ("f", "gone"):
+        (tmp_path / "d" / name).write_text("")
+    text = f"d:\n  file.directory: [name: {tmp_path}/d, clean: True]\nf: {{file.touch: [name: {tmp_path}/d/f]}}\n"
+    assert tags(run(write(ctx, a=text), "sls_id", "d", "a")) == ["d"]
+    assert [path.name for path in (tmp_path / "d").iterdir()] == ["f"]
+
+
 def test_an_sls_may_come_as_a_text_or_a_file_of_the_node(ctx: Context, tmp_path: Path) -> None:
     assert tags(run(ctx, "template_str", "'{{ grains.os }}': {test.nop: []}")) == ["Debian"]
     (tmp_path / "x.sls").write_text("here: {test.nop: []}")
