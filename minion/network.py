@@ -1,7 +1,8 @@
 """`saltern-minion network`: brings up what `persist: saltern` kept, at boot, without a master.
 
 The states that were kept run by the same engine as any run; each ends as it would there. An interface that the hardware
-brings late is waited for, so long as nothing that was kept makes it.
+brings late is waited for, so long as nothing that was kept makes it, and so is NetworkManager: a link that it has not
+come to yet it would take for somebody else's and leave as it is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from saltern.config import load_minion
 from saltern.converge.result import RunResult
 from saltern.errors import PermanentError
 
-WAIT_S = 20.0  # for interfaces: less than what systemd gives the unit
+WAIT_S = 20.0  # for interfaces, and as much for NetworkManager: less than what systemd gives the unit
 LEFT_ALONE = {"network_is_replayed": True}
 
 
@@ -33,6 +34,7 @@ class Kept:
 
 def run(root: Path) -> int:
     """Bring up the network that is kept below ROOT. A line for each state on the way; 0 where all is well."""
+    from modules import _persist_profiles as profiles
     from modules import _persist_saltern as kept
 
     config = load_minion(root)
@@ -40,6 +42,8 @@ def run(root: Path) -> int:
     for file, problem in found.bad:
         print(f"saltern-minion: {file}: {problem}; apply the state again", file=sys.stderr)
     records = kept.in_order(found.records)
+    if records and not profiles.wait_started(WAIT_S):
+        print(f"saltern-minion: NetworkManager has not started all after {WAIT_S:g} s; going on", file=sys.stderr)
     late = wait_for(needed(records), WAIT_S)
     for name in late:
         print(f"saltern-minion: there is no interface {name} after {WAIT_S:g} s; going on without it", file=sys.stderr)

@@ -143,6 +143,14 @@ def unknown_options(keep: Keep, known: Mapping[str, Any], ports: Mapping[str, An
                 raise inexpressible(manager, f"`{option}` of the port {port} of {keep.interface}")
 
 
+def check_default_vlan(keep: Keep, manager: str) -> None:
+    """Inexpressible where a port is not in the VLAN that the kernel gives it: MANAGER takes none away."""
+    default = keep.options.get("vlan_default_pvid", 1)
+    for port, vlans in keep.vlans.items():
+        if default and (vlans.pvid is None or default not in numbers((*vlans.untagged, *vlans.tagged))):
+            raise inexpressible(manager, f"that {port} is not in VLAN {default}, the default of {keep.name},")
+
+
 def inexpressible(manager: str, what: str) -> Inexpressible:
     """MANAGER can't keep WHAT."""
     return Inexpressible(

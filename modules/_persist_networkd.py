@@ -19,8 +19,8 @@ from modules._persist_keep import (
     Keep,
     Owner,
     PersistError,
+    check_default_vlan,
     inexpressible,
-    numbers,
     plain,
     unknown_options,
 )
@@ -124,7 +124,7 @@ def own_base(name: str) -> str:
 def render(keep: Keep, base: Base = own_base) -> dict[str, str]:
     """The texts that keep KEEP, by path. BASE: the file name of the `.network` of an interface. Pure."""
     unknown_options(keep, _OPTIONS[keep.kind], _PORT_OPTIONS, MANAGER)
-    _check_vlans(keep)
+    check_default_vlan(keep, MANAGER)
     if keep.options.get("arp_validate") in ("filter", "filter_active", "filter_backup"):
         raise inexpressible(MANAGER, f"arp_validate {keep.options['arp_validate']} of the bond {keep.name}")
     texts: dict[str, str] = {}
@@ -201,14 +201,6 @@ def _port(keep: Keep, port: str) -> dict[str, list[str]]:
         found["BridgeVLAN"] += [f"EgressUntagged={one}" for one in vlans.untagged]
         found["BridgeVLAN"] += [f"VLAN={one}" for one in vlans.tagged]
     return found
-
-
-def _check_vlans(keep: Keep) -> None:
-    """networkd adds to the VLAN that the kernel gives a new port, and takes none away."""
-    default = keep.options.get("vlan_default_pvid", 1)
-    for port, vlans in keep.vlans.items():
-        if default and (vlans.pvid is None or default not in numbers((*vlans.untagged, *vlans.tagged))):
-            raise inexpressible(MANAGER, f"that {port} is not in VLAN {default}, the default of {keep.name},")
 
 
 def _text(sections: Mapping[str, list[str]]) -> str:

@@ -2,6 +2,9 @@
 
 An interface has one profile, and a keyfile has no drop-ins. So the file of an interface holds what all its states say:
 each has a line of its own in the head (a comment with what it wants), and the settings below are made from these lines.
+
+A profile has an interface to itself: what NetworkManager does to one without, it does no more once there is one. So an
+interface that Saltern did not make still gets what DHCP and routers give, beside what is declared.
 """
 
 from __future__ import annotations
@@ -9,18 +12,31 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from modules import _persist_match as match
-from modules._persist_keep import CREATED, MARK, Keep, Owner, inexpressible, plain, unknown_options
+from modules import _persist_profiles as profiles
+from modules._persist_keep import (
+    CREATED,
+    MARK,
+    Keep,
+    Owner,
+    PersistError,
+    RouteKept,
+    check_default_vlan,
+    inexpressible,
+    plain,
+    unknown_options,
+)
 
 MANAGER = "NetworkManager"
 UNITS: tuple[str, ...] = ("NetworkManager.service",)
-FOLDER = "etc/NetworkManager/system-connections"
-FOLDERS = (FOLDER, "run/NetworkManager/system-connections", "usr/lib/NetworkManager/system-connections")
+FOLDER = profiles.FOLDERS[0]
 MODE = 0o600  # NetworkManager ignores a file that others may read
 _SPACE = uuid.UUID("d1a4f5f0-5a17-4e72-8c1e-2f1c6f0b7f43")  # of the profiles' names: any constant will do
+
+_FOREVER = "2147483647"  # seconds: what is declared stays where nobody answers
 
 Part = Mapping[str, Mapping[str, Any]]  # section → key → value; a list gathers what several say
 
@@ -68,6 +84,10 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[str, Any]]] = {
     "address": {},
     "route": {},
 }
+_METHODS = {  # of an interface with no address that is declared: one that Saltern made, and any other
+    "ipv4": ({"method": "disabled"}, {"method": "auto", "dhcp-timeout": _FOREVER}),
+    "ipv6": ({"method": "link-local"}, {"method": "auto", "ra-timeout": _FOREVER}),
+}
 _MAC = ("cloned-mac-address", "mac-address")
 _PORT_OPTIONS: Mapping[str, tuple[str, Any]] = {
     "cost": ("path-cost", str),
@@ -84,6 +104,11 @@ def path_of(interface: str) -> str:
 def parts(keep: Keep) -> dict[str, Part]:
     """What KEEP says of each interface. Pure."""
     unknown_options(keep, _OPTIONS[keep.kind], _PORT_OPTIONS, MANAGER)
+    check_default_vlan(keep, MANAGER)
+    if keep.up is False:  # it makes no interface whose profile is off, and brings up all others
+        raise inexpressible(MANAGER, f"{keep.interface} down")
+    if keep.kind == "bridge" and keep.options.get("forward_delay") == 0:  # it takes 0 for its own default
+        raise inexpressible(MANAGER, f"a forward delay of 0 of the bridge {keep.interface}")
     own: dict[str, dict[str, Any]] = {"connection": {}, "ethernet": {}, "ipv4": {}, "ipv6": {}}
     if keep.creates:
         own["connection"]["type"] = keep.kind
@@ -98,14 +123,10 @@ def parts(keep: Keep) -> dict[str, Part]:
         own["ethernet"]["mtu"] = str(keep.mtu)
     if keep.mac:
         own["bridge" if keep.kind == "bridge" else "ethernet"][_MAC[keep.kind == "bridge"]] = keep.mac
-    if keep.up is False:
-        own["connection"]["autoconnect"] = "false"
     for address in keep.addresses:
         own[_family(address)].setdefault("address", []).append(address)
-    if keep.gateway:
-        own[_family(keep.gateway)]["gateway"] = keep.gateway
-    if keep.route:
-        own[_family(keep.route.destination)]["route"] = [_route(keep)]
+    for route in filter(None, (_default(keep.gateway), keep.route)):
+        own[_family(route.destination)].setdefault("route", []).append(_route(route))
     found: dict[str, Part] = {keep.interface: {section: values for section, values in own.items() if values}}
     for port in keep.parts:
         found[port] = {"connection": {"master": keep.interface, "slave-type": keep.kind}, **_port(keep, port)}
@@ -133,17 +154,23 @@ def _family(address: str) -> str:
     return "ipv6" if ":" in address else "ipv4"
 
 
-def _route(keep: Keep) -> str:
-    assert keep.route is not None
-    route = keep.route
+def _default(gateway: str | None) -> RouteKept | None:
+    """The route to GATEWAY, since the setting of that name needs an address in the same profile."""
+    if gateway is None:
+        return None
+    return RouteKept(destination="::/0" if ":" in gateway else "0.0.0.0/0", gateway=gateway)
+
+
+def _route(route: RouteKept) -> str:
     words = [route.destination, route.gateway or ("::" if ":" in route.destination else "0.0.0.0")]  # noqa: S104
-    words += [str(route.metric)] if route.metric is not None else []
+    words.append(str(route.metric or 0))
     options = f"\ntable={route.table}" if route.table is not None else ""
     return ",".join(words) + options
 
 
-def keyfile(interface: str, said: Mapping[str, Part]) -> str:
-    """The keyfile of INTERFACE from what each state SAID of it, by "KIND NAME". Pure."""
+def keyfile(interface: str, said: Mapping[str, Part], *, asks: bool) -> str:
+    """The keyfile of INTERFACE from what each state SAID of it, by "KIND NAME". ASKS: whether NetworkManager asks DHCP
+    and routers for addresses of an Ethernet interface that has no profile. Pure."""
     lines = [f"# {MARK}"]
     lines += [f"# {by}: {json.dumps(part, sort_keys=True)}" for by, part in sorted(said.items())]
     merged = _merged(said)
@@ -157,16 +184,20 @@ def keyfile(interface: str, said: Mapping[str, Part]) -> str:
     if "slave-type" in connection and ("ipv4" in merged or "ipv6" in merged):
         raise inexpressible(MANAGER, f"addresses or routes of {interface}, a port of {connection['master']},")
     if "slave-type" not in connection:
-        for family in ("ipv4", "ipv6"):
-            given = merged.get(family, {})
-            automatic = "disabled" if family == "ipv4" else "link-local"
-            method = "manual" if given.get("address") else automatic
-            merged[family] = {"method": method, **given}
+        for family, methods in _METHODS.items():
+            merged[family] = _addressing(merged.get(family, {}), methods[asks and connection["type"] == "ethernet"])
     for section, values in {"connection": connection, **dict(sorted(merged.items()))}.items():
         lines += ["", f"[{section}]"]
-        for key, value in values.items():
+        for key, value in values.items() if section == "connection" else sorted(values.items()):
             lines += _numbered(key, value) if isinstance(value, list) else [f"{key}={value}"]
     return "\n".join(lines) + "\n"
+
+
+def _addressing(given: Mapping[str, Any], without: Mapping[str, str]) -> dict[str, Any]:
+    """A section [ipv4] or [ipv6] with what is GIVEN; WITHOUT: what it says with no address."""
+    if without["method"] == "auto" or not given.get("address"):
+        return {**without, **given}
+    return {"method": "manual", "route-metric": "0", **given}  # as the kernel's; its own default tells kinds apart
 
 
 def _merged(said: Mapping[str, Part]) -> dict[str, dict[str, Any]]:
@@ -206,33 +237,46 @@ def said_in(text: str) -> dict[str, Part]:
     return found
 
 
-def render(keep: Keep, there: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The texts that keep KEEP, by path, beside what other states say in the files that are THERE. Pure."""
+def render(
+    keep: Keep, there: Mapping[str, str] | None = None, asks: Callable[[str], bool] | None = None
+) -> dict[str, str]:
+    """The texts that keep KEEP, by path, beside what other states say in the files that are THERE. ASKS: see `keyfile`,
+    by interface (None: all). Pure."""
     by = f"{keep.kind} {keep.name}"
     found = {}
     for interface, part in parts(keep).items():
         path = path_of(interface)
         said = said_in((there or {}).get(path, ""))
-        found[path] = keyfile(interface, {**said, by: part})
+        found[path] = keyfile(interface, {**said, by: part}, asks=asks is None or asks(interface))
     return found
 
 
 def wished(root: str, keep: Keep) -> dict[str, str]:
-    """The texts that keep KEEP on the node below ROOT."""
+    """The texts that keep KEEP on the node below ROOT. PersistError where a profile of somebody else has one of its
+    interfaces, as two can't."""
     there = {path_of(name): match.text_of(f"{root}/{path_of(name)}") for name in (keep.interface, *keep.others)}
-    return render(keep, there)
+    found = render(keep, there, lambda name: profiles.asks(root, name))
+    for interface in parts(keep):
+        if "type=ethernet" in found[path_of(interface)].splitlines() and not profiles.is_ethernet(interface):
+            raise inexpressible(MANAGER, f"{interface}, which it does not make,")
+        if (path := next(profiles.fitting(root, interface), None)) is not None:
+            raise PersistError(
+                f"{interface} belongs to {MANAGER}: /{path} is a profile for it, and there can't be two; set it there"
+                " and leave this out, remove that file, or give `persist: none`"
+            )
+    return found
 
 
 def owned(root: str, kind: str, name: str) -> Iterator[str]:
     """The keyfiles in which the state KIND of NAME says something."""
-    for path, text in _own(root):
+    for path, text in profiles.own(root):
         if f"{kind} {name}" in said_in(text):
             yield path
 
 
 def names(root: str, kind: str) -> Iterator[str]:
     """The names of the states of KIND that say something."""
-    for _, text in _own(root):
+    for _, text in profiles.own(root):
         for by in said_in(text):
             if by.startswith(f"{kind} "):
                 yield by.removeprefix(f"{kind} ")
@@ -243,28 +287,10 @@ def without(root: str, path: str, kind: str, name: str) -> str | None:
     said = said_in(match.text_of(f"{root}/{path}"))
     said.pop(f"{kind} {name}", None)
     interface = os.path.basename(path).removeprefix("saltern-").removesuffix(".nmconnection")
-    return keyfile(interface, said) if said else None
+    return keyfile(interface, said, asks=profiles.asks(root, interface)) if said else None
 
 
 def owners(root: str, name: str) -> Iterator[Owner]:
     """Profiles of others for the interface NAME."""
-    for folder in FOLDERS:
-        for entry in _listed(f"{root}/{folder}"):
-            if folder == FOLDER and entry.startswith("saltern-"):
-                continue
-            text = match.text_of(f"{root}/{folder}/{entry}")
-            if match.value(text, "connection", "interface-name") == name:
-                yield Owner(manager=MANAGER, file=f"/{folder}/{entry}")
-
-
-def _own(root: str) -> Iterator[tuple[str, str]]:
-    for entry in _listed(f"{root}/{FOLDER}"):
-        if entry.startswith("saltern-"):
-            yield f"{FOLDER}/{entry}", match.text_of(f"{root}/{FOLDER}/{entry}")
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return []
+    for path in profiles.named(root, name):
+        yield Owner(manager=MANAGER, file=f"/{path}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ BRIDGE = Keep(
     function="bridge.present",
     arguments={"ports": ["eno1.43"], "stp": False},
 )
+DELAYED = replace(BRIDGE, options={"stp": False, "forward_delay": 4})  # NetworkManager has no word for 0
 VLAN = Keep(kind="vlan", name="eno1.43", interface="eno1.43", parent="eno1", options={"id": 43}, mtu=1400)
 PROFILE = "[connection]\ninterface-name=br43\n"
 ROUTE = Keep(
@@ -125,18 +127,19 @@ def test_ifupdown_gets_one_file_that_makes_the_bridge_without_further_packages()
 def test_networkmanager_gets_one_profile_of_what_several_states_say_of_an_interface() -> None:
     path = networkmanager.path_of("br43")
     texts: dict[str, str] = {}
-    for keep in (BRIDGE, ROUTE, ADDRESS):
+    for keep in (DELAYED, ROUTE, ADDRESS):
         texts |= networkmanager.render(keep, texts)
     profile = configparser.ConfigParser(interpolation=None)
     profile.read_string(texts[path])
-    assert dict(profile["bridge"]) == {"forward-delay": "0", "stp": "false"}
+    assert dict(profile["bridge"]) == {"forward-delay": "4", "stp": "false"}
     assert (profile["ipv4"]["method"], profile["ipv4"]["address1"]) == ("manual", "192.168.43.1/24")
     assert profile["ipv4"]["address2"] == "10.0.0.1/24"
-    assert (profile["ipv4"]["route1"], profile["ipv4"]["route1_options"]) == ("10.5.0.0/16,192.168.43.9", "table=100")
+    assert profile["ipv4"]["route1"] == "0.0.0.0/0,192.168.43.254,0"
+    assert (profile["ipv4"]["route2"], profile["ipv4"]["route2_options"]) == ("10.5.0.0/16,192.168.43.9,0", "table=100")
     port = configparser.ConfigParser(interpolation=None)
     port.read_string(texts[networkmanager.path_of("eno1.43")])
     assert (port["connection"]["master"], port["connection"]["slave-type"]) == ("br43", "bridge")
-    assert networkmanager.render(BRIDGE, texts) == {p: texts[p] for p in networkmanager.render(BRIDGE, texts)}
+    assert networkmanager.render(DELAYED, texts) == {p: texts[p] for p in networkmanager.render(DELAYED, texts)}
 
 
 VXLAN = Keep(
@@ -370,7 +373,7 @@ def test_interfaces_that_does_not_read_the_folder_is_refused(root: Path) -> None
 
 @pytest.mark.parametrize("manager", persist.BACKENDS)
 def test_what_is_written_stays_is_repaired_and_goes_without_a_trace(root: Path, manager: str) -> None:
-    keeps = (VLAN, BRIDGE, ROUTE, ADDRESS)
+    keeps = (VLAN, DELAYED, ROUTE, ADDRESS)
     for keep in keeps:
         save(root, persist.change(str(root), manager, keep))
     for keep in keeps:
@@ -391,8 +394,8 @@ def test_what_is_written_stays_is_repaired_and_goes_without_a_trace(root: Path, 
 
 @pytest.mark.parametrize(("old", "new"), [("networkd", "ifupdown"), ("saltern", "networkmanager")])
 def test_another_manager_takes_over_and_the_old_files_go(root: Path, old: str, new: str) -> None:
-    save(root, persist.change(str(root), old, BRIDGE))
-    save(root, persist.change(str(root), new, BRIDGE))
+    save(root, persist.change(str(root), old, DELAYED))
+    save(root, persist.change(str(root), new, DELAYED))
     assert list(persist.BACKENDS[old].owned(str(root), "bridge", "br43")) == []
     assert list(persist.BACKENDS[new].owned(str(root), "bridge", "br43")) != []
 
