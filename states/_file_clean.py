@@ -150,12 +150,13 @@ def _groups(going: tuple[Going, ...]) -> Iterator[tuple[str, tuple[Going, ...]]]
 
 def _line(folder: str, group: tuple[Going, ...], prefix: str) -> str:
     """The entries of GROUP, which all lie in FOLDER, in words; PREFIX stands before paths."""
+    holds = sum(one.holds for one in group)
+    inside = f" with the {entries(holds)} in {'it' if len(group) == 1 else 'them'}" if holds else ""
     if len(group) == 1:
-        inside = f" with the {entries(group[0].holds)} in it" if group[0].holds else ""
         return shown(prefix + group[0].path) + inside
     where = f" of {shown((prefix + folder).rstrip('/'))}" if prefix or folder else ""
     names = ", ".join(shown(os.path.basename(one.path)) for one in group[:NAMED])
-    return f"{entries(len(group))}{where}: {names} and {len(group) - NAMED} more"
+    return f"{entries(len(group))}{where}: {names} and {len(group) - NAMED} more{inside}"
 
 
 def entries(number: int) -> str:

@@ -235,8 +235,9 @@ def test_one_entry_is_removed_as_a_file_and_many_as_entries_of_a_folder() -> Non
     names = tuple(f"{number:02}" for number in range(21))
     assert [step.do for step in steps("/d", many)] == [call(module.remove_entries, "/d/c", names)]
     assert [step.do for step in steps("/d", Surplus((Going("c/1"),)))] == [call(module.remove, "/d/c/1")]
-    top = Surplus(tuple(Going(f"{number:02}") for number in range(21)))
-    assert [step.sentence for step in steps("/d", top)] == ["delete 21 entries of /d: 00, 01, 02 and 18 more"]
+    top = Surplus(tuple(Going(f"{number:02}", 2) for number in range(21)))
+    (step,) = steps("/d", top)
+    assert step.sentence == "delete 21 entries of /d: 00, 01, 02 and 18 more with the 42 entries in them"
 
 
 NAMES = st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map("/".join)
