@@ -15,6 +15,7 @@ from modules._run import run, which
 
 FOLDERS = tuple(f"{place}/NetworkManager/system-connections" for place in ("etc", "run", "usr/lib"))
 _OWN = "saltern-"
+_RUNNING = "/run/NetworkManager"  # a folder that it makes when it starts
 _ETHERNET = ("ethernet", "802-3-ethernet")
 
 
@@ -76,7 +77,7 @@ def is_ethernet(name: str) -> bool:
 
 def wait_started(timeout_s: float) -> bool:
     """Wait until NetworkManager, if it runs, has done what it does at boot; False after TIMEOUT_S seconds."""
-    if not os.path.isdir("/run/NetworkManager") or which("nm-online") is None:
+    if not os.path.isdir(_RUNNING) or which("nm-online") is None:
         return True
     argv = ["nm-online", "--wait-for-startup", "--quiet", "--timeout", str(int(timeout_s))]
     return run(argv, timeout_s=timeout_s + 5).code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,19 @@ def test_the_profile_is_the_same_whichever_state_was_written_last(tmp_path: Path
 def test_what_networkmanager_would_not_do_is_left_to_another(tmp_path: Path, keep: Keep, what: str) -> None:
     with pytest.raises(Inexpressible, match=what):
         networkmanager.wished(str(tmp_path), keep)
+
+
+@pytest.mark.parametrize(("code", "started"), [(0, True), (1, False)])
+def test_the_start_of_networkmanager_is_waited_for_where_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, started: bool
+) -> None:
+    program = tmp_path / "nm-online"
+    program.write_text(f'#!/bin/sh\necho "$@" >"$0.said"\nexit {code}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(profiles, "_RUNNING", str(tmp_path / "run"))
+    assert profiles.wait_started(20.0)
+    assert not (tmp_path / "nm-online.said").exists()
+    (tmp_path / "run").mkdir()
+    assert profiles.wait_started(20.0) is started
+    assert (tmp_path / "nm-online.said").read_text() == "--wait-for-startup --quiet --timeout 20\n"
