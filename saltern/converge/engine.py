@@ -17,8 +17,8 @@ from saltern import loader
 from saltern.context import Context
 from saltern.converge import checks, options, work
 from saltern.converge.around import Around, Peers
-from saltern.converge.notices import Notices
-from saltern.converge.requisites import REACTING, Links, has_changed
+from saltern.converge.reactions import Reactions
+from saltern.converge.requisites import Links
 from saltern.converge.result import RunResult, StateResult, Verdict
 from saltern.converge.state import is_state, reaction_of
 from saltern.converge.transaction import Block, Ended, Gate, RolledBack
@@ -72,7 +72,7 @@ class _Run:
             self._lanes, self._ctx = parallel.Lanes(), parallel.shared(ctx)
         self._functions: dict[tuple[str, str], Callable[..., Any]] = {}
         self._contexts: dict[str, Context] = {}
-        self._notices = Notices(ctx.config.paths.var / "minion" / "notices")
+        self._reactions = Reactions(lows, self._links, self._results, ctx, test=test)
         self._any_change = False
         self._planning: set[int] = set()  # later states that a `prereq` asks about now
         offered = ctx.extra.get("network_transaction")
@@ -109,7 +109,10 @@ class _Run:
         self._settle()
         if not stopped:
             for position in self._links.listening():
-                self._listen(position)
+                if self._reactions.heard(position):
+                    low = self._lows[position]
+                    do = partial(self._reactions.listened, position, partial(self._unit, position, low))
+                    self._timed(low, "mod_watch", do)
             self._settle()
         if self._lanes is not None:
             self._lanes.close()
@@ -236,16 +239,16 @@ class _Run:
         if low.options and not _CONDITIONS.isdisjoint(low.options):
             reason = checks.reason_to_skip(low, unit.ctx)
             if reason is not None:
-                self._settle_notice(low, "watch")  # whoever says that there is nothing to do wants no reaction
+                self._reactions.settle(low, "watch")  # whoever says that there is nothing to do wants no reaction
                 return Verdict(True, reason, ran=False, skipped=True)
-        watched = self._links.named(position, REACTING)
+        watched = self._reactions.watching(position)
         reaction = reaction_of(unit.function) if watched else None
-        due = self._due(unit, reaction, watched, "watch") if reaction else None
+        due = self._reactions.due(unit, reaction, watched, "watch") if reaction else None
         verdict = self._own(position, unit)
         if low.options.get("parallel") and (why := self._serial(low)):
             verdict = verdict._replace(warnings=(*verdict.warnings, why))
         if due is not None and verdict.result is not False:
-            verdict = self._react(unit, due, verdict, "watch")
+            verdict = self._reactions.react(unit, due, verdict, "watch")
         elif watched and reaction is None:
             warning = f"{low.place}: {low.module}.{low.fun} has no reaction, so its `watch` is only a `require`"
             verdict = verdict._replace(warnings=(*verdict.warnings, warning))
@@ -268,58 +271,6 @@ class _Run:
 
         why = objection(low)
         return f"{low.place}: `parallel` has no effect here: {why}" if why else None
-
-    def _due(self, unit: work.Work, reaction: work.Reaction, causes: Sequence[int], kind: str) -> work.Due | None:
-        """The reaction of KIND, where one of CAUSES changed or an earlier run still owes it."""
-        changed = [self._lows[other].id for other in causes if has_changed(self._results[other])]
-        if not changed and not self._notices.pending(unit.low.saltenv, unit.low.tag, kind):
-            return None
-        named = ", ".join(dict.fromkeys(changed)) or "what an earlier run left undone"
-        return work.plan_reaction(unit, reaction, named)
-
-    def _react(self, unit: work.Work, due: work.Due, own: Verdict, kind: str) -> Verdict:
-        verdict = work.react(unit, due, own, test=self._test)
-        if verdict.result is not False:
-            self._settle_notice(unit.low, kind)
-        return verdict
-
-    def _listen(self, position: int) -> None:
-        """The reaction of a state that listens, as a result of its own at the end of the run."""
-        low, result = self._lows[position], self._results[position]
-        heard = self._links.named(position, ("listen",))
-        due = any(has_changed(self._results[other]) for other in heard)
-        if not due and not self._owes(low, "listen"):
-            return
-        if result is None or result.verdict.skipped:
-            self._settle_notice(low, "listen")
-            return
-        self._timed(low, "mod_watch", partial(self._listened, position, heard))
-
-    def _listened(self, position: int, heard: Sequence[int]) -> Verdict:
-        low = self._lows[position]
-        results = [(other, self._results[other]) for other in (*heard, position)]
-        failed = [other for other, result in results if result is not None and result.verdict.result is False]
-        if failed:
-            named = ", ".join(f"{self._lows[other].sls}.{self._lows[other].id}" for other in failed)
-            return Verdict(False, f"One or more requisite failed: {named}", ran=False)
-        try:
-            unit = self._unit(position, low)
-            reaction = reaction_of(unit.function)
-            if reaction is None:
-                warning = f"{low.place}: {low.module}.{low.fun} has no reaction, so its `listen` does nothing"
-                return Verdict(True, warning, ran=False, warnings=(warning,))
-            due = self._due(unit, reaction, heard, "listen")
-            own = Verdict(True, f"{low.name} listens")
-            return own if due is None else self._react(unit, due, own, "listen")
-        except (SalternError, OSError, ValueError) as error:
-            return Verdict(False, work.error_line(error, low))
-
-    def _owes(self, low: Low, kind: str) -> bool:
-        """Whether an earlier run left the reaction of KIND undone; where that can't be read, its turn says why."""
-        try:
-            return self._notices.pending(low.saltenv, low.tag, kind)
-        except SalternError:
-            return True
 
     def _would_change(self, position: int) -> bool:
         """Whether the state at POSITION, whose turn comes later, would change something as things are now."""
@@ -348,8 +299,7 @@ class _Run:
         ctx = self._contexts.get(low.saltenv)
         if ctx is None:
             ctx = self._contexts[low.saltenv] = self._context(low.saltenv)
-        watchers = self._links.watchers(position)
-        noting = partial(self._note, low, watchers) if watchers and not self._test else None
+        noting = self._reactions.noting(position)
         gate = Gate(self._block, position) if self._block is not None else None
         seen = replace(ctx, around=Around(self._peers, position))
         return work.Work(low, function, seen, noting, self._clock, gate)
@@ -406,16 +356,6 @@ class _Run:
                     verdict = verdict._replace(changes={}, changed=False)
             changed = result._replace(verdict=verdict)
             self._results[position] = self._order[result.number] = changed
-
-    def _note(self, low: Low, watchers: Sequence[tuple[int, str]]) -> None:
-        """Note on disk, before LOW's first step, who will have to react to it."""
-        for position, kind in watchers:
-            watcher = self._lows[position]
-            self._notices.write(watcher.saltenv, watcher.tag, kind, cause=low.tag, jid=self._ctx.jid)
-
-    def _settle_notice(self, low: Low, kind: str) -> None:
-        if not self._test:
-            self._notices.clear(low.saltenv, low.tag, kind)
 
 
 def _pause(retry: checks.Retry) -> float:
