@@ -1,0 +1,130 @@
+"""Archives unpacked by a state, through the command: once, as a whole, and verified."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import io
+import os
+import tarfile
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.commands import run
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+NOBODY = 65534
+
+
+def packed(path: Path, **files: str) -> str:
+    """A tar file PATH with these FILES below `app-1/`; its SHA-256."""
+    with tarfile.open(path, "w:gz") as tar:
+        for name, text in files.items():
+            info = tarfile.TarInfo(f"app-1/{name.replace('_', '/')}")
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text.encode()))
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Node:
+    """The command with a tree of its own, and the place to unpack to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.tree, self.dest = folder, folder / "tree", folder / "opt"
+        self.tree.mkdir()
+
+    def apply(self, options: str, *words: str, source: str = "salt://app.tgz", code: int = 0) -> dict[str, Any]:
+        """The result of `archive.extracted` with these OPTIONS."""
+        text = f"{self.dest}:\n  archive.extracted:\n    - source: {source}\n"
+        text += "".join(f"    - {option}\n" for option in options.split(", ") if option)
+        (self.tree / "app.sls").write_text(text)
+        where = ("--file-root", str(self.tree), "--id", "web1", "--out", "json")
+        ran = run("saltern-call", self.folder / "root", "--local", *where, "state.apply", "app", *words)
+        assert ran.code == code, ran.text
+        (result,) = ran.returns["local"].values()
+        assert isinstance(result, dict)
+        return result
+
+    def changes(self, options: str, *words: str, source: str = "salt://app.tgz") -> Any:
+        """The changes of `apply`."""
+        return self.apply(options, *words, source=source)["changes"]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    made = Node(tmp_path)
+    packed(made.tree / "app.tgz", run="one\n", etc_conf="two\n")
+    return made
+
+
+ALL = "+ app-1/\n+ app-1/etc/\n+ app-1/etc/conf\n+ app-1/run\n"
+
+
+def test_an_archive_comes_once_and_again_where_a_path_is_missing(node: Node) -> None:
+    assert node.changes("", "test=True") == {"diff": ALL}
+    assert not node.dest.exists()
+    assert node.changes("") == {"diff": ALL}
+    assert node.changes("") == {}
+    (node.dest / "app-1/run").write_text("edited\n")
+    (node.dest / "app-1/etc/conf").unlink()
+    assert node.changes("") == {"diff": "+ app-1/etc/conf\n"}
+    assert (node.dest / "app-1/run").read_text() == "one\n"
+
+
+def test_what_was_unpacked_has_the_owner_that_is_wished(node: Node) -> None:
+    node.apply("user: nobody, group: nogroup")
+    for path in (node.dest, node.dest / "app-1/etc/conf"):
+        assert (path.stat().st_uid, path.stat().st_gid) == (NOBODY, NOBODY)
+    os.chown(node.dest / "app-1/run", 0, 0)
+    drift = {"user": {"old": "root", "new": "nobody"}, "group": {"old": "root", "new": "nogroup"}}
+    assert node.changes("user: nobody, group: nogroup") == drift
+    assert node.changes("user: nobody, group: nogroup") == {}
+
+
+def test_wrong_arguments_are_told_before_anything_runs(node: Node) -> None:
+    wrong = ("options: --to-command=rm", "archive_format: rar", "if_missing: app")
+    text = "".join(
+        f"/opt/{number}:\n  archive.extracted:\n    - source: salt://app.tgz\n    - {one}\n"
+        for number, one in enumerate(wrong)
+    )
+    (node.tree / "app.sls").write_text(text)
+    ran = run("saltern-call", node.folder / "root", "--local", "--file-root", str(node.tree), "state.apply", "app")
+    assert ran.code != 0
+    for line, message in ((4, "'--to-command=rm' is not one"), (8, "'rar' can't be unpacked"), (12, "not an absolute")):
+        assert any(f"app.sls:{line}:" in said and message in said for said in ran.text.splitlines()), ran.text
+
+
+@pytest.fixture
+def server(node: Node) -> Iterator[tuple[str, list[str]]]:
+    """A web server for the tree, and what it was asked for."""
+    asked: list[str] = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            asked.append(self.path)
+
+    served = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(node.tree)))
+    thread = threading.Thread(target=served.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{served.server_port}/app.tgz", asked
+    served.shutdown()
+    served.server_close()
+    thread.join()
+
+
+def test_an_archive_from_a_url_is_fetched_once(node: Node, server: tuple[str, list[str]]) -> None:
+    url, asked = server
+    digest = hashlib.sha256((node.tree / "app.tgz").read_bytes()).hexdigest()
+    options = f"source_hash: sha256={digest}, keep_source: false"
+    assert node.changes(options, source=url) == {"diff": ALL}
+    assert node.changes(options, source=url) == {}
+    assert asked == ["/app.tgz"]
+    assert os.listdir(node.folder / "root/var/cache/saltern/downloads") == []
+    wrong = node.apply(f"source_hash: sha256={'0' * 64}", source=url, code=1)
+    assert "is not what was meant" in wrong["comment"]
