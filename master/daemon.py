@@ -32,7 +32,6 @@ from saltern import __version__
 from saltern.cli.daemon import set_up_log
 from saltern.config import MasterConfig, load_master
 from saltern.errors import SalternError
-from saltern.files import LocalFiles
 from saltern.schedule.zone import local_zone
 from saltern.wire import sockets
 from saltern.wire.keys import KeyPair, load_or_make
@@ -83,11 +82,13 @@ class Master:
     context: Any
     schedule: Schedule
     housekeeping: asyncio.Task[None]
+    reactor: Reactor
 
     async def close(self) -> None:
         """End in order: no new commands, no new messages, then the store."""
         self.housekeeping.cancel()
         self.schedule.close()
+        self.reactor.close()
         await self.control.close()
         self.dispatch.router.close()
         self.files.close()
@@ -137,8 +138,9 @@ async def start(config: MasterConfig) -> Master:
     dispatch.ends.on_stored.append(returners.wake)
     dispatch.returners = returners
     requests = Requests(config, pair, dispatch)
+    reactor = Reactor(rules, config.file_roots, requests.react)
     if rules:
-        dispatch.bus.listeners.append(Reactor(rules, LocalFiles(config.file_roots), requests.react).take)
+        dispatch.bus.listeners.append(reactor.take)
     assert dispatch.orchestration is not None  # the requests have set it
     schedule = Schedule(dispatch, dispatch.orchestration, config.schedule, folder / "schedule.json", local_zone())
     dispatch.schedule = schedule.listing
@@ -146,7 +148,7 @@ async def start(config: MasterConfig) -> Master:
     await control.start()
     schedule.start()
     housekeeping = asyncio.get_running_loop().create_task(_keep_house(store, config))
-    return Master(pair, dispatch, control, files, zap, pool, context, schedule, housekeeping)
+    return Master(pair, dispatch, control, files, zap, pool, context, schedule, housekeeping, reactor)
 
 
 def _admits(presence: Presence, domain: str, public: bytes) -> bool:

@@ -21,7 +21,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from master.reaction import Call, ReactionError, calls_of
+from master.reaction import Call, ReactionError
+from master.reactions import Reactions
 from saltern.context import split_uri
 from saltern.errors import ConfigError, SalternError
 from saltern.files import LocalFiles
@@ -80,10 +81,12 @@ def rules_of(given: Sequence[Any]) -> list[Rule]:
 
 
 class Reactor:
-    """Takes events (see `events.Bus.listen`) and DOes what the SLS of its RULES say. FILES is the state tree."""
+    """Takes events (see `events.Bus.listen`) and DOes what the SLS of its RULES say. ROOTS are the directories of the
+    state tree by environment."""
 
-    def __init__(self, rules: Sequence[Rule], files: LocalFiles, do: Do) -> None:
-        self._rules, self._files, self._do = rules, files, do
+    def __init__(self, rules: Sequence[Rule], roots: Mapping[str, Sequence[str]], do: Do) -> None:
+        self._rules, self._files, self._do = rules, LocalFiles(roots), do
+        self._reactions = Reactions(roots)
         self._waiting: deque[tuple[Rule, str, Mapping[str, Any]]] = deque()
         self._task: asyncio.Task[None] | None = None
 
@@ -105,6 +108,12 @@ class Reactor:
                 )
         if self._waiting and self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._work())
+
+    def close(self) -> None:
+        """React no more."""
+        if self._task is not None:
+            self._task.cancel()
+        self._reactions.close()
 
     async def _work(self) -> None:
         try:
@@ -138,7 +147,7 @@ class Reactor:
             text = path.read_text()
         except (OSError, UnicodeDecodeError) as error:
             raise ReactionError(f"{file}: it can't be read: {error}") from None
-        return calls_of(text, file, tag, data, self._files)
+        return self._reactions.calls(text, file, tag, data)
 
 
 def _checked(file: str) -> None:

@@ -147,11 +147,12 @@ def test_one_reaction_that_fails_stops_no_other(tmp_path: Path, caplog: pytest.L
 
     async def run() -> None:
         rules = rules_of([{"x/*": [str(tmp_path / "bad.sls"), "/no/such.sls", "salt://good.sls"]}])
-        made = Reactor(rules, LocalFiles({"base": [str(tmp_path)]}), do)
+        made = Reactor(rules, {"base": [str(tmp_path)]}, do)
         made.take("y", dict)
         made.take("x/1", lambda: {"a": 1})
         while made._task:
             await asyncio.sleep(0.01)
+        made.close()
 
     with caplog.at_level(logging.ERROR, reactor.__name__):
         asyncio.run(run())
