@@ -29,10 +29,11 @@ from saltern.wire.private import write_file
 from tests.integration import books
 from tests.integration.system import Daemon, System, wait_for
 from tests.integration.tap import Tap
+from tests.patience import patient
 
 FAR_S = 3600  # far beyond the end of the run: nothing expires
 BLOWS = ("master", "minions", "both", "some cut", "all cut", "held", "held and cut")
-WAIT_S = 180.0  # for what must happen in the end
+WAIT_S = patient(180.0)  # for what must happen in the end
 
 
 @dataclass

@@ -105,7 +105,7 @@ def mount_namespace(overlaid: tuple[str, ...] = (), scratch: str = "") -> Iterat
             tool("mount", "-t", "overlay", "-o", f"lowerdir={folder},upperdir={upper},workdir={work}", "x", folder)
         yield
     finally:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + WAIT_S
         while libc.setns(home, 0) != 0:  # EINVAL while a thread that read a program's output is still ending
             assert time.monotonic() < deadline, os.strerror(ctypes.get_errno())
             time.sleep(0.01)

@@ -22,7 +22,6 @@ from modules._libvirt import LibvirtUnavailable, connect
 from tests.patience import WAIT_S
 
 PLACES = ("/etc/libvirt", "/run/libvirt", "/var/lib/libvirt", "/var/log/libvirt", "/var/cache/libvirt")
-START_S = 60.0  # generous: the first start asks QEMU for all that it can
 LIBVIRTD = """\
 listen_tls = 0
 listen_tcp = 0
@@ -89,7 +88,7 @@ class Libvirtd:
             self.process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + WAIT_S
         while not self.answers():
             ended = self.process.poll() is not None
             if ended or time.monotonic() > deadline:

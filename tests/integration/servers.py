@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.integration.system import free_port, wait_for
@@ -47,19 +47,23 @@ class Server:
             self.process.pid,
             *map(int, Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()),
         ]
-        for pid in all_of_it:
-            os.kill(pid, signal.SIGSTOP)
+        _signal(all_of_it, signal.SIGSTOP)
         try:
             yield
         finally:
-            for pid in all_of_it:
-                os.kill(pid, signal.SIGCONT)
+            _signal(all_of_it, signal.SIGCONT)
 
     def _listens(self) -> bool:
         if self.process and self.process.poll() is not None:
             raise AssertionError((self.folder / "log").read_text())
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+def _signal(processes: list[int], number: signal.Signals) -> None:
+    for pid in processes:
+        with suppress(ProcessLookupError):  # it ended meanwhile, as PostgreSQL's do after each connection
+            os.kill(pid, number)
 
 
 @contextmanager

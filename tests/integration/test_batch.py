@@ -60,7 +60,7 @@ def test_a_subset_is_as_many_as_asked(three: System) -> None:
 
 
 def test_turns_that_a_master_could_not_give_any_more_are_told(three: System, tmp_path: Path) -> None:
-    log = tmp_path / "log"
+    log, go = tmp_path / "log", tmp_path / "go"
     argv = [
         str(BIN / "saltern"),
         "--root",
@@ -69,11 +69,12 @@ def test_turns_that_a_master_could_not_give_any_more_are_told(three: System, tmp
         "-b",
         "1",
         "cmd.run",
-        f"echo x >> {log}; sleep 1",
+        f"echo x >> {log}; until [ -e {go} ]; do sleep 0.1; done",
     ]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
         wait_for("the first runs", log.exists)
         three.master.stop(signal.SIGKILL)
+    go.touch()
     three.start()
     three.wait_up("n1", "n2", "n3")
     wait_for("the first has ended", lambda: "done" in latest(three).values())

@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def test_what_a_beacon_sees_is_an_event_and_a_broken_one_is_named(master: System
     assert (refused["success"], "Did you mean 'load'?" in refused["return"]) == (False, True)
     assert master.publish("n1", "beacons.add", "memusage", [{"percent": 0}])["n1"]["success"]
     assert sorted(listed()) == ["broken", "diskusage", "memusage"]
+    wait_for("one process has them", lambda: len(helpers(minion.process.pid if minion.process else 0)) == 1)
     [child] = helpers(minion.process.pid if minion.process else 0)
     os.kill(child, signal.SIGKILL)
     wait_for("the agent sees it", lambda: "ended by itself" in minion.log)
@@ -61,12 +63,12 @@ def test_what_a_beacon_sees_is_an_event_and_a_broken_one_is_named(master: System
 
 
 def test_a_link_that_comes_and_goes_wakes_the_beacon() -> None:
-    with network_namespace("saltern-beacon"):
+    with network_namespace(f"saltern-beacon-{os.getpid()}"):
         beacon = _beacons.make("link", {"interfaces": ["br7"]})
         seen = []
         for words in (["add", "br7", "type", "bridge"], ["set", "br7", "up"], ["del", "br7"]):
             ip("link", *words)
-            assert select.select([beacon.fileno()], [], [], 10)[0]
+            assert select.select([beacon.fileno()], [], [], WAIT_S)[0]
             seen += [(one["old"], one["new"]) for one in beacon.look()]
         beacon.close()
     assert (seen[0], seen[1][0], seen[-1][1]) == ((None, "down"), "down", None)
@@ -74,7 +76,7 @@ def test_a_link_that_comes_and_goes_wakes_the_beacon() -> None:
 
 
 def test_addresses_and_ports_that_change_wake_the_beacon() -> None:
-    with network_namespace("saltern-beacon"):
+    with network_namespace(f"saltern-beacon-{os.getpid()}"):
         ip("link", "add", "br7", "type", "bridge")
         ip("link", "add", "port7", "type", "veth", "peer", "name", "far7")
         beacon = _beacons.make("network_settings", {"interfaces": {"br7": ["ipaddr"], "port*": ["master", "mtu"]}})
@@ -86,7 +88,7 @@ def test_addresses_and_ports_that_change_wake_the_beacon() -> None:
             ["link", "del", "port7"],
         ):
             ip(*words)
-            assert select.select([beacon.fileno()], [], [], 10)[0]
+            assert select.select([beacon.fileno()], [], [], WAIT_S)[0]
             seen += beacon.look()
         beacon.close()
     changes = [
@@ -103,9 +105,7 @@ def test_addresses_and_ports_that_change_wake_the_beacon() -> None:
 def helpers(parent: int) -> list[int]:
     found = []
     for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-        try:
+        with suppress(FileNotFoundError, ProcessLookupError):
             if b"minion.beacons.process" in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.append(int(child))
-        except FileNotFoundError:
-            continue
     return found

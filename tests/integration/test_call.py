@@ -7,13 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.integration.system import wait_for
 from tests.patience import WAIT_S
 
 COMMAND = [sys.executable, "-m", "saltern.cli.call"]
@@ -55,14 +54,6 @@ class Call:
 def call(tmp_path: Path) -> Call:
     """The command, in an empty folder."""
     return Call(tmp_path)
-
-
-def wait_until(true: Callable[[], object]) -> None:
-    """Wait up to 20 s."""
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_call_needs_nothing_and_writes_nothing(call: Call) -> None:
@@ -239,10 +230,10 @@ def test_a_reader_that_has_gone_is_no_traceback(call: Call) -> None:
 
 
 def test_a_second_run_is_refused_until_the_first_is_gone_even_by_kill_9(call: Call) -> None:
-    call.sls("slow", f"touch {call.folder}/began; exec sleep 300: {{cmd.run: []}}\n")
+    call.sls("slow", f"touch {call.folder}/began; exec sleep 3600: {{cmd.run: []}}\n")
     call.sls("quick", "a: {test.nop: []}\n")
     first = subprocess.Popen(call.argv("state.apply", "slow"), stdout=subprocess.DEVNULL, start_new_session=True)
-    wait_until((call.folder / "began").exists)
+    wait_for("it runs", (call.folder / "began").exists)
     (text,) = call.value("state.apply", "quick", code=1)
     assert f'The function "state.sls" is running as PID {first.pid} and was started at ' in text
     assert call.value("state.running") == [text]
@@ -256,11 +247,11 @@ def test_a_reaction_that_was_cut_off_by_kill_9_is_done_on_the_next_run(call: Cal
     call.sls(
         "web",
         f"{here}/conf: {{file.managed: [{{contents: x}}]}}\n"
-        f"'test -e {here}/ok && touch {here}/done && exit; touch {here}/began; exec sleep 300':\n"
+        f"'test -e {here}/ok && touch {here}/done && exit; touch {here}/began; exec sleep 3600':\n"
         f"  cmd.wait: [{{watch: [{{file: {here}/conf}}]}}]\n",
     )
     first = subprocess.Popen(call.argv("state.apply", "web"), stdout=subprocess.DEVNULL, start_new_session=True)
-    wait_until((here / "began").exists)
+    wait_for("it runs", (here / "began").exists)
     _kill(first)
     (here / "ok").touch()
     conf, reaction = call.value("state.apply", "web").values()

@@ -174,10 +174,9 @@ def test_without_an_agent_it_is_said_what_to_do(master: System, tmp_path: Path) 
 
 
 def test_one_state_run_at_a_time_whoever_started_it(master: System, node: Daemon) -> None:
-    (master.states / "slow.sls").write_text("sleep 3:\n  cmd.run\n")
-    master.ask(
-        op="publish", target="n1", form="glob", function="state.apply", args=["slow"], kwargs={}, **{"async": True}
-    )
+    (master.states / "slow.sls").write_text("sleep 600:\n  cmd.run\n")
+    begun = master.ask(op="publish", target="n1", function="state.apply", args=["slow"], **{"async": True})
     wait_for("it runs", lambda: Call(node, "state.running").value != [])
     assert Call(node, "state.apply").code == 1
     assert not made(node).exists()
+    master.publish("n1", "saltutil.kill_job", begun[0]["jid"])

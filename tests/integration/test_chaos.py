@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.integration.chaos import BLOWS, Chaos
 
 
-@pytest.mark.timeout(600)
 def test_nothing_is_lost_and_nothing_runs_twice(tmp_path: Path) -> None:
     chaos = Chaos(tmp_path, minions=50, jobs=1200, blows=3 * len(BLOWS), seed=7, together=5)
     print(chaos.run())

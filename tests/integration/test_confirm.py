@@ -11,6 +11,7 @@ from saltern.wire import messages as m
 from saltern.wire.confirm import confirmed
 from saltern.wire.keys import new_pair
 from tests.integration.system import Peer, System, accepted_peer, free_port, system
+from tests.patience import WAIT_S
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def test_the_master_confirms_with_the_nonce_and_the_first_connection_goes_on(mas
 
 def test_only_the_master_that_is_trusted_can_confirm(master: System) -> None:
     with accepted_peer(master, "n2") as peer:
-        assert confirmed(peer.keys, master.master_key, "127.0.0.1", master.control_port, 10)
+        assert confirmed(peer.keys, master.master_key, "127.0.0.1", master.control_port, WAIT_S)
         assert not confirmed(peer.keys, new_pair().public, "127.0.0.1", master.control_port, 1)
     assert not confirmed(new_pair(), master.master_key, "127.0.0.1", master.control_port, 1)
 

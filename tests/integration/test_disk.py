@@ -55,7 +55,7 @@ def qemu_with(path: Path) -> Iterator[None]:
     node = f"driver=qcow2,node-name=a,file.driver=file,file.filename={path}"
     with subprocess.Popen(["qemu-system-x86_64", *words, "-blockdev", node]) as process:
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + WAIT_S
             while not disk.in_use(str(path)):
                 assert process.poll() is None
                 assert time.monotonic() < deadline

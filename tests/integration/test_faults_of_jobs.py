@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +92,15 @@ def test_a_reactor_file_that_does_not_render_is_named_and_the_others_react(tmp_p
         assert commands.run("saltern-run", made.master.root, "event.send", "deploy/done").code == 0
         wait_for("the good one reacts", marks.exists)
         for name in [*broken, "missing"]:
-            assert f"reactor: deploy/done: salt://reactor/{name}.sls" in made.master.log, name
+            wait_for(name, partial(_logged, made, f"reactor: deploy/done: salt://reactor/{name}.sls"))
         assert made.publish("n1", "test.ping")["n1"]["return"] is True
         assert "Traceback" not in made.master.log
     finally:
         made.close()
+
+
+def _logged(made: System, text: str) -> bool:
+    return text in made.master.log
 
 
 # --- a store that can't store --------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import http.server
 import os
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -281,11 +280,8 @@ def test_a_datastore_that_stops_answering_is_given_up(
     monkeypatch.setattr(_image_run, "START_S", 3.0)
     monkeypatch.setattr(_image_run, "CLEAN_S", 0.2)
     monkeypatch.setattr(_run, "ENDED_S", 0.2)
-    with silent(tmp_path / "filer"):
-        begin = time.monotonic()
-        with pytest.raises(ImageError, match="nothing was heard of its making for 3 s"):
-            _image_run.run(Job(source=str(source), target=str(tmp_path / "filer/a")), str(source))
-        assert time.monotonic() - begin < 30
+    with silent(tmp_path / "filer"), pytest.raises(ImageError, match="nothing was heard of its making for 3 s"):
+        _image_run.run(Job(source=str(source), target=str(tmp_path / "filer/a")), str(source))
 
 
 def test_an_image_below_a_disk_on_a_filer_that_is_away_is_kept(

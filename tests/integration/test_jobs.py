@@ -34,9 +34,9 @@ def end_of(master: System, jid: str) -> dict[str, object]:
     return found
 
 
-def started(tmp_path: Path, master: System, seconds: int = 60) -> str:
-    """A job that has begun (it wrote a line to tmp_path/begun) and would take SECONDS."""
-    jid = begin(master, "cmd.run", f"echo x >> {tmp_path}/begun; sleep {seconds}; echo y >> {tmp_path}/ended")
+def started(tmp_path: Path, master: System, work: str = "sleep 600") -> str:
+    """A job that has begun (it wrote a line to tmp_path/begun) and does some WORK."""
+    jid = begin(master, "cmd.run", f"echo x >> {tmp_path}/begun; {work}; echo y >> {tmp_path}/ended")
     wait_for("it runs", (tmp_path / "begun").exists)
     return jid
 
@@ -58,8 +58,9 @@ def test_a_minion_that_is_killed_in_a_job_says_lost_and_does_not_run_it_again(
 def test_a_job_goes_on_while_the_master_is_away_and_its_return_comes_later(
     tmp_path: Path, master: System, n1: Daemon
 ) -> None:
-    jid = started(tmp_path, master, 1)
+    jid = started(tmp_path, master, f"until [ -e {tmp_path}/go ]; do sleep 0.1; done")
     master.master.stop(signal.SIGKILL)
+    (tmp_path / "go").touch()
     wait_for("it ends", (tmp_path / "ended").exists)
     master.start()
     master.wait_up("n1")
@@ -70,8 +71,9 @@ def test_a_job_goes_on_while_the_master_is_away_and_its_return_comes_later(
 def test_a_return_survives_the_minion_being_killed_before_it_was_confirmed(
     tmp_path: Path, master: System, n1: Daemon
 ) -> None:
-    jid = started(tmp_path, master, 1)
+    jid = started(tmp_path, master, f"until [ -e {tmp_path}/go ]; do sleep 0.1; done")
     master.master.stop(signal.SIGKILL)
+    (tmp_path / "go").touch()
     wait_for("it ends", (tmp_path / "ended").exists)
     journal = n1.root / "var/lib/saltern/minion/jobs.journal"
     wait_for("its return is noted", lambda: b"owed" in journal.read_bytes())
@@ -109,7 +111,7 @@ def test_a_worker_that_dies_costs_its_job_and_nothing_else(tmp_path: Path, maste
 
 
 def test_a_command_that_waits_is_told_when_its_time_is_over(tmp_path: Path, master: System, n1: Daemon) -> None:
-    events = master.ask(op="publish", target="n1", function="cmd.run", args=["sleep 60"], timeout=1)
+    events = master.ask(op="publish", target="n1", function="cmd.run", args=["sleep 600"], timeout=1)
     assert [event["outcome"] for event in events if event["event"] == "return"] == ["timed out"]
     jid = events[0]["jid"]
     master.publish("n1", "saltutil.kill_job", jid)
@@ -124,7 +126,7 @@ def test_a_return_that_is_too_large_is_said_so(master: System, n1: Daemon) -> No
 
 
 def test_one_state_run_at_a_time(tmp_path: Path, master: System, n1: Daemon) -> None:
-    (master.states / "slow.sls").write_text(f"wait:\n  cmd.run:\n    - name: echo x > {tmp_path}/begun; sleep 60\n")
+    (master.states / "slow.sls").write_text(f"wait:\n  cmd.run:\n    - name: echo x > {tmp_path}/begun; sleep 600\n")
     jid = begin(master, "state.apply", "slow")
     wait_for("it runs", (tmp_path / "begun").exists)
     second = master.publish("n1", "state.apply", "slow")["n1"]

@@ -101,7 +101,7 @@ def test_a_started_container_has_its_address_gateway_and_limit_and_answers(node:
     assert node.apply(running, NAME, path=node.path) == [f"start container {NAME}"]
     assert "inet 10.213.43.250/24" in node.inside("/bin/ip", "addr", "show", "eth0")
     assert "default via 10.213.43.254" in node.inside("/bin/ip", "route")
-    ran = subprocess.run(["ping", "-c", "1", "-W", "5", "10.213.43.250"], capture_output=True, check=False)
+    ran = subprocess.run(["ping", "-c", "1", "-W", "60", "10.213.43.250"], capture_output=True, check=False)
     assert ran.returncode == 0, ran.stdout
     limit = subprocess.run(
         ["lxc-cgroup", "-P", node.path, "-n", NAME, "memory.limit_in_bytes"], capture_output=True, text=True
@@ -239,7 +239,7 @@ def test_run_takes_arguments_as_they_are_in_a_clean_environment_and_tells_the_co
     assert told.value["retcode"] == 3
     assert told.value["stderr"].strip() == "bad"
     with permit_acting(), pytest.raises(LxcError, match="did not end within"):
-        lxc.run(NAME, ["/bin/sleep", "30"], path=node.path, timeout=0.3)
+        lxc.run(NAME, ["/bin/sleep", "3600"], path=node.path, timeout=0.3)
     with permit_acting(), pytest.raises(LxcError, match=r"no container 'saltern-t-lcx'.*Did you mean 'saltern-t-lxc'"):
         lxc.run("saltern-t-lcx", ["/bin/true"], path=node.path)
 

@@ -20,7 +20,8 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs roo
 
 
 @pytest.fixture(autouse=True)
-def network() -> Iterator[None]:
+def network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(_netshared, "MAX_AGE_S", 3600.0)  # a slow machine asks no oftener for that
     with network_namespace(f"saltern-t-shared-{os.getpid()}"):
         for number in range(20):
             ip("link", "add", f"eth{number}", "type", "veth", "peer", "name", f"far{number}")

@@ -111,12 +111,12 @@ def test_a_hostile_return_is_only_text(master: System) -> None:
 @pytest.mark.root
 @pytest.mark.skipif(needs_root, reason="needs root")
 def test_the_ends_of_guests_are_known_by_their_guests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with network_namespace("saltern-t-graph"):
+    with network_namespace(f"saltern-t-graph-{os.getpid()}"):
         ip("link", "add", "br0", "type", "bridge")
         ip("tuntap", "add", "vnet0", "mode", "tap")
         ip("tuntap", "add", "other0", "mode", "tap")
         ip("link", "add", "veth0", "type", "veth", "peer", "name", "eth0")
-        container = subprocess.Popen(["unshare", "--net", "sleep", "60"])
+        container = subprocess.Popen(["unshare", "--net", "sleep", "3600"])
         try:
             wait_for_namespace(container.pid)
             ip("link", "set", "eth0", "netns", str(container.pid))

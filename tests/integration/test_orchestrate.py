@@ -62,7 +62,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         system.start()
         for name in ("filer1", "node1", "node2"):
             system.prepare(name).start()
-        wait_for("all are up", lambda: len(system.runner("manage.up")) == 3)  # three at once, on a busy machine
+        wait_for("all are up", lambda: len(system.runner("manage.up")) == 3)
         yield system
     finally:
         system.close()
@@ -102,7 +102,7 @@ def test_the_filer_comes_before_the_nodes_and_they_before_the_front_end(made: Sy
     assert list(ran.returns["master"])[1] == "salt_|-filer_|-filer_|-state"
     assert "master  [3/4] nodes" in ran.err
     jobs = made.runner("jobs.list_jobs")
-    [(jid, job)] = [(jid, job) for jid, job in jobs.items() if job["Function"] == "state.orchestrate"]
+    jid, job = [(jid, job) for jid, job in jobs.items() if job["Function"] == "state.orchestrate"][-1]
     assert job["Arguments"] == [["platform"], {"pillar": ["marks"]}]
     assert made.runner("jobs.lookup_jid", jid)["Result"]["master"]["return"] == ran.returns["master"]
     assert jobs[found["nodes"]["__jid__"]]["Target"] == "node*"
@@ -303,6 +303,7 @@ def test_the_reactor_can_call_one(made: System, marks: Path) -> None:
     wait_for("it is done", lambda: marks.exists() and "front" in marks.read_text())
     assert marks.read_text().startswith("filer1")
     assert made.runner("jobs.last_run", "cmd.run")["User"] == "reactor"
+    wait_for("nothing is left of it", lambda: not made.runner("jobs.active"))
 
 
 def test_a_command_that_ends_leaves_it_to_go_on(made: System) -> None:

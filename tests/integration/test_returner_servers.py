@@ -137,4 +137,5 @@ def test_a_wrong_password_is_told_without_the_password_and_mended_by_a_restart(p
     place.configure()
     place.system.start()
     place.settled()
+    wait_for("it is there", lambda: any(row[2] == "test.ping" for row in place.rows()))
     assert [(row[1], row[6]) for row in place.rows() if row[2] == "test.ping"] == [("n1", True)]

@@ -25,10 +25,11 @@ from minion.schedule.ahead import SPREAD_S
 from minion.schedule.clock import Clock
 from saltern.wire import sockets
 from tests.integration.system import System, system, wait_for
+from tests.patience import patient
 
 HOUR_S, DAY_H = 3600.0, 24
 NAMES = ("on-node1", "on-node2")
-WAIT_S = 120.0
+WAIT_S = patient(120.0)
 
 
 class DrivenClock(Clock):

@@ -203,7 +203,7 @@ def test_files_of_the_tree_come_as_they_are(master: System, made: Path) -> None:
 
 
 def test_a_job_that_runs_is_shown_and_ended_by_its_id(master: System) -> None:
-    started = commands.run("saltern", master.master.root, "n1", "cmd.run", "sleep 60", "--async")
+    started = commands.run("saltern", master.master.root, "n1", "cmd.run", "sleep 600", "--async")
     jid = started.out.split()[-1]
     wait_for("it runs", lambda: saltern(master, "saltutil.is_running", "cmd.*"))
     assert [job["jid"] for job in saltern(master, "saltutil.running")] == [jid]

@@ -207,7 +207,7 @@ def test_the_master_is_asked_nothing_that_is_not_in_its_table(master: System) ->
 def asks_to_join(master: System, name: str, secret: bytes) -> m.Welcome | m.Denied:
     with Peer(master.control_port, master.master_key) as peer:
         peer.send(join(name, secret))
-        reply = peer.receive(10)
+        reply = peer.receive(WAIT_S)
         assert isinstance(reply, m.Welcome | m.Denied)
         return reply
 
@@ -218,7 +218,10 @@ def test_a_token_is_refused_when_it_is_used_up_or_over_also_where_the_clock_was_
     short = from_text(master.key("token", minion="n*", ttl_s=0.3, uses=9)["token"]).secret
     set_back = from_text(master.key("token", minion="n*", ttl_s=0.3, uses=9)["token"]).secret
     path = master.master.root / "var/lib/saltern/master/master.db"
-    with closing(sqlite3.connect(path)) as db, db:  # as it looks where the wall clock went back by a day
+    with (
+        closing(sqlite3.connect(path, timeout=WAIT_S)) as db,
+        db,
+    ):  # as it looks where the wall clock went back by a day
         db.execute("UPDATE tokens SET expires = expires + 86400 WHERE digest = ?", (sha256(set_back).digest(),))
     time.sleep(0.4)
     for secret in (once, short, set_back):

@@ -137,7 +137,7 @@ def followed(master: System) -> Iterator[list[str]]:
         wait_for("somebody follows", lambda: master.runner("event.followers"))
         yield told
         connection.shutdown(socket.SHUT_RDWR)
-        reader.join(30)
+        reader.join(WAIT_S)
 
 
 def assert_unseen(where: str, text: str | bytes) -> None:

@@ -19,6 +19,7 @@ from saltern.wire.seal import CannotOpen
 from saltern.wire.token import from_text
 from tests.integration import commands
 from tests.integration.system import Peer, System, hello, wait_for
+from tests.patience import WAIT_S
 
 TEMPLATES = ["{{ 7*7 }}", "{% import 'os' as os %}", "{{ ''.__class__.__mro__ }}", "${7*7}", "!!python/name:os.system"]
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp.exe\x00"
@@ -61,7 +62,7 @@ def command(master: System, peer: Evil, value: object, *words: str) -> Iterator[
         job: m.Job = peer.expect(m.Job)
         peer.send(m.Progress(job.jid, 1, 2, ESCAPES))
         peer.send(m.Return(job.jid, "done", True, 0, msgspec.json.encode(value), 0.0))
-        yield shown.result(60)
+        yield shown.result(WAIT_S)
 
 
 def plant(master: System) -> None:

@@ -28,6 +28,7 @@ from tests.integration.hang import silent
 from tests.integration.kernel import ip, tool
 from tests.integration.libvirt_daemon import Libvirtd, available, libvirtd
 from tests.integration.system import wait_for
+from tests.patience import WAIT_S
 from tests.plans import context, converge
 
 BR43, BR46 = f"sv43-{os.getpid()}", f"sv46-{os.getpid()}"  # another test run may have its own beside them
@@ -402,7 +403,10 @@ def test_a_guest_is_read_with_its_persistent_and_its_running_side(kvm: Kvm) -> N
     assert xml.at(found.config, "currentMemory") == str(48 << 10)
 
 
-def test_the_probe_of_kvm_is_a_guest_that_answers_where_an_accelerator_works() -> None:
+def test_the_probe_of_kvm_is_a_guest_that_answers_where_an_accelerator_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert len(_kvm_probe.boot_sector()) == 512
+    monkeypatch.setattr(_kvm_probe, "WALL_S", WAIT_S)
     assert _kvm_probe.runs("tcg") is True
     assert _kvm_probe.runs("no-such-accelerator") is False

@@ -17,6 +17,7 @@ from tests.integration.libvirt_daemon import Libvirtd
 from tests.integration.system import wait_for
 from tests.integration.test_virt import BR43, BR46, NAME, Kvm, bridges, daemon, ports, pytestmark  # noqa: F401
 from tests.lab import guest
+from tests.patience import WAIT_S
 
 
 def settled(kvm: Kvm, **arguments: Any) -> list[str]:
@@ -84,5 +85,7 @@ def test_a_guest_with_a_system_takes_every_live_change_and_obeys_its_power_butto
     (sentence,) = settled(kvm, **more)
     assert sentence.endswith("(at next start)")
     assert virt.info(kvm.ctx, NAME)["id"] == ident, "nothing has restarted it until now"
-    assert settled(kvm, **more, restart="if-needed", timeout=90) == [f"restart {NAME}, which takes memory, max_memory"]
+    assert settled(kvm, **more, restart="if-needed", timeout=WAIT_S) == [
+        f"restart {NAME}, which takes memory, max_memory"
+    ]
     assert virt.memory(kvm.ctx, NAME) == {"current": 288, "max": 288}
