@@ -1,29 +1,26 @@
 """The agent: takes jobs from the master, has them run, and keeps their returns until the master has stored them.
 
-It holds the connection, the journal and the workers, and imports nothing of states and modules. A few functions that
-are about the agent itself (is it there, what does it run, end that job) are answered here.
+It holds the connection, the journal and the workers, and imports nothing of states and modules.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fnmatch
 import functools
-import inspect
 import json
 import logging
 import os
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from minion import deadline
+from minion import deadline, inline
 from minion.aftermath import Aftermath
 from minion.beacons.keeper import Beacons
 from minion.connection import Connection, Phase
 from minion.identity import Identity
+from minion.inline import Running
 from minion.journal import Journal, JournalError
 from minion.master_clock import MasterClock, apart
 from minion.pipe import AskMaster, BundleIs, Done, MasterSays, Mine, Run, Step, bounded
@@ -35,7 +32,7 @@ from minion.startup import startup_job
 from minion.workers import Workers
 from saltern import __version__
 from saltern.config import Config
-from saltern.errors import SalternError, UsageError
+from saltern.errors import UsageError
 from saltern.jid import jid_of
 from saltern.schedule.zone import local_zone
 from saltern.wire import messages as m
@@ -46,22 +43,6 @@ logger = logging.getLogger(__name__)
 _RESEND_S = 20.0  # a return that was not confirmed by then is sent again
 # What tells of a network change and ends it: runs on a full disk too, where no job can be noted. Twice does no harm.
 _UNNOTED = frozenset({"network.last", "network.pending", "network.confirm", "network.rollback"})
-
-
-class Running:
-    """A job that is under way here."""
-
-    __slots__ = ("function", "jid", "pid", "since", "step")
-
-    def __init__(self, jid: str, function: str) -> None:
-        self.jid, self.function, self.since = jid, function, time.time()
-        self.pid: int | None = None
-        self.step: Step | None = None
-
-    def described(self) -> dict[str, Any]:
-        """What `saltutil.running` shows."""
-        step = {"step": self.step.step, "total": self.step.total, "id": self.step.state_id} if self.step else None
-        return {"jid": self.jid, "fun": self.function, "pid": self.pid, "since": self.since, "progress": step}
 
 
 class Agent:
@@ -95,16 +76,8 @@ class Agent:
             retry_max_s=config.reconnect_max_s,
         )
         self._aftermath = Aftermath(config, self.connection.renew)
-        self._inline: dict[str, Callable[..., Any]] = {
-            "test.ping": lambda: True,
-            "saltutil.refresh_grains": self.refresh_grains,
-            "saltutil.running": lambda: [job.described() for job in self.running.values()],
-            "saltutil.is_running": self._running_now,
-            "saltutil.find_job": lambda jid: self.running[str(jid)].described() if str(jid) in self.running else {},
-            "saltutil.kill_job": lambda jid: self._signal(jid, signal.SIGKILL),
-            "saltutil.term_job": lambda jid: self._signal(jid, signal.SIGTERM),
-            "saltutil.signal_job": lambda jid, sig: self._signal(jid, _signal_of(sig)),
-        }
+        self._inline = inline.functions(self.running, self.workers.end_job)
+        self._inline["saltutil.refresh_grains"] = self.refresh_grains
         self._own: dict[str, tuple[str, bytes]] = {}  # jobs that this minion began by itself: function, arguments
         self._look_ups: dict[str, Callable[[Any], None]] = {}
         configured = config.schedule
@@ -178,9 +151,9 @@ class Agent:
             logger.error("%s", error)
 
     def _job(self, job: m.Job) -> None:
-        inline = self._inline.get(job.function)
+        own = self._inline.get(job.function)
         try:
-            fresh = self._journal.note_received(job.jid, sync=inline is None)
+            fresh = self._journal.note_received(job.jid, sync=own is None)
         except JournalError as error:
             if job.function not in _UNNOTED:
                 refused = m.Return(job.jid, "refused", False, 1, _json(f"Not started: {error}"), 0.0)
@@ -198,22 +171,12 @@ class Agent:
         except UsageError as error:
             self._return(job.jid, Done("refused", False, error.exit_code, _json(str(error)), 0.0), sync=True)
             return
-        if inline:
-            self._return(job.jid, _run_inline(inline, job, kwargs), sync=False)
+        if own:
+            self._return(job.jid, inline.answered(own, job, kwargs), sync=False)
             return
         self.running[job.jid] = Running(job.jid, job.function)
         self.connection.send(m.Received(job.jid))
         self.workers.submit(Run(job.jid, job.function, job.args, kwargs, job.bundle, self.files_port, deadline_s))
-
-    def _running_now(self, fun: str) -> list[dict[str, Any]]:
-        return [job.described() for job in self.running.values() if fnmatch.fnmatchcase(job.function, str(fun))]
-
-    def _signal(self, jid: str | int, number: signal.Signals) -> str:
-        jid = str(jid)  # a command line reads one as a number
-        if jid not in self.running:
-            raise UsageError(f"job {jid} does not run here (saltutil.running shows those that do)")
-        pid = self.workers.end_job(jid, number)
-        return f"Signal {int(number)} sent to job {jid} at pid {pid}"
 
     # --- returns -------------------------------------------------------------------------------------------------
 
@@ -406,37 +369,6 @@ def _with_network(done: Done, network: str) -> Done:
     if not network:
         return done
     return Done(done.outcome, False, done.retcode, _json(f"{json.loads(done.value)} {network}"), done.duration_ms, True)
-
-
-def _run_inline(function: Callable[..., Any], job: m.Job, named: bytes) -> Done:
-    began = time.perf_counter()
-    try:
-        args, kwargs = json.loads(job.args), json.loads(named)
-        _check(job.function, function, args, kwargs)
-        value, outcome = function(*args, **kwargs), "done"
-    except SalternError as error:
-        value, outcome = str(error), "failed"
-    except (TypeError, ValueError, ProcessLookupError) as error:
-        value, outcome = f"{job.function}: {error}", "failed"
-    good = outcome == "done"
-    return Done(outcome, good, 0 if good else 1, _json(value), (time.perf_counter() - began) * 1000)
-
-
-def _check(name: str, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> None:
-    """UsageError where the arguments are not what the function takes."""
-    try:
-        inspect.signature(function).bind(*args, **kwargs)
-    except TypeError:
-        from saltern.runner import check_arguments  # late: it is never needed where calls are right
-
-        check_arguments(name, function, args, kwargs)
-
-
-def _signal_of(sig: Any) -> signal.Signals:
-    try:
-        return signal.Signals(sig)
-    except ValueError:
-        raise UsageError(f"a signal is a number that kill(1) knows, like 15, not {sig!r}") from None
 
 
 def _json(value: Any) -> bytes:
