@@ -12,8 +12,11 @@ from collections.abc import Mapping, Sequence
 
 from modules import _run
 from modules._debian import FORMAT, Package, compare, is_comparison, is_name, parse_policy, parse_status, version_of
+from modules._pkg_repos import del_repo, get_repo, list_repos, mod_repo
 from saltern.errors import PermanentError, nearest
 from saltern.marks import acting, reading
+
+__all__ = ["del_repo", "get_repo", "list_repos", "mod_repo"]  # functions of this namespace that lie elsewhere
 
 LISTS = "/var/lib/apt/lists"
 STALE_S = 86400.0  # an index older than this is fetched anew before something is installed
