@@ -7,13 +7,14 @@ from typing import Any
 from modules._safe import absolute
 from saltern.context import Context
 from saltern.converge.plan import Plan
-from saltern.converge.state import check, check_together, state
+from saltern.converge.state import changes_nothing, check, check_together, state
 from saltern.errors import PermanentError
 from saltern.sls.accumulated import gathered, objections
 from states._file_check import WrongArgument
 
 
 @state
+@changes_nothing
 def accumulated(ctx: Context, name: str, *, filename: str, text: Any) -> Plan:
     """The accumulator NAME for the file FILENAME has TEXT: one, or a list of them; one that it has counts once.
 

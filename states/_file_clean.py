@@ -39,7 +39,7 @@ class Surplus(NamedTuple):
     def left(self, root: str) -> str:
         """What of ROOT is left alone, as the end of a sentence; '' for nothing."""
         names = ", ".join(shown(f"{root}/{path}") for path in self.foreign)
-        return f"; left alone, as another file system: {names}" if names else ""
+        return f"; left alone, as a mount point or another file system: {names}" if names else ""
 
     def comment(self, root: str) -> str | None:
         """What to say of ROOT where nothing differs; None where there is nothing to be said."""

@@ -20,7 +20,7 @@ from saltern.converge.around import Around, Peers
 from saltern.converge.reactions import Reactions
 from saltern.converge.requisites import Links
 from saltern.converge.result import RunResult, StateResult, Verdict
-from saltern.converge.state import is_state, reaction_of
+from saltern.converge.state import is_state, may_change, reaction_of
 from saltern.converge.transaction import Block, Ended, Gate, RolledBack
 from saltern.errors import SalternError
 from saltern.kept import scope
@@ -249,7 +249,7 @@ class _Run:
             verdict = verdict._replace(warnings=(*verdict.warnings, why))
         if due is not None and verdict.result is not False:
             verdict = self._reactions.react(unit, due, verdict, "watch")
-        elif watched and reaction is None:
+        elif reaction is None and any(map(self._may_change, watched)):
             warning = f"{low.place}: {low.module}.{low.fun} has no reaction, so its `watch` is only a `require`"
             verdict = verdict._replace(warnings=(*verdict.warnings, warning))
         if not self._test and verdict.result and "check_cmd" in low.options:
@@ -257,6 +257,11 @@ class _Run:
             if objection:
                 verdict = verdict._replace(result=False, comment=f"{verdict.comment}\n{objection}")
         return verdict
+
+    def _may_change(self, position: int) -> bool:
+        """Whether the state at POSITION, whose turn has come, is of a kind that changes things."""
+        low = self._lows[position]
+        return may_change(self._functions.get((low.module, low.fun)))
 
     def _own(self, position: int, unit: work.Work) -> Verdict:
         """The verdict on the state itself, alone or joined with others of its kind."""

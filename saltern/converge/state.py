@@ -26,6 +26,17 @@ def state(function: F) -> F:
     return function
 
 
+def changes_nothing(function: F) -> F:
+    """Mark FUNCTION as a state that never changes anything: to `watch` it is to `require` it, and nobody is warned."""
+    function.__saltern_changes_nothing__ = True  # type: ignore[attr-defined]
+    return function
+
+
+def may_change(function: object) -> bool:
+    """Whether the state FUNCTION may change something."""
+    return not getattr(function, "__saltern_changes_nothing__", False)
+
+
 def reaction(to: Callable[..., Plan]) -> Callable[[R], R]:
     """Make the decorated function what the state TO does, beyond its plan, when something that it watches changed.
 

@@ -39,7 +39,7 @@ def test_a_mount_below_is_not_crossed_and_what_is_beside_it_goes(ctx: Context, t
     (mounted.parent / "beside").write_text("")
     plan = converge(file.directory, ctx, str(tmp_path / "d"), clean=True)
     assert [step.sentence for step in plan.steps] == [
-        f"delete {mounted.parent}/beside; left alone, as another file system: {mounted}"
+        f"delete {mounted.parent}/beside; left alone, as a mount point or another file system: {mounted}"
     ]
     assert os.listdir(mounted.parent) == ["point with blank"]
     assert (mounted / "f").read_text() == "precious\n"

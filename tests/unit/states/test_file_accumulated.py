@@ -48,6 +48,7 @@ def test_texts_reach_the_template_in_the_order_of_the_states(tmp_path: Path) -> 
     assert {id: one.result for id, one in apply(tmp_path, HOSTS).items()} == dict.fromkeys(preview, True)
     assert (tmp_path / "exports").read_text() == "a,b,c [{'ro': True}]\n"
     assert not apply(tmp_path, HOSTS)["exports"].changed
+    assert not any(one.warnings for one in apply(tmp_path, HOSTS).values())
     preview = apply(tmp_path, HOSTS.replace("text: c", "text: d"), test=True)
     assert "+a,b,d" in preview["exports"].changes["diff"]
 

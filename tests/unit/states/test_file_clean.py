@@ -223,7 +223,7 @@ def test_another_file_system_is_left_alone_and_said(monkeypatch: pytest.MonkeyPa
     tree(tmp_path / "d", "old/data/f", "old/x", "a")
     (tmp_path / "mounts").write_text(f"1 2 0:3 / {tmp_path}/d/old/data rw - tmpfs tmpfs rw\n")
     monkeypatch.setattr("modules._remove.MOUNTS", str(tmp_path / "mounts"))
-    said = f"left alone, as another file system: {tmp_path}/d/old/data"
+    said = f"left alone, as a mount point or another file system: {tmp_path}/d/old/data"
     done = apply(tmp_path, CLEAN)["d"]
     assert done.comment == f"Done:\n- delete {tmp_path}/d/a; {said}\n- delete {tmp_path}/d/old/x"
     assert apply(tmp_path, CLEAN)["d"].comment == f"{tmp_path}/d is as declared; {said}"
