@@ -45,8 +45,8 @@ def place(
     dest = _safe.absolute(dest)
     if afresh:
         _remove.check_removable(dest)
-    elif not force:
-        _check_kinds(dest, members, remove)
+    else:
+        _check_kinds(dest, members, remove, force)
     beside = afresh or not os.path.isdir(dest)
     folder = os.path.dirname(dest) if beside else dest
     _safe.make_folders(folder, uid=uid, gid=gid)
@@ -68,14 +68,18 @@ def place(
         _safe.sync_folder(above)
 
 
-def _check_kinds(dest: str, members: Members, remove: tuple[str, ...]) -> None:
-    """ArchiveError where something of another kind is in the place of a member, unless it is to be removed anyhow."""
+def _check_kinds(dest: str, members: Members, remove: tuple[str, ...], force: bool) -> None:
+    """ArchiveError where something of another kind is in the place of a member, unless it goes anyhow; or another file
+    system, into which nothing can be moved."""
+    device = os.stat(dest).st_dev if os.path.isdir(dest) else None
     for path, (member, _) in members.items():
         if path.partition("/")[0] not in remove:
             with suppress(FileNotFoundError, NotADirectoryError):
                 status = os.lstat(f"{dest}/{path}")
-                if not fits(member.kind, status):
+                if not (force or fits(member.kind, status)):
                     raise in_the_way(f"{dest}/{path}", status)
+                if status.st_dev != device and stat.S_ISDIR(status.st_mode):
+                    raise ArchiveError(f"another file system is mounted at {dest}/{path}: unpack into that one itself")
 
 
 @contextmanager

@@ -105,7 +105,10 @@ def _entered(file: IO[bytes], form: str, password: bytes | None) -> Iterator[Arc
             yield Archive(lambda: _zip_raws(zipped), lambda raw: _chunks(lambda: zipped.open(raw.handle)))
     else:
         with _broken():
-            tar = tarfile.open(fileobj=file, encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 - closed below
+            try:
+                tar = tarfile.open(fileobj=file, encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 - as below
+            except tarfile.ReadError:
+                raise ArchiveError("it is no archive that is known here: tar (gzip, bzip2, xz) or zip") from None
         with tar:
             yield Archive(lambda: _tar_raws(tar), lambda raw: _chunks(lambda: tar.extractfile(raw.handle)))
 

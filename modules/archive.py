@@ -47,9 +47,7 @@ def list_(
 ) -> list[str] | dict[str, list[str]]:
     """The paths in the archive NAME (`salt://…`, a path, or http(s)://…); a folder ends with `/`. VERBOSE: by kind,
     {"dirs", "files", "links", "top_level_dirs", "top_level_files", "top_level_links"}."""
-    local = str(cp.cache_file(ctx, name, saltenv, source_hash))
-    if not local:
-        raise ArchiveError(f"there is no file {name}")
+    local = _brought(ctx, name, saltenv, source_hash)
     members = survey(local, How(known_format(archive_format), strip_components), secret_bytes(password)).members
     if not verbose:
         return sorted(shown_path(member) for member in members)
@@ -65,7 +63,7 @@ def list_(
 @reading
 def is_encrypted(ctx: Context, name: str, saltenv: str = "base", source_hash: str | None = None) -> bool:
     """Whether the zip archive NAME (as in `archive.list`) has a file that wants a password."""
-    local = str(cp.cache_file(ctx, name, saltenv, source_hash))
+    local = _brought(ctx, name, saltenv, source_hash)
     with opened(local, "zip") as archive:
         return any(raw.handle.flag_bits & 1 for raw in archive.raws())
 
@@ -84,6 +82,8 @@ def look(
         except (FileNotFoundError, NotADirectoryError):
             missing.append(member.path)
             continue
+        except OSError as error:
+            raise ArchiveError(f"{path}: {error.strerror}") from None
         if not fits(member.kind, status):
             wrong[member.path] = status
             continue
@@ -218,11 +218,22 @@ def shown_path(member: Member) -> str:
     return path + "/" if member.kind is Kind.FOLDER else path
 
 
+def _brought(ctx: Context, name: str, saltenv: str, source_hash: str | None) -> str:
+    """The path of the archive NAME on the node. ArchiveError where there is none."""
+    found = cp.cache_file(ctx, name, saltenv, source_hash)
+    if not isinstance(found, str):
+        raise ArchiveError(f"there is no file {name}")
+    return found
+
+
 def _digest(path: str) -> str:
     import hashlib
 
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW)) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW)) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ArchiveError(f"{path}: {error.strerror}") from None
 
 
 def _ran(argv: list[str], cwd: str | None, runas: str | None) -> list[str]:

@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import io
 import os
+import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -128,3 +129,15 @@ def test_an_archive_from_a_url_is_fetched_once(node: Node, server: tuple[str, li
     assert os.listdir(node.folder / "root/var/cache/saltern/downloads") == []
     wrong = node.apply(f"source_hash: sha256={'0' * 64}", source=url, code=1)
     assert "is not what was meant" in wrong["comment"]
+
+
+def test_another_file_system_below_the_place_is_told_before_anything_is_written(node: Node) -> None:
+    mounted = node.dest / "app-1/etc"
+    mounted.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", str(mounted)], check=True)
+    try:
+        assert f"another file system is mounted at {mounted}" in node.apply("", code=1)["comment"]
+        assert sorted(os.listdir(node.dest / "app-1")) == ["etc"]
+        assert os.listdir(mounted) == []
+    finally:
+        subprocess.run(["umount", str(mounted)], check=True)

@@ -68,7 +68,7 @@ def test_a_second_run_reads_no_archive(ctx: Context, tmp_path: Path) -> None:
     os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert apply(ctx, tmp_path / "opt", source=str(source)) == {}
     source.write_bytes(b"xy")
-    refused(ctx, tmp_path / "opt", "broken or cut off", source=str(source))
+    refused(ctx, tmp_path / "opt", "no archive that is known here", source=str(source))
 
 
 def test_a_note_that_is_lost_or_damaged_is_made_anew(ctx: Context, tmp_path: Path) -> None:
