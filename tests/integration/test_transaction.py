@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,14 @@ import pytest
 from modules._transaction_store import Pending, Store
 from tests.integration.kernel import ip, needs_root, network_namespace, tool
 from tests.integration.system import System, wait_for
+from tests.patience import WAIT_S
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs root")]
 
 FAR = f"saltern-n-{os.getpid()}"  # the minion's namespace
 HOME = f"saltern-m-{os.getpid()}"
-LIMIT_S = 6
+LIMIT_S = 600  # so that a slow machine does not come too late; where it is to pass, SOON_S
+SOON_S = 6
 GOOD: dict[str, Any] = {"addresses": ["10.99.0.2/24", "10.99.0.3/24"], "gateway": "10.99.0.1"}
 
 
@@ -38,6 +40,17 @@ class Site:
         self.root = made.minions["n1"].root
         self.folder = self.root / "var/lib/saltern/minion/network"
         self.store = Store(self.folder)
+
+    @contextmanager
+    def limit(self, seconds: float) -> Iterator[None]:
+        """The time that changes have to be confirmed, for the runs that begin meanwhile."""
+        config = self.root / "etc/saltern/minion"
+        text = config.read_text()
+        config.write_text(text.replace(f"network_confirm_s: {LIMIT_S}\n", f"network_confirm_s: {seconds}\n"))
+        try:
+            yield
+        finally:
+            config.write_text(text)
 
     def apply(self, states: dict[str, Any], **arguments: Any) -> dict[str, Any]:
         """Run STATES as the SLS `net`: the minion's return."""
@@ -73,7 +86,7 @@ class Begun:
 
     def join(self) -> dict[str, Any]:
         """Its return."""
-        self._thread.join(60)
+        self._thread.join(WAIT_S)
         assert self.value
         return self.value
 
@@ -99,7 +112,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 system.start()
                 daemon = system.prepare("n1")
                 config = daemon.root / "etc/saltern/minion"
-                config.write_text(f"{config.read_text()}network_confirm_s: {LIMIT_S}\n")
+                config.write_text(f"{config.read_text()}network_confirm_s: {LIMIT_S}\nworker_idle_s: 0\n")
                 daemon.command[:0] = ["ip", "netns", "exec", FAR]
                 daemon.start()
                 system.wait_up("n1")
@@ -116,6 +129,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 def site(made: Site) -> Iterator[Site]:
     """The site with its network as it was, nothing pending, and the minion connected."""
+    wait_for("the kernel has settled the network", is_calm)
     yield made
     wait_for("nothing is pending", made.settled)
     baseline()
@@ -146,6 +160,25 @@ def shape() -> Any:
         for entry in json.loads(far("-j", "addr", "show"))
     ]
     return links, addresses, far("route", "show"), far("-6", "route", "show")
+
+
+def is_calm() -> bool:
+    """Whether what the kernel does in its own time is done: carriers, and IPv6 link-local addresses."""
+    before, shown = shape(), json.loads(far("-j", "addr", "show"))
+    time.sleep(0.2)
+    return (
+        all("LOWER_UP" in entry["flags"] for entry in shown if "UP" in entry["flags"])
+        and not any(address.get("tentative") for entry in shown for address in entry["addr_info"])
+        and shape() == before
+    )
+
+
+def is_again(before: Any) -> None:
+    """The minion's network is what it was BEFORE, as soon as the kernel has settled it."""
+    deadline = time.monotonic() + WAIT_S
+    while shape() != before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert shape() == before
 
 
 def bridge(name: str = "br0", **arguments: Any) -> dict[str, Any]:
@@ -191,13 +224,12 @@ WRONG: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("what", ["address", "port", "down"])
 def test_a_change_that_cuts_the_minion_off_is_taken_back_whole(site: Site, what: str) -> None:
     before = shape()
-    began = time.monotonic()
-    result = only(site.apply(bridge(**WRONG[what])))
+    with site.limit(SOON_S):
+        result = only(site.apply(bridge(**WRONG[what])))
     assert result["result"] is False, result
     assert "Rolled back:" in result["comment"]
     assert result["changes"] == {}
-    assert shape() == before
-    assert time.monotonic() - began < 60
+    is_again(before)
     assert site.call("network.last")["outcome"] == "rolled back"
 
 
@@ -221,7 +253,7 @@ def test_a_state_that_fails_takes_the_others_of_its_transaction_with_it(site: Si
     }
     assert "Rolled back: route 10.50.0.0/16 failed" in results["br0"]["comment"]
     assert results["br0"]["changes"] == results["mv0"]["changes"] == {}
-    assert shape() == before
+    is_again(before)
 
 
 def test_steps_that_are_none_of_the_network_wait_for_the_confirmation(site: Site) -> None:
@@ -230,7 +262,8 @@ def test_steps_that_are_none_of_the_network_wait_for_the_confirmation(site: Site
         **bridge(**WRONG["gateway"]),
         "wants": {"cmd.run": [{"name": f"touch {site.root}/marker"}, {"require": [{"bridge": "br0"}]}]},
     }
-    results = {entry["__id__"]: entry for entry in site.apply(states)["return"].values()}
+    with site.limit(SOON_S):
+        results = {entry["__id__"]: entry for entry in site.apply(states)["return"].values()}
     assert results["br0"]["result"] is False
     assert results["wants"]["result"] is False  # it began before the change was taken back, and looked again
     assert not (site.root / "marker").exists()
@@ -244,7 +277,7 @@ def test_when_the_worker_is_killed_the_guard_takes_it_back_and_the_job_says_so(s
     returned = run.join()
     assert "ended by itself" in returned["return"]
     assert "rolled back: the process that made the change ended in the middle of it" in returned["return"]
-    assert shape() == before
+    is_again(before)
 
 
 def test_at_the_deadline_of_a_job_the_guard_is_spared_and_takes_it_back(site: Site) -> None:
@@ -256,7 +289,7 @@ def test_at_the_deadline_of_a_job_the_guard_is_spared_and_takes_it_back(site: Si
     assert returned["outcome"] == "killed"
     assert f"ended at its deadline of {seconds} s (signal SIGTERM), at step 1 of 1: br0" in returned["return"]
     assert "rolled back: the process that made the change ended in the middle of it" in returned["return"]
-    assert shape() == before
+    is_again(before)
 
 
 def test_when_agent_and_worker_are_killed_the_guard_takes_it_back_and_the_report_comes_later(site: Site) -> None:
@@ -268,7 +301,7 @@ def test_when_agent_and_worker_are_killed_the_guard_takes_it_back_and_the_report
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     wait_for("the guard has taken it back", site.settled)
-    assert shape() == before
+    is_again(before)
     site.made.minions["n1"].start()
     returned = run.join()
     assert "rolled back: the process that made the change ended" in returned["return"]
@@ -276,18 +309,22 @@ def test_when_agent_and_worker_are_killed_the_guard_takes_it_back_and_the_report
 
 def test_a_guard_that_is_killed_is_started_again(site: Site) -> None:
     before = shape()
-    run = site.begin({**bridge(**GOOD), "slow": {"cmd.run": [{"name": "true"}]}}, confirm=5)
-    wait_for("it waits for a person", lambda: "waiting" in site.events())
-    kill_guard(site)
-    assert only_of(run.join(), "br0")["result"] is True
-    wait_for("a guard is there again", lambda: site.store.armed() != "", timeout_s=20)
-    wait_for("it is taken back", site.settled)
-    assert shape() == before
-    assert site.store.last().why == "nobody confirmed it (network.confirm) within 5 s"  # type: ignore[union-attr]
+    for seconds in (5, 30, 120):  # until it is killed before that, soon or late as this machine is
+        run = site.begin({**bridge(**GOOD), "slow": {"cmd.run": [{"name": "true"}]}}, confirm=seconds)
+        wait_for("it waits for a person", lambda: "waiting" in site.events())
+        was_killed = kill_guard(site)
+        assert only_of(run.join(), "br0")["result"] is True
+        wait_for("another guard has taken it back", site.settled)
+        is_again(before)
+        why = f"nobody confirmed it (network.confirm) within {seconds} s"
+        assert site.store.last().why == why  # type: ignore[union-attr]
+        if was_killed:
+            break
+    assert was_killed
 
 
 def test_what_waits_for_a_person_is_kept_when_it_is_confirmed(site: Site) -> None:
-    returned = site.apply(bridge(**GOOD), confirm=30)
+    returned = site.apply(bridge(**GOOD), confirm=600)
     assert "Not committed yet" in only(returned)["comment"]
     pending = site.call("network.pending")
     assert (pending["phase"], pending["guarded"]) == ("waits for network.confirm", True)
@@ -302,9 +339,9 @@ def test_what_waits_for_a_person_is_kept_when_it_is_confirmed(site: Site) -> Non
 
 def test_what_waits_for_a_person_is_taken_back_at_once_when_asked(site: Site) -> None:
     before = shape()
-    site.apply(bridge(**GOOD), confirm=60)
+    site.apply(bridge(**GOOD), confirm=600)
     assert site.call("network.rollback")["outcome"] == "rolled back"
-    assert shape() == before
+    is_again(before)
 
 
 def test_without_a_master_only_confirm_guards(site: Site, tmp_path: Path) -> None:
@@ -340,9 +377,11 @@ def only_of(returned: dict[str, Any], name: str) -> dict[str, Any]:
     return next(dict(entry) for entry in returned["return"].values() if entry["__id__"] == name)
 
 
-def kill_guard(site: Site) -> None:
-    """SIGKILL the process that holds the guard's lock, as /proc/locks tells."""
+def kill_guard(site: Site) -> bool:
+    """SIGKILL the process that holds the guard's lock, as /proc/locks tells, before it has taken anything back."""
     inode = (site.folder / "guard").stat().st_ino
     lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
-    (pid,) = {int(words[4]) for words in lines if words[1] == "FLOCK" and words[5].endswith(f":{inode}")}
-    os.kill(pid, signal.SIGKILL)
+    holding = {int(words[4]) for words in lines if words[1] == "FLOCK" and words[5].endswith(f":{inode}")}
+    for pid in holding:
+        os.kill(pid, signal.SIGKILL)
+    return bool(holding) and not site.settled()
