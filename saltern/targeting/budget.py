@@ -6,14 +6,17 @@ signals on its way, and a timer of processor time (setitimer(2), ITIMER_PROF) se
 
 from __future__ import annotations
 
-import re
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
+from typing import TypeVar
 
-LIMIT_S = 1.0  # processor time that all regular expressions of one target may take together; a fleet takes milliseconds
-_TICK_S = 0.05
+LIMIT_S = 1.0  # processor time that one target may take over what is slow
+_TICK_S = 0.02  # what takes no longer at one minion is not slow, however many minions there are
+
+A = TypeVar("A")
 
 
 class Spent(Exception):
@@ -30,24 +33,27 @@ class Budget:
     def __init__(self) -> None:
         self._left_s = LIMIT_S
         self._until = 0.0  # by the clock of the main thread's own processor time
+        self._is_slow = False
 
-    def matches(self, pattern: re.Pattern[str], text: str) -> bool:
-        """Whether PATTERN matches at the start of TEXT. Spent where that takes too long."""
+    def spend(self, test: Callable[[A], bool], subject: A) -> bool:
+        """What TEST, which matches regular expressions, says of SUBJECT. Spent where that takes too long."""
         if threading.current_thread() is not threading.main_thread():
-            return pattern.match(text) is not None
+            return test(subject)
         if self._left_s <= 0:
             raise Spent
         began = time.thread_time()
-        self._until = began + self._left_s
+        self._until, self._is_slow = began + self._left_s, False
         before = signal.signal(signal.SIGPROF, self._tick)
         try:
             signal.setitimer(signal.ITIMER_PROF, _TICK_S, _TICK_S)
-            return pattern.match(text) is not None
+            return test(subject)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.signal(signal.SIGPROF, before or signal.SIG_DFL)
-            self._left_s -= time.thread_time() - began
+            if self._is_slow:
+                self._left_s -= time.thread_time() - began
 
     def _tick(self, _number: int, _frame: FrameType | None) -> None:
+        self._is_slow = True
         if time.thread_time() >= self._until:
             raise Spent

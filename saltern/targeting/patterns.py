@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from saltern.targeting.budget import Budget
 from saltern.targeting.errors import TargetError
 from saltern.targeting.nested import Test
 
@@ -72,11 +71,11 @@ def _other_form(pattern: str, at: int) -> str:
     return "A glob has letters, digits, '.', '_', '-' and the wildcards * ? [abc]."
 
 
-def pcre(pattern: str, budget: Budget, *, ignore_case: bool = False) -> Test:
+def pcre(pattern: str, *, ignore_case: bool = False) -> Test:
     """The test for a Perl-like regular expression (Python's `re`), anchored at the start of the text only, as Salt's.
 
     Python's engine backtracks, and a pattern such as `(a+)+$` takes time that doubles with each character of the text.
-    So pattern and text are limited in length (MAX_PCRE, MAX_SUBJECT), and BUDGET in time: the test raises `Spent`.
+    So pattern and text are limited in length (MAX_PCRE, MAX_SUBJECT), and who tests has to limit the time (`Budget`).
     """
     if not pattern:
         raise TargetError("the regular expression is missing", pattern, 1)
@@ -93,7 +92,7 @@ def pcre(pattern: str, budget: Budget, *, ignore_case: bool = False) -> Test:
         raise TargetError(f"the regular expression is wrong: {error.msg}", pattern, column) from None
     except (RecursionError, OverflowError, ValueError):
         raise TargetError("this regular expression is too complex", pattern, 1) from None
-    return lambda text: len(text) <= MAX_SUBJECT and budget.matches(found, text)
+    return lambda text: len(text) <= MAX_SUBJECT and found.match(text) is not None
 
 
 def words_of(text: str, delimiter: str, max_words: int) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, TypeAlias
 
 from saltern.errors import nearest
@@ -151,8 +150,8 @@ class _Compiler:
                 test = patterns.id_glob(text)
                 return (lambda minion: test(minion.id)), frozenset({text}) if patterns.is_exact(text) else None
             case "pcre":
-                test = patterns.pcre(text, self.budget)
-                return (lambda minion: test(minion.id)), None
+                test = patterns.pcre(text)
+                return (lambda minion: self.budget.spend(test, minion.id)), None
             case "list":
                 ids = _ids(text)
                 return (lambda minion: minion.id in ids), ids
@@ -163,11 +162,25 @@ class _Compiler:
             case "nodegroup":
                 return self.nodegroup(text)
             case "grain" | "grain_pcre":
-                search = _search(text, delimiter, form, self.budget)
+                search = self.search(text, delimiter, form)
                 return (lambda minion: search(minion.grains)), None
             case _:
-                search = _search(text, delimiter, form, self.budget)
+                search = self.search(text, delimiter, form)
                 return (lambda minion: search(_pillar(minion))), None
+
+    def search(self, text: str, delimiter: str, form: str) -> Callable[[Any], bool]:
+        """`_search`, in bounded time where there are regular expressions."""
+        search = _search(text, delimiter, form)
+        if not form.endswith("_pcre"):
+            return search
+        key = text.partition(delimiter)[0]
+
+        def bounded(data: Any) -> bool:
+            if isinstance(data, Mapping):
+                data.get(key)  # what is read or rendered only now takes its own time
+            return self.budget.spend(search, data)
+
+        return bounded
 
     def nodegroup(self, name: str) -> Compiled:
         if name not in self.nodegroups:
@@ -228,17 +241,17 @@ def _ids(text: str) -> frozenset[str]:
     return frozenset(word for word in (part.strip() for part in text.split(",")) if word)
 
 
-def _search(text: str, delimiter: str, form: str, budget: Budget) -> Callable[[Any], bool]:
+def _search(text: str, delimiter: str, form: str) -> Callable[[Any], bool]:
     """The search for `key:pattern` in grains or pillar. Letter case does not matter in the value, as in Salt."""
     words = patterns.words_of(text, delimiter, MAX_WORDS)
     test_of, wildcards = _glob_test, True
     if form == "pillar_exact":
         test_of, wildcards = _exact_test, False
     elif form.endswith("_pcre"):
-        test_of = partial(_pcre_test, budget)
+        test_of = _pcre_test
         offset = len(words[0] + delimiter)
         try:  # which words are keys depends on the data, but all behind the first must make sense as the pattern
-            patterns.pcre(text[offset:], budget)
+            patterns.pcre(text[offset:])
         except TargetError as error:
             raise error.inside(text, offset) from None
     cache: dict[str, Test] = {}
@@ -263,9 +276,9 @@ def _exact_test(pattern: str) -> Test:
     return lambda text: text.lower() == lower
 
 
-def _pcre_test(budget: Budget, pattern: str) -> Test:
+def _pcre_test(pattern: str) -> Test:
     try:
-        return patterns.pcre(pattern, budget, ignore_case=True)
+        return patterns.pcre(pattern, ignore_case=True)
     except TargetError:  # the rest of a pattern that itself holds the delimiter, such as "(?:a)"
         return lambda text: False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import signal
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -343,6 +344,24 @@ def test_a_regular_expression_without_an_end_is_ended_with_the_minion_where_it_w
     with pytest.raises(EndlessTarget):  # the time of one target is one time, however many minions there are
         target.matches(minion)
     assert (signal.getsignal(signal.SIGPROF), signal.getitimer(signal.ITIMER_PROF)) == (before, (0.0, 0.0))
+
+
+def test_a_large_fleet_and_what_is_read_only_now_cost_nothing_of_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "LIMIT_S", 0.2)
+
+    class Slow(dict[str, Any]):
+        def get(self, key: str, default: Any = None) -> Any:  # as grains that are looked up when they are asked for
+            until = time.thread_time() + 0.3
+            while time.thread_time() < until:
+                pass
+            return super().get(key, default)
+
+    many = MinionView("m", {"l": [str(number) for number in range(2000)]})
+    target = compile_target("l:^1999$", "grain_pcre")
+    began = time.thread_time()
+    while time.thread_time() - began < 0.4:
+        assert target.matches(many)
+    assert compile_target("a:^b", "grain_pcre").matches(MinionView("m", Slow(a="b")))
 
 
 # The compound language against a plain evaluation
