@@ -19,6 +19,7 @@ from saltern.errors import SourceError
 from saltern.marks import permit_acting
 from states import file
 from states._file_clean import Going, Surplus, steps, surplus
+from states._file_kept import defaults_of
 from tests.plans import context, converge
 from tests.unit.states.sls_run import apply
 
@@ -170,6 +171,30 @@ def test_a_folder_is_kept_for_a_file_that_a_later_state_makes_behind_a_link_in_i
     tree(tmp_path, "outside/", "d/")
     (tmp_path / "d/link").symlink_to(tmp_path / "outside")
     assert not apply(tmp_path, CLEAN + "f:\n  file.managed:\n    - name: @/d/link/f\n")["d"].changed
+
+
+def test_what_a_state_names_by_default_counts() -> None:
+    assert defaults_of("sysctl", "present")["config"] == "/etc/sysctl.d/90-saltern.conf"
+    assert defaults_of("sysctl", "no_such") == {}
+
+
+def test_a_default_is_kept_unless_the_state_says_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path / "d", "default", "given")
+    monkeypatch.setattr("states._file_kept.defaults_of", lambda module, fun: {"source": str(tmp_path / "d/default")})
+    other = "o:\n  file.managed:\n    - name: @/e\n"
+    assert apply(tmp_path, CLEAN + other, test=True)["d"].changes["surplus"]["old"] == ["given"]
+    other += "    - source: @/d/given\n"
+    assert apply(tmp_path, CLEAN + other, test=True)["d"].changes["surplus"]["old"] == ["default"]
+
+
+def test_what_saltern_keeps_below_etc_stays_and_nowhere_else(ctx: Context, tmp_path: Path) -> None:
+    names = ("10-saltern-br0.network", "saltern-br0", "10-saltern.d/x", "mine", "10-saltern")
+    for folder in (tmp_path / "root/etc/systemd/network", tmp_path / "d"):
+        tree(folder, *names)
+        converge(file.directory, ctx, str(folder), clean=True)
+    kept = ["10-saltern-br0.network", "10-saltern.d", "10-saltern.d/x", "saltern-br0"]
+    assert found(tmp_path / "root/etc/systemd/network") == kept
+    assert found(tmp_path / "d") == []
 
 
 def test_what_absent_names_is_not_kept(tmp_path: Path) -> None:
