@@ -74,7 +74,7 @@ class Ahead:
         if answer is None or answer.get("failed"):
             logger.warning(
                 "what the schedule's states need is not all here, so they may fail while the master is away: %s",
-                "the log of the worker says why" if answer is None else answer["failed"],
+                "the process that brings it ended" if answer is None else answer["failed"],
             )
             if self._timer is None:
                 self._after(_AGAIN_S)

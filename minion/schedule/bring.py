@@ -82,10 +82,13 @@ def bring(
 
     The bundle that is kept is left as it is, unless the master has its files no more: then it gives a new one.
     """
-    kept = Kept(config, identity, b"", b"", files_port, ask_bundle)
-    found = _brought(kept, known, runs, ask)
-    if found["failed"] and kept.renewed().opened:
-        found = _brought(Kept(config, identity, b"", b"", files_port, ask_bundle), known, runs, ask)
+    try:
+        kept = Kept(config, identity, b"", b"", files_port, ask_bundle)
+        found = _brought(kept, known, runs, ask)
+        if found["failed"] and kept.renewed().opened:
+            found = _brought(Kept(config, identity, b"", b"", files_port, ask_bundle), known, runs, ask)
+    except SalternError as error:
+        return {"key": "", "problems": [], "failed": str(error)}
     return found
 
 

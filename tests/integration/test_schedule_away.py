@@ -10,18 +10,23 @@ import asyncio
 import heapq
 import itertools
 import json
+import shutil
 import signal
 import sqlite3
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
-from minion import identity, main
+from minion import cache, identity, main
 from minion.agent import Agent
+from minion.pipe import BundleIs
 from minion.schedule.ahead import SPREAD_S
+from minion.schedule.bring import Run, bring
 from minion.schedule.clock import Clock
 from saltern.wire import sockets
 from tests.integration.system import System, system, wait_for
@@ -90,6 +95,12 @@ class Fleet:
         """Close the agents."""
         for agent in self.agents:
             agent.close()
+
+    def bundle(self, agent: Agent) -> BundleIs:
+        """A bundle that AGENT asks its master for."""
+        answer: Future[BundleIs] = Future()
+        self.loop.call_soon_threadsafe(agent.need_bundle, "", answer.set_result)
+        return answer.result(WAIT_S)
 
     def do(self, work: Callable[[], object]) -> None:
         """Run a coroutine function on the agents' loop."""
@@ -188,14 +199,26 @@ def test_a_minion_that_never_ran_a_highstate_runs_its_first_one_without_the_mast
             assert not any(target.iterdir()), "nothing was run"
             assert not highstates(made)
             assert all(len(brought(made, name)) == 6 for name in NAMES), "no more than that"
+            old = (cache.folder(minions.agents[0]._config) / "bundle").read_bytes()
             made.master.stop(signal.SIGKILL)
             minions.do(minions.hour)
             assert {name: (target / name).read_text() for name in NAMES} == dict.fromkeys(NAMES, "hello\n")
             assert {name: (target / f"folder-{name}/a").read_text() for name in NAMES} == dict.fromkeys(NAMES, "a\n")
+            shutil.rmtree(made.master.root / "var/lib/saltern/master/trees")  # it makes all anew, with other keys
             made.start()
             made.wait_up(*NAMES)
             wait_for("the returns are here", lambda: {row[0] for row in highstates(made)} == set(NAMES), WAIT_S)
             assert {row[1:4] for row in highstates(made)} == {("done", True, f"minion/{name}") for name in NAMES}
+
+            agent = minions.agents[0]
+            shutil.rmtree(cache.folder(agent._config))
+            cache.save_bundle(agent._config, old)
+            runs: list[Run] = [("state.apply", [], {})]
+            port, ask = agent.files_port, partial(minions.bundle, agent)
+            found = bring(agent._config, identity.load(agent._config), port, "", runs, ask)
+            assert (found["problems"], found["failed"]) == ([], "")
+            assert (cache.folder(agent._config) / "bundle").read_bytes() != old, "it gave another bundle"
+            assert len(brought(made, NAMES[0])) == 6
 
 
 def brought(made: System, name: str) -> list[Path]:
