@@ -5,6 +5,7 @@ Names, links and kinds come from whoever made the archive. All of them are judge
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
@@ -15,6 +16,7 @@ from saltern.errors import PermanentError
 MEMBERS = 500_000
 _DEPTH = 128  # folders
 _PART_BYTES, _PATH_BYTES = 255, 3072  # of a name, of a path: below the kernel's own limits, with room for the place
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LINKS = 40  # as the kernel's own limit, path_resolution(7)
 
 
@@ -85,7 +87,7 @@ def relative(name: str) -> str:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise ArchiveError(f"{_shown(name)} leads upwards, by `..`")
-    if any(ord(char) < 32 or ord(char) == 127 for char in name):
+    if _CONTROL.search(name):
         raise ArchiveError(f"{_shown(name)} has control characters in its name")
     path = "/".join(parts)
     if len(parts) > _DEPTH or len(_bytes(path)) > _PATH_BYTES or any(len(_bytes(part)) > _PART_BYTES for part in parts):
@@ -114,7 +116,7 @@ def _member(raw: Raw, path: str, strip: int, perms: bool) -> Member:
     target = raw.target
     if raw.kind is Kind.HARD:
         target = stripped(relative(target), strip)
-    if raw.kind is Kind.LINK and (not target or any(ord(char) < 32 for char in target)):
+    if raw.kind is Kind.LINK and (not target or _CONTROL.search(target)):
         raise ArchiveError(f"{_shown(path)} is a link to nowhere")
     if raw.kind is Kind.FOLDER:
         mode = (raw.mode & 0o755) | 0o700 if perms else 0o755

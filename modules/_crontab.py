@@ -154,6 +154,17 @@ def without_env(text: str, name: str) -> str:
     return render(_unmarked(kept)) if render(kept) != text else text
 
 
+def with_masked(text: str, name: str) -> str:
+    """TEXT to be shown, without the value of the variable NAME."""
+    masked = (f"{name}=…\n",)
+    return render(
+        [
+            part._replace(lines=masked) if isinstance(part.value, Env) and part.value.name == name else part
+            for part in parse(text)
+        ]
+    )
+
+
 def env_line(env: Env) -> str:
     """What a variable looks like in a crontab."""
     return f"{env.name}={env.value}\n"

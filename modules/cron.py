@@ -54,7 +54,7 @@ def text_of(user: str) -> str:
             stdin=subprocess.DEVNULL,
             timeout=LIMIT_S,
             check=False,
-            env={**os.environ, "LC_ALL": "C"},
+            env={**os.environ, "LC_ALL": "C", "CRONTAB_NOHEADER": "Y"},  # Debian's own first lines are not part of it
         )
     except subprocess.TimeoutExpired:
         raise CronError(f"{' '.join(argv)} did not end within {LIMIT_S:g} s") from None

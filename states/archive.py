@@ -45,7 +45,7 @@ def extracted(
     keep_source: bool = True,
     archive_format: str | None = None,
     options: str | None = None,
-    password: str | Secret | None = None,
+    password: Secret | None = None,
     enforce_toplevel: bool = True,
     if_missing: str | None = None,
     overwrite: bool = False,

@@ -128,11 +128,12 @@ def env_present(ctx: Context, name: str, *, value: str | Secret | None = None, u
 
 @state
 def env_absent(ctx: Context, name: str, *, user: str = "root") -> Plan:
-    """The jobs of USER do not have the variable NAME."""
+    """The jobs of USER do not have the variable NAME. Its value, which may be a secret, is not shown."""
     try:
         text = cron.text_of(user)
     except NoCrontab:
         return Plan(None, None, comment=f"Cron env {name} already absent")
+    text = _crontab.with_masked(text, name)
     current, wish = _variable(text, name, None), _variable(_crontab.without_env(text, name), name, None)
     if current == wish:
         return Plan(current, wish, comment=f"Cron env {name} already absent")

@@ -161,6 +161,9 @@ def run():
     assert b"TOKEN=hunter2hunter2\n" in node.crontab
     shown = node.apply("/bin/x:\n  cron.present:\n    - user: USER\n    - special: '@yearly'\n")
     assert "hunter2" not in json.dumps(shown)
+    gone = node.apply("TOKEN:\n  cron.env_absent:\n    - user: USER\n")
+    assert gone[0]["changes"]["diff"].splitlines()[-1] == "-TOKEN=…"
+    assert b"TOKEN" not in node.crontab
 
 
 def test_without_crontab_one_error_says_what_to_install(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
