@@ -73,6 +73,9 @@ class Lxc(Node):
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Lxc]:
     found = Lxc(tmp_path)
+    turn = os.open("/tmp/saltern-tests-lxc.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fcntl.flock(turn, fcntl.LOCK_EX)  # these names are the machine's: another run of the tests waits
+    subprocess.run(["ip", "link", "del", BRIDGE], capture_output=True, check=False)  # of a run that was killed
     ip("link", "add", BRIDGE, "type", "bridge")  # in this network namespace: LXC looks for bridges in /sys
     try:
         ip("addr", "add", "10.213.43.254/24", "dev", BRIDGE)
@@ -81,6 +84,7 @@ def node(tmp_path: Path) -> Iterator[Lxc]:
     finally:
         subprocess.run(["lxc-stop", "-k", "-P", found.path, "-n", NAME], capture_output=True, check=False)
         ip("link", "del", BRIDGE)
+        os.close(turn)
 
 
 def test_a_container_is_made_configured_before_its_first_start_and_then_left_alone(node: Lxc) -> None:

@@ -17,6 +17,7 @@ from saltern.marks import permit_acting
 from states import route as states
 from states import sysctl as sysctl_states
 from tests.integration.kernel import Node, ip, needs_root, network_namespace
+from tests.integration.system import wait_for
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs root")]
 
@@ -31,7 +32,13 @@ def node(tmp_path: Path) -> Iterator[Node]:
             ip("link", "set", f"eth{number}", "up")
             ip("addr", "add", f"10.{number}.0.1/24", "dev", f"eth{number}")
             ip("addr", "add", f"2001:db8:{number}::1/64", "dev", f"eth{number}", "nodad")
+        wait_for("the kernel has its routes to the addresses", lambda: len(local()) == 2)
         yield Node(tmp_path)
+
+
+def local() -> list[str]:
+    """The routes to this node's own IPv6 addresses, which the kernel makes in its own time."""
+    return [route for route in listed("-6", "route", "show", "table", "local") if route.startswith("local 2001:db8:")]
 
 
 def everything() -> list[str]:
