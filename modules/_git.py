@@ -173,6 +173,6 @@ def _foreign(target: str | None, said: str) -> str:
     except OSError:
         owner = "another user"
     return (
-        f"{place} belongs to {owner}, and git runs no foreign repository's settings: name `user: {owner}`, or change "
-        "its owner"
+        f"{place} belongs to {owner}, and git runs no foreign repository's settings: name `user: {owner}`, change "
+        "its owner, or trust it by the setting safe.directory (`git.config_set` with `global: True`)"
     )

@@ -30,6 +30,8 @@ from modules._git_values import (
 from saltern.errors import nearest
 from saltern.marks import acting, reading
 
+_KNOWN = "refs/saltern/known"  # the commit that was fetched last, and by its log those before
+_COUNTED = 100  # commits that an error may name or count
 KEEP, IF_KNOWN, ALWAYS = "keep", "remote-changes", "always"  # what may be lost: see `move`
 
 
@@ -132,14 +134,38 @@ def leads_to(target: str, old: str, new: str, who: Who = NOBODY_ELSE) -> bool:
 
 @reading
 def own_commits(target: str, commit: str, who: Who = NOBODY_ELSE, new: str = "") -> tuple[str, ...]:
-    """The commits up to COMMIT that neither a remote branch, nor a tag, nor the commit NEW leads to: nobody else may
-    have them. The latest first, each with its subject."""
-    known = ["--remotes", "--tags", *([new] if new else [])]
-    return tuple(
-        checked("log", "--format=%h %s", "--max-count=100", commit, "--not", *known, "--", target=target, who=who)
-        .strip()
-        .splitlines()
-    )
+    """The commits up to COMMIT that nobody else may have, the latest first, each with its subject: what no remote
+    branch, no tag, and nothing that was ever fetched leads to, nor the commit NEW."""
+    ours = "--glob=refs/saltern/*"
+    fetched = checked("log", "--walk-reflogs", "--format=%H", ours, "--remotes", target=target, who=who).split()
+    known = ["--remotes", "--tags", ours, *sorted({*fetched, *([new] if new else [])})]
+    words = ("log", "--format=%h %s", f"--max-count={_COUNTED}", commit, "--not", *known, "--")
+    return tuple(checked(*words, target=target, who=who).strip().splitlines())
+
+
+@reading
+def refusal(target: str, commit: str, branch: str | None, who: Who, lose: str = KEEP) -> str | None:
+    """Why HEAD of TARGET must not be moved to the local BRANCH (None: to none) at COMMIT, which is there, as long as
+    only that may be lost which LOSE says; None where it may. See `move`."""
+    if lose == ALWAYS:
+        return None
+    if branch is None:
+        old = head(target, who) if _on(target, who) is None else None
+        forward = False
+    else:
+        old = head(target, who, f"refs/heads/{branch}")
+        forward = old is not None and leads_to(target, old, commit, who)
+    if old is None or forward:
+        return None
+    mine = own_commits(target, old, who, commit)
+    if branch is not None and lose == KEEP:
+        return _not_forward(target, branch, old, commit, mine)
+    if mine:
+        return (
+            f"{target} has commits that are nowhere else, and would lose them: {listed(mine)}; push them, or "
+            "`force_reset: True` loses them"
+        )
+    return None
 
 
 @reading
@@ -235,6 +261,7 @@ def fetch(
             f"{without_credentials(url)} does not give out {short(rev.commit)} any longer: {rev.name} has moved "
             "meanwhile; run the state again"
         )
+    checked("update-ref", "--create-reflog", _KNOWN, rev.commit, target=target, who=who)
 
 
 def _refspec(remote: str, rev: Rev, kept: bool) -> str:
@@ -256,11 +283,10 @@ def move(
     LOSE: KEEP lets a branch only go forward and no changed file be lost; IF_KNOWN moves it anywhere where no commit is
     lost that is here alone; ALWAYS loses both. UPSTREAM: the remote and the ref that a new branch follows.
     """
+    if reason := refusal(target, commit, branch, who, lose):
+        raise GitError(reason)
     force = ["--force"] if lose == ALWAYS else []
     if branch is None:
-        old = head(target, who)
-        if old is not None and lose != ALWAYS and _on(target, who) is None:
-            _refuse_lost(target, old, commit, who)
         checked("checkout", "--quiet", *force, "--detach", commit, "--", target=target, who=who)
         return
     tip = head(target, who, f"refs/heads/{branch}")
@@ -270,16 +296,11 @@ def move(
             for key, value in zip(("remote", "merge"), upstream, strict=True):
                 checked("config", "--local", f"branch.{branch}.{key}", value, target=target, who=who)
         return
-    forward = leads_to(target, tip, commit, who)
-    if not forward and lose == KEEP:
-        raise GitError(_not_forward(target, branch, tip, commit, who))
-    if not forward and lose == IF_KNOWN:
-        _refuse_lost(target, tip, commit, who)
     if _on(target, who) != branch:
         checked("checkout", "--quiet", *force, branch, "--", target=target, who=who)
     if lose == ALWAYS:
         checked("reset", "--quiet", "--hard", commit, "--", target=target, who=who)
-    elif forward:
+    elif leads_to(target, tip, commit, who):
         checked("merge", "--quiet", "--ff-only", commit, target=target, who=who)
     else:
         checked("reset", "--quiet", "--keep", commit, target=target, who=who)
@@ -309,17 +330,7 @@ def _on(target: str, who: Who) -> str | None:
     return _line("symbolic-ref", "--quiet", "--short", "HEAD", target=target, who=who)
 
 
-def _refuse_lost(target: str, old: str, new: str, who: Who) -> None:
-    """GitError where a move from the commit OLD to NEW would lose commits that are here alone."""
-    if mine := own_commits(target, old, who, new):
-        raise GitError(
-            f"{target} has commits that are nowhere else, and would lose them: {listed(mine)}; push them, or "
-            "`force_reset: True` loses them"
-        )
-
-
-def _not_forward(target: str, branch: str, old: str, new: str, who: Who) -> str:
-    mine = own_commits(target, old, who, new)
+def _not_forward(target: str, branch: str, old: str, new: str, mine: tuple[str, ...]) -> str:
     lost = f", and would lose commits that are nowhere else: {listed(mine)}" if mine else ""
     remedy = "`force_reset: True`" if mine else "`force_reset: remote-changes` (or True)"
     return (

@@ -125,7 +125,7 @@ def move_steps(have: Looked, rev: Rev, options: Options) -> Iterator[Step]:
     if have.changed:
         yield _discard(have, options)
     do = call(work.move, target, rev.commit, branch, who, lose=options.lose, **extra)
-    yield Step(f"{_verb(have, branch, options.lose)} {named(rev)} in {target}", have.commit, rev.commit, do=do)
+    yield Step(_words(have, branch, rev, options), have.commit, rev.commit, do=do)
 
 
 def _discard(have: Looked, options: Options) -> Step:
@@ -148,11 +148,14 @@ def named(rev: Rev) -> str:
     return f"{rev.name} ({short(rev.commit)})" if rev.ref else short(rev.commit)
 
 
-def _verb(have: Looked, branch: str | None, lose: str) -> str:
+def _words(have: Looked, branch: str | None, rev: Rev, options: Options) -> str:
+    """What the move of HEAD is, for people."""
     on = "detached" if branch is None else f"on {branch}"
+    where = f"{named(rev)} in {options.target}"
     if have.commit is None:
-        return f"check out, {on},"
-    force = {ALWAYS: ", whatever is lost,", IF_KNOWN: " (or set it back)"}.get(lose, "")
+        return f"check out, {on}, {where}"
+    lost = {ALWAYS: ", and lose what is there alone", IF_KNOWN: ", back too, where that loses no commit"}
+    told = lost.get(options.lose, "")
     if have.branch == branch and branch is not None:
-        return f"move {branch} from {short(have.commit)}{force} to"
-    return f"check out, {on} instead of {short(have.commit)}{force},"
+        return f"move {branch} from {short(have.commit)} to {where}{told}"
+    return f"check out, {on} instead of {short(have.commit)}, {where}{told}"

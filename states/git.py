@@ -8,14 +8,24 @@ ssh://, USER@HOST:PATH, file:/// and full paths; http:// and git:// are for a co
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from modules import _git_checkout as work
 from modules import _git_config as settings
 from modules._git import missing, who
 from modules._git_checkout import ALWAYS, IF_KNOWN, KEEP
-from modules._git_values import GitError, Rev, checked_key, checked_ref, checked_remote, checked_url, is_commit, listed
+from modules._git_values import (
+    GitError,
+    Rev,
+    checked_key,
+    checked_ref,
+    checked_remote,
+    checked_url,
+    https_place,
+    is_commit,
+    listed,
+)
 from modules._safe import absolute
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, call
@@ -80,7 +90,7 @@ def latest(
 
 @check(of=latest)
 def _check_latest(name: str, *, target: str, rev: str = "HEAD", branch: str | None = None, **others: Any) -> None:
-    _checked(name, rev, target, others.get("remote", "origin"))
+    _checked(name, rev, target, others)
     if branch is not None:
         checked_ref(branch, "a branch")
     if (depth := others.get("depth")) is not None and depth < 1:
@@ -123,7 +133,7 @@ def detached(
 
 @check(of=detached)
 def _check_detached(name: str, *, rev: str, target: str, remote: str = "origin", **others: Any) -> None:
-    _checked(name, rev, target, remote)
+    _checked(name, rev, target, {**others, "remote": remote})
 
 
 @state
@@ -172,7 +182,7 @@ def cloned(
 
 @check(of=cloned)
 def _check_cloned(name: str, *, target: str, branch: str | None = None, **others: Any) -> None:
-    _checked(name, branch or "HEAD", target, "origin")
+    _checked(name, branch or "HEAD", target, others)
 
 
 @state
@@ -270,12 +280,16 @@ def _place(repo: str | None, user: str | None, options: dict[str, Any], *known: 
     return settings.Place(who(user), None if repo is None else absolute(repo))
 
 
-def _checked(url: str, rev: str, target: str, remote: str) -> None:
+def _checked(url: str, rev: str, target: str, others: Mapping[str, Any]) -> None:
     checked_url(url, pinned=is_commit(rev))
     checked_ref(rev)
-    checked_remote(remote)
+    checked_remote(others.get("remote", "origin"))
     if not os.path.isabs(target) and not target.startswith("~"):
         raise GitError(f"target wants a full path, not {target!r}")
+    if (others.get("https_user") is None) != (others.get("https_pass") is None):
+        raise GitError("`https_user` and `https_pass` belong together: name both")
+    if others.get("https_pass") is not None and https_place(url) is None:
+        raise GitError("`https_pass` is for an https:// address alone, where nobody on the way reads it")
 
 
 def _converged(options: Options, rev: str) -> Plan:
@@ -286,6 +300,10 @@ def _converged(options: Options, rev: str) -> Plan:
     have = work.look(options.target, options.who, options.remote, commit=found.commit, submodules=options.submodules)
     current, wish = _git_plan.checkouts(have, found, options)
     steps = list(_git_plan.steps(have, found, options))
+    if have.has and options.move and have.commit != found.commit:  # else it is known only after the fetch
+        branch = _git_plan.local_branch(have, found, options)
+        if reason := work.refusal(options.target, found.commit, branch, options.who, options.lose):
+            raise GitError(reason)
     return Plan(current, wish, steps, comment=_unchanged(have.changed, found, options))
 
 

@@ -12,6 +12,7 @@ from saltern.context import Context
 from saltern.converge.plan import Plan
 from saltern.errors import SalternError
 from saltern.marks import permit_acting
+from saltern.secret import Secret
 from states import git
 from tests.plans import context, converge
 from tests.repositories import Repository
@@ -128,8 +129,8 @@ def test_another_rev_moves_the_branch_that_is_there_forward(ctx: Context, far: R
     far.git("tag", "v2")
     converge(git.latest, ctx, far.url, target=str(target), rev="v2")
     assert Repository(target).git("rev-parse", "--abbrev-ref", "HEAD") == "main"
-    said = failing(git.latest(ctx, far.url, target=str(target), rev="v1"))
-    assert "`force_reset: remote-changes`" in said
+    with pytest.raises(SalternError, match="`force_reset: remote-changes`"):
+        git.latest(ctx, far.url, target=str(target), rev="v1")
     converge(git.latest, ctx, far.url, target=str(target), rev="v1", force_reset="remote-changes")
     assert (target / "a").read_text() == "1"
 
@@ -167,8 +168,8 @@ def test_commits_that_are_here_alone_are_lost_only_by_force(ctx: Context, far: R
     mine = Repository(target).commit(c="mine")
     new = far.commit(a="2")
     for force in (False, "remote-changes"):
-        said = failing(git.latest(ctx, far.url, target=str(target), force_reset=force))
-        assert f"{mine[:7]} c" in said
+        with pytest.raises(SalternError, match=f"{mine[:7]} c"):
+            converge(git.latest, ctx, far.url, target=str(target), force_reset=force)
         assert Repository(target).head() == mine
     converge(git.latest, ctx, far.url, target=str(target), force_reset=True)
     assert Repository(target).head() == new
@@ -180,6 +181,22 @@ def test_a_branch_that_was_rewritten_is_followed_where_that_is_asked_for(
     converge(git.latest, ctx, far.url, target=str(target))
     far.git("commit", "--quiet", "--amend", "-m", "another")
     assert "can't go forward" in failing(git.latest(ctx, far.url, target=str(target)))
+    with pytest.raises(SalternError, match="can't go forward"):  # fetched now, so a preview knows
+        git.latest(ctx, far.url, target=str(target))
+    converge(git.latest, ctx, far.url, target=str(target), force_reset="remote-changes")
+    Repository(target).commit(c="mine")
+    far.git("commit", "--quiet", "--amend", "-m", "a third")
+    assert "nowhere else" in failing(git.latest(ctx, far.url, target=str(target), force_reset="remote-changes"))
+
+
+def test_a_shallow_checkout_goes_from_commit_to_commit(ctx: Context, far: Repository, target: Path) -> None:
+    far.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    first, second = far.head(), far.commit(a="2")
+    converge(git.latest, ctx, far.url, target=str(target), rev=second, depth=1)
+    assert Repository(target).git("rev-list", "--count", "HEAD") == "1"
+    converge(git.latest, ctx, far.url, target=str(target), rev=first, depth=1)
+    far.git("checkout", "--quiet", "--orphan", "other")
+    converge(git.latest, ctx, far.url, target=str(target), rev=far.commit(a="3"), depth=1)
 
 
 def test_a_detached_head_with_commits_of_its_own_is_not_left(ctx: Context, far: Repository, target: Path) -> None:
@@ -293,10 +310,15 @@ def test_an_unknown_rev_is_told_with_the_nearest(ctx: Context, far: Repository, 
         git.latest(ctx, f"{far.url}x", target=str(target))
 
 
-def test_what_an_earlier_state_may_bring_is_unknown_yet(ctx: Context, far: Repository, target: Path) -> None:
+def test_what_an_earlier_state_may_bring_is_unknown_yet(
+    ctx: Context, far: Repository, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "no user 'nix'" in str(git.latest(ctx, far.url, target=str(target), user="nix").unknown)
     assert "/nix (identity)" in str(git.cloned(ctx, far.url, target=str(target), identity="/nix").unknown)
     assert "no repository" in str(git.config_set(ctx, "a.b", value="1", repo=str(target)).unknown)
+    monkeypatch.setenv("PATH", "/nix")
+    assert "no git on this node" in str(git.latest(ctx, far.url, target=str(target)).unknown)
+    assert "no git on this node" in str(git.present(ctx, str(target)).unknown)
 
 
 @pytest.mark.parametrize(
@@ -315,6 +337,8 @@ def test_what_an_earlier_state_may_bring_is_unknown_yet(ctx: Context, far: Repos
         ("/srv/x.git", {"remote": "-x"}, "not the name of a remote"),
         ("/srv/x.git", {"target": "srv"}, "full path"),
         ("/srv/x.git", {"depth": 0}, "1 or more"),
+        ("https://host/x.git", {"https_user": "me"}, "belong together"),
+        ("ssh://host/x.git", {"https_user": "me", "https_pass": Secret("CANARY")}, "for an https:// address"),
     ],
 )
 def test_what_cant_be_meant_is_refused_before_a_run(name: str, arguments: dict[str, Any], message: str) -> None:
