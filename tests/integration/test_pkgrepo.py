@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +160,28 @@ def test_a_key_is_given_in_several_ways_and_checked(
         pkgrepo.managed(ctx, apt.line(), key_url="https://repo.example/key", **arguments)
     plan = pkgrepo.managed(ctx, apt.line(), key_url="https://repo.example/key", keyid=first.fingerprint, **arguments)
     assert not plan.steps
+
+
+def test_a_key_from_the_network_is_proved_by_its_hash(
+    ctx: Context, apt: Apt, signers: list[Signer], tmp_path: Path
+) -> None:
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        arguments: dict[str, Any] = {
+            "file": "mine",
+            "key_url": f"http://127.0.0.1:{server.server_port}/tree/key.asc",
+            "key_hash": f"sha256:{hashlib.sha256(signers[0].armored.encode()).hexdigest()}",
+        }
+        with pytest.raises(SalternError, match="is not what was meant"):
+            pkgrepo.managed(ctx, apt.line(), **{**arguments, "key_hash": f"sha256:{'0' * 64}"})
+        pkgrepo.managed(ctx, apt.line(), **arguments)
+        server.shutdown()
+    converge(pkgrepo.managed, ctx, apt.line(), **arguments)  # kept since: nobody is asked
+    assert (apt.root / "etc/apt/keyrings/mine.gpg").read_bytes() == signers[0].public
 
 
 def test_a_key_that_was_exchanged_is_written_again(ctx: Context, apt: Apt, signers: list[Signer]) -> None:

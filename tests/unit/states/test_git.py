@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -278,6 +283,54 @@ def test_submodules_are_put_in_place(ctx: Context, far: Repository, target: Path
     far.commit()
     converge(git.latest, ctx, far.url, target=str(target), submodules=True)
     assert (target / "part/p").read_text() == "2"
+
+
+@pytest.fixture
+def http(tmp_path: Path) -> Iterator[str]:
+    """The address by which a server gives out what is below the test's folder."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path))) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_what_comes_from_the_network_opens_no_files_of_the_node(
+    ctx: Context, far: Repository, target: Path, tmp_path: Path, http: str
+) -> None:
+    part = Repository(tmp_path / "part")
+    part.commit(p="1")
+    far.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", f"file://{part.url}", "part")
+    commit = far.commit()
+    far.git("update-server-info")
+    url = f"{http}/far/.git"
+    converge(git.latest, ctx, url, target=str(target), rev=commit)
+    assert (target / "a").read_text() == "1"
+    assert "transport 'file' not allowed" in failing(
+        git.latest(ctx, url, target=str(target), rev=commit, submodules=True)
+    )
+    assert not (target / "part/p").exists()
+
+
+def test_ssh_gets_the_key_that_is_named_and_asks_nothing(
+    ctx: Context, far: Repository, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssh, key = tmp_path / "bin/ssh", tmp_path / "my key"
+    ssh.parent.mkdir()
+    ssh.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/words\nfor last; do :; done\nexec sh -c "$last"\n')
+    ssh.chmod(0o755)
+    key.touch()
+    monkeypatch.setenv("PATH", f"{ssh.parent}:{os.environ['PATH']}")
+    converge(git.latest, ctx, f"me@host:{far.url}", target=str(target), identity=str(key))
+    for words in (tmp_path / "words").read_text().splitlines():
+        assert words.startswith(f"-oBatchMode=yes -oConnectTimeout=30 -oIdentitiesOnly=yes -i {key} ")
+        assert " me@host git-upload-pack " in words
 
 
 def test_no_hook_runs(ctx: Context, far: Repository, target: Path) -> None:
