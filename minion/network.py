@@ -20,7 +20,8 @@ from saltern.config import load_minion
 from saltern.converge.result import RunResult
 from saltern.errors import PermanentError
 
-WAIT_S = 20.0  # for interfaces, and as much for NetworkManager: less than what systemd gives the unit
+WAIT_S = 20.0  # for interfaces
+MANAGER_WAIT_S = 30.0  # for NetworkManager: both together less than what systemd gives the unit
 LEFT_ALONE = {"network_is_replayed": True}
 
 
@@ -42,8 +43,10 @@ def run(root: Path) -> int:
     for file, problem in found.bad:
         print(f"saltern-minion: {file}: {problem}; apply the state again", file=sys.stderr)
     records = kept.in_order(found.records)
-    if records and not profiles.wait_started(WAIT_S):
-        print(f"saltern-minion: NetworkManager has not started all after {WAIT_S:g} s; going on", file=sys.stderr)
+    if records and not profiles.wait_started(MANAGER_WAIT_S):
+        print(
+            f"saltern-minion: NetworkManager has not started all after {MANAGER_WAIT_S:g} s; going on", file=sys.stderr
+        )
     late = wait_for(needed(records), WAIT_S)
     for name in late:
         print(f"saltern-minion: there is no interface {name} after {WAIT_S:g} s; going on without it", file=sys.stderr)

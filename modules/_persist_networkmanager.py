@@ -86,7 +86,7 @@ _OPTIONS: Mapping[str, Mapping[str, tuple[str, Any]]] = {
 }
 _METHODS = {  # of an interface with no address that is declared: one that Saltern made, and any other
     "ipv4": ({"method": "disabled"}, {"method": "auto", "dhcp-timeout": _FOREVER}),
-    "ipv6": ({"method": "link-local"}, {"method": "auto", "ra-timeout": _FOREVER}),
+    "ipv6": ({"method": "ignore"}, {"method": "auto", "ra-timeout": _FOREVER}),  # ignore: the kernel's own
 }
 _MAC = ("cloned-mac-address", "mac-address")
 _PORT_OPTIONS: Mapping[str, tuple[str, Any]] = {
@@ -194,10 +194,11 @@ def keyfile(interface: str, said: Mapping[str, Part], *, asks: bool) -> str:
 
 
 def _addressing(given: Mapping[str, Any], without: Mapping[str, str]) -> dict[str, Any]:
-    """A section [ipv4] or [ipv6] with what is GIVEN; WITHOUT: what it says with no address."""
-    if without["method"] == "auto" or not given.get("address"):
+    """A section [ipv4] or [ipv6] with what is GIVEN; WITHOUT: what it says with nothing."""
+    if without["method"] == "auto" or not given:
         return {**without, **given}
-    return {"method": "manual", "route-metric": "0", **given}  # as the kernel's; its own default tells kinds apart
+    method = "manual" if "address" in given else {"ignore": "link-local"}.get(without["method"], without["method"])
+    return {"method": method, "route-metric": "0", **given}  # as the kernel's; its own default tells kinds apart
 
 
 def _merged(said: Mapping[str, Part]) -> dict[str, dict[str, Any]]:
@@ -256,6 +257,11 @@ def wished(root: str, keep: Keep) -> dict[str, str]:
     interfaces, as two can't."""
     there = {path_of(name): match.text_of(f"{root}/{path_of(name)}") for name in (keep.interface, *keep.others)}
     found = render(keep, there, lambda name: profiles.asks(root, name))
+    if (
+        keep.route
+        and match.value(found[path_of(keep.interface)], _family(keep.route.destination), "method") == "disabled"
+    ):
+        raise inexpressible(MANAGER, f"a route of {keep.interface}, which has no address,")
     for interface in parts(keep):
         if "type=ethernet" in found[path_of(interface)].splitlines() and not profiles.is_ethernet(interface):
             raise inexpressible(MANAGER, f"{interface}, which it does not make,")

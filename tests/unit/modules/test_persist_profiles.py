@@ -10,11 +10,12 @@ import pytest
 from modules import _persist, _persist_match
 from modules import _persist_networkmanager as networkmanager
 from modules import _persist_profiles as profiles
-from modules._persist_keep import Inexpressible, Keep, PersistError, VlansKept
+from modules._persist_keep import Inexpressible, Keep, PersistError, RouteKept, VlansKept
 
 MTU = Keep(kind="link", name="eno1", interface="eno1", up=None, mtu=1480)
 ADDRESS = Keep(kind="address", name="eno1-10.0.0.1", interface="eno1", up=None, addresses=("10.0.0.1/24",))
 BRIDGE = Keep(kind="bridge", name="br0", interface="br0", parts=("eno1",), gateway="10.1.0.254")
+VLAN = Keep(kind="vlan", name="v", interface="v", parent="e", options={"id": 1})
 ETC = "etc/NetworkManager/system-connections"
 RUN = "run/NetworkManager/system-connections"
 
@@ -101,6 +102,17 @@ def test_the_profile_is_the_same_whichever_state_was_written_last(tmp_path: Path
     assert networkmanager.render(link, both)[path] == both[path]
 
 
+def test_ipv6_is_the_kernels_until_something_is_declared(tmp_path: Path) -> None:
+    route = Keep(
+        kind="route", name="r", interface="v", route=RouteKept(destination="2001:db8:5::/48", gateway="fe80::1")
+    )
+    alone = networkmanager.render(VLAN)
+    assert alone[networkmanager.path_of("v")].partition("[ipv6]\n")[2].partition("\n\n")[0] == "method=ignore"
+    routed = networkmanager.render(route, alone)[networkmanager.path_of("v")]
+    lines = routed.partition("[ipv6]\n")[2].partition("\n\n")[0].splitlines()
+    assert lines == ["method=link-local", "route1=2001:db8:5::/48,fe80::1,0", "route-metric=0"]
+
+
 @pytest.mark.parametrize(
     ("keep", "what"),
     [
@@ -116,6 +128,18 @@ def test_the_profile_is_the_same_whichever_state_was_written_last(tmp_path: Path
 def test_what_networkmanager_would_not_do_is_left_to_another(tmp_path: Path, keep: Keep, what: str) -> None:
     with pytest.raises(Inexpressible, match=what):
         networkmanager.wished(str(tmp_path), keep)
+
+
+def test_a_route_goes_with_an_address_or_to_another(tmp_path: Path) -> None:
+    route = Keep(kind="route", name="r", interface="v", route=RouteKept(destination="10.5.0.0/16"))
+    address = Keep(kind="address", name="v-10.0.0.1", interface="v", addresses=("10.0.0.1/24",))
+    for path, text in networkmanager.render(VLAN).items():
+        put(tmp_path, path, text)
+    with pytest.raises(Inexpressible, match="a route of v, which has no address"):
+        networkmanager.wished(str(tmp_path), route)
+    for path, text in networkmanager.wished(str(tmp_path), address).items():
+        put(tmp_path, path, text)
+    assert "route1=10.5.0.0/16,0.0.0.0,0" in profile(tmp_path, route)
 
 
 @pytest.mark.parametrize(("code", "started"), [(0, True), (1, False)])
