@@ -56,10 +56,7 @@ def values(key: str, place: Place) -> tuple[str, ...]:
 def matching(pattern: str, place: Place) -> dict[str, tuple[str, ...]]:
     """The values of all keys that the regular expression PATTERN matches as a whole, in small letters as git has
     them."""
-    try:
-        wanted = re.compile(pattern, re.IGNORECASE)
-    except re.error as error:
-        raise GitError(f"not a regular expression: {pattern!r}: {error}") from None
+    wanted = checked_pattern(pattern)
     said = git("config", place.option, "--null", "--list", target=place.repo, who=place.who)
     if said.code != 0 and "unable to read config file" not in said.err:
         raise GitError(f"the settings {place} can't be read: {told(said)}")
@@ -89,7 +86,12 @@ def without(have: tuple[str, ...], pattern: str | None) -> tuple[str, ...]:
     """HAVE without the values that the regular expression PATTERN is found in (None: all)."""
     if pattern is None:
         return ()
+    return tuple(value for value in have if not re.search(pattern, value))
+
+
+def checked_pattern(pattern: str) -> re.Pattern[str]:
+    """PATTERN as a regular expression where case does not count. GitError where it is none."""
     try:
-        return tuple(value for value in have if not re.search(pattern, value))
+        return re.compile(pattern, re.IGNORECASE)
     except re.error as error:
         raise GitError(f"not a regular expression: {pattern!r}: {error}") from None

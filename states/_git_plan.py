@@ -150,12 +150,11 @@ def named(rev: Rev) -> str:
 
 def _words(have: Looked, branch: str | None, rev: Rev, options: Options) -> str:
     """What the move of HEAD is, for people."""
-    on = "detached" if branch is None else f"on {branch}"
     where = f"{named(rev)} in {options.target}"
-    if have.commit is None:
-        return f"check out, {on}, {where}"
     lost = {ALWAYS: ", and lose what is there alone", IF_KNOWN: ", back too, where that loses no commit"}
-    told = lost.get(options.lose, "")
-    if have.branch == branch and branch is not None:
+    told = lost.get(options.lose, "") if have.commit is not None else ""
+    if have.branch == branch and branch is not None and have.commit is not None:
         return f"move {branch} from {short(have.commit)} to {where}{told}"
-    return f"check out, {on} instead of {short(have.commit)}, {where}{told}"
+    on = "on no branch" if branch is None else f"on the branch {branch}"
+    old = "" if have.commit is None else f", instead of {short(have.commit)}"
+    return f"check out {where}, {on}{old}{told}"

@@ -30,6 +30,7 @@ from modules._safe import absolute
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, call
 from saltern.converge.state import check, state
+from saltern.errors import nearest
 from saltern.secret import Secret
 from states import _git_plan
 from states._git_plan import Checkout, Options
@@ -225,17 +226,23 @@ def config_set(
     """The git setting NAME ("user.email") has this VALUE, or the values MULTIVAR in their order and no others: in the
     repository REPO, or with `global: True` for USER."""
     place = _place(repo, user, options)
-    if (value is None) == (multivar is None):
-        raise GitError("git.config_set wants one of `value` and `multivar`")
     if reason := settings.missing(place):
         return Plan(None, None, unknown=reason)
     given = [value] if multivar is None else multivar
     wanted = tuple(settings.value_of(one) for one in given if one is not None)
-    have = settings.values(checked_key(name), place)
+    have = settings.values(name, place)
     if have == wanted:
         return Plan({name: have}, {name: wanted}, comment=f"{name} is {', '.join(wanted)}")
     step = Step(f"set {name} to {', '.join(wanted)} {place}", have, wanted, do=call(settings.put, name, wanted, place))
     return Plan({name: have}, {name: wanted}, [step])
+
+
+@check(of=config_set)
+def _check_config_set(name: str, *, value: Any = None, multivar: Any = None, **others: Any) -> None:
+    checked_key(name)
+    if (value is None) == (multivar is None):
+        raise GitError("git.config_set wants one of `value` and `multivar`")
+    _check_place(others)
 
 
 @state
@@ -251,8 +258,8 @@ def config_unset(
     """The git settings whose keys NAME, a regular expression, matches as a whole are not there: in the repository REPO,
     or with `global: True` for USER. value_regex: only those values that it is found in. `all: True`: also where one has
     several values."""
-    every = options.pop("all", False) is True
-    place = _place(repo, user, options, "all")
+    every = options.get("all", False) is True
+    place = _place(repo, user, options)
     if reason := settings.missing(place):
         return Plan(None, None, unknown=reason)
     current = settings.matching(name, place)
@@ -268,16 +275,27 @@ def config_unset(
     return Plan(current, wish, steps)
 
 
-def _place(repo: str | None, user: str | None, options: dict[str, Any], *known: str) -> settings.Place:
-    """Where a setting is; `global` can't be the name of a parameter."""
-    everywhere = options.pop("global", False)
-    for name in options:
-        raise GitError(f"there is no argument {name!r}; it takes repo, user, global{''.join(f', {k}' for k in known)}")
-    if not isinstance(everywhere, bool):
-        raise GitError("`global` wants true or false")
-    if everywhere == (repo is not None):
+@check(of=config_unset)
+def _check_config_unset(name: str, *, value_regex: str | None = None, **others: Any) -> None:
+    for pattern in (name, value_regex or ""):
+        settings.checked_pattern(pattern)
+    _check_place(others, "all")
+
+
+def _place(repo: str | None, user: str | None, options: Mapping[str, Any]) -> settings.Place:
+    """Where a setting is; `global` can't be the name of a parameter, so it is one of OPTIONS."""
+    return settings.Place(who(user), None if options.get("global") is True or repo is None else absolute(repo))
+
+
+def _check_place(given: Mapping[str, Any], *further: str) -> None:
+    known = ("repo", "user", "global", *further)
+    for name, value in given.items():
+        if name not in known:
+            raise GitError(f"there is no argument {name!r}.{nearest(name, known)} It takes {', '.join(known)}")
+        if name in ("global", *further) and not isinstance(value, bool):
+            raise GitError(f"`{name}` wants true or false, not {value!r}")
+    if given.get("global", False) == (given.get("repo") is not None):
         raise GitError("name one of `repo` and `global: True`")
-    return settings.Place(who(user), None if repo is None else absolute(repo))
 
 
 def _checked(url: str, rev: str, target: str, others: Mapping[str, Any]) -> None:

@@ -46,7 +46,7 @@ def test_a_checkout_is_previewed_made_and_follows_its_repository(folder: Path) -
     text = f"{far.url}:\n  git.latest:\n    - target: {target}\n"
     [planned] = results(applied(folder, text, "test=True"))
     assert planned["result"] is None
-    assert f"check out, on main, main ({old[:10]}) in {target}" in planned["comment"]
+    assert f"check out main ({old[:10]}) in {target}, on the branch main" in planned["comment"]
     assert not target.exists()
     [made] = results(applied(folder, text))
     assert (made["result"], (target / "a").read_text()) == (True, "1")

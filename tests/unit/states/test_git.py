@@ -460,14 +460,21 @@ def test_settings_are_set_in_a_repository_and_for_a_user(ctx: Context, far: Repo
     ("name", "arguments", "message"),
     [
         ("user.email", {"value": "x"}, "one of `repo` and `global: True`"),
-        ("user.email", {"value": "x", "repo": "/", "globl": True}, "no argument 'globl'"),
+        ("user.email", {"value": "x", "repo": "/", "global": True}, "one of `repo` and `global: True`"),
+        ("user.email", {"value": "x", "globl": True}, "no argument 'globl'. Did you mean 'global'"),
+        ("user.email", {"value": "x", "global": "maybe"}, "`global` wants true or false"),
         ("user.email", {"repo": "/"}, "one of `value` and `multivar`"),
         ("--get", {"value": "x", "repo": "/"}, "not the key"),
         ("email", {"value": "x", "repo": "/"}, "not the key"),
     ],
 )
-def test_a_setting_that_cant_be_meant_is_refused(
-    ctx: Context, name: str, arguments: dict[str, Any], message: str
+def test_a_setting_that_cant_be_meant_is_refused_before_a_run(
+    name: str, arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(SalternError, match=message):
-        git.config_set(ctx, name, **arguments)
+        git._check_config_set(name, **arguments)
+
+
+def test_a_pattern_that_is_none_is_refused_before_a_run() -> None:
+    with pytest.raises(SalternError, match="not a regular expression"):
+        git._check_config_unset("a(", repo="/")
