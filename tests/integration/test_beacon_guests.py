@@ -23,6 +23,7 @@ from tests.integration import test_lxc
 from tests.integration.libvirt_daemon import Libvirtd, available, libvirtd
 from tests.integration.system import BIN, System, wait_for
 from tests.integration.test_lxc import Lxc, node  # noqa: F401 - a fixture
+from tests.patience import WAIT_S
 
 DOMAIN = """\
 <domain type='qemu'>
@@ -32,7 +33,7 @@ DOMAIN = """\
 """
 
 
-def told(beacon: Any, wanted: Callable[[list[Any]], bool], timeout_s: float = 60.0) -> list[Any]:
+def told(beacon: Any, wanted: Callable[[list[Any]], bool], timeout_s: float = WAIT_S) -> list[Any]:
     """What BEACON tells until that is all that is WANTED, by its descriptor alone."""
     seen: list[Any] = []
     deadline = time.monotonic() + timeout_s
@@ -125,7 +126,7 @@ def next_event(master: System) -> Iterator[Callable[[], dict[str, Any]]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follower:
 
         def event() -> dict[str, Any]:
-            tag, _, data = follower.communicate(timeout=90)[0].partition("\t")
+            tag, _, data = follower.communicate(timeout=WAIT_S)[0].partition("\t")
             assert tag == "minion/n1/beacon/drift"
             found: dict[str, Any] = json.loads(data)["data"]
             return found
@@ -135,6 +136,7 @@ def next_event(master: System) -> Iterator[Callable[[], dict[str, Any]]]:
             yield event
         finally:
             follower.kill()
+    wait_for("nobody follows", lambda: not master.runner("event.followers"))
 
 
 def test_drift_of_what_was_converged_is_told_once_and_its_end_too(master: System, tmp_path: Path) -> None:
