@@ -177,7 +177,25 @@ def _source(ctx: Context, source: str | Sequence[Any], checked: Checked, saltenv
         return _Source(f"sha256:{found.digest}", lambda: found.local(ctx))
     if found.url:
         return _Source(f"sha256:{file.get_hash(found.path)}", lambda: found.path, True)
-    return _Source(identity_of(found.path), lambda: found.path)
+    return _proved(found.path, checked.source_hash)
+
+
+def _proved(path: str, source_hash: str) -> _Source:
+    """The file PATH of the node, which must have the checksum SOURCE_HASH, if one is given, when it is read."""
+    if not source_hash:
+        return _Source(identity_of(path), lambda: path)
+    from modules import _download
+
+    wanted = _download.sum_of(source_hash)
+    if wanted is None:
+        raise FileStateError(f"not a checksum: {source_hash!r}; write sha256:… with hex digits for a file of the node")
+
+    def local() -> str:
+        if (found := file.get_hash(path, wanted.algorithm)) != wanted.value:
+            raise FileStateError(f"{path} is not what was meant: its {wanted.algorithm} is {found}, not {wanted.value}")
+        return path
+
+    return _Source(f"{wanted} {identity_of(path)}", local)
 
 
 def _check_top(survey: Survey, source: Any) -> None:

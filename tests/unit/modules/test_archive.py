@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import stat
@@ -209,6 +210,18 @@ def test_what_is_there_and_not_in_the_archive_stays_and_nothing_is_followed(tmp_
     assert not (dest / "app/lib").is_symlink()
 
 
+def test_what_another_run_is_at_is_left_alone(tmp_path: Path) -> None:
+    others = tmp_path / "dest/.saltern-unpacking.0123456789abcdef"
+    others.mkdir(parents=True)
+    held = os.open(others, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        unpack(tarred(tmp_path / "archive", GOOD), tmp_path / "dest")
+        assert sorted(os.listdir(tmp_path / "dest")) == [others.name, "app"]
+    finally:
+        os.close(held)
+
+
 def test_what_a_killed_run_left_is_gone_after_the_next(tmp_path: Path) -> None:
     left = tmp_path / "dest/.saltern-unpacking.0123456789abcdef"
     (left / "x").mkdir(parents=True)
@@ -344,3 +357,37 @@ def test_no_link_of_an_archive_that_is_unpacked_leads_out(raws: list[Raw]) -> No
         for member in members:
             real = os.path.realpath(f"{root}/{member.path}")
             assert real == root or real.startswith(root + "/"), (member, real)
+
+
+CHANGES = st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), min_size=1, max_size=8)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("whole")
+    good_zip = [Entry("app/x", b"1" * 300), link("app/l", "x")]
+    paths = {
+        "tar": tarred(folder / "t", GOOD),
+        "gz": tarred(folder / "g", GOOD, "gz"),
+        "zip": zipped(folder / "z", good_zip),
+    }
+    return {form: Path(path).read_bytes() for form, path in paths.items()}
+
+
+@given(st.sampled_from(["tar", "gz", "zip"]), CHANGES)
+@settings(deadline=None, max_examples=60)
+def test_an_archive_with_wrong_bytes_comes_whole_or_is_refused_in_words(
+    whole: dict[str, bytes], form: str, changed: list[tuple[int, int]]
+) -> None:
+    data = bytearray(whole[form])
+    for index, byte in changed:
+        data[index % len(data)] = byte
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "archive")
+        path.write_bytes(data)
+        try:
+            came = unpack(str(path), Path(folder, "dest"))
+        except ArchiveError:
+            assert os.listdir(folder) == ["archive"]
+        else:
+            assert all(os.path.lexists(f"{folder}/dest/{name}") for name in came)

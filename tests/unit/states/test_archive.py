@@ -71,6 +71,17 @@ def test_a_second_run_reads_no_archive(ctx: Context, tmp_path: Path) -> None:
     refused(ctx, tmp_path / "opt", "no archive that is known here", source=str(source))
 
 
+def test_a_file_of_the_node_is_what_its_checksum_says(ctx: Context, tmp_path: Path) -> None:
+    source = tmp_path / "app.tgz"
+    digest = packed(source)
+    here = {"source": str(source), "source_hash": f"sha256={digest}"}
+    assert apply(ctx, tmp_path / "opt", **here) == {"diff": ALL}
+    assert apply(ctx, tmp_path / "opt", **here) == {}
+    packed(source, "other\n")
+    refused(ctx, tmp_path / "opt", "is not what was meant", **here)
+    refused(ctx, tmp_path / "opt", "not a checksum", **{**here, "source_hash": "sha256=12"})
+
+
 def test_a_note_that_is_lost_or_damaged_is_made_anew(ctx: Context, tmp_path: Path) -> None:
     apply(ctx, tmp_path / "opt")
     (note,) = (tmp_path / "root/var/cache/saltern/archives").glob("*.survey")
