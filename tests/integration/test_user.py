@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0 or shutil.which("useradd") is 
 
 NAME = f"salterntest{os.getpid()}"[:30]
 OTHER = f"{NAME}g"
+UID = GID = 1_000_000 + 2 * os.getpid()  # another run of the tests may be at work
 
 
 @pytest.fixture
@@ -33,18 +34,18 @@ def ctx(tmp_path: Path) -> Iterator[Context]:
 def test_users_and_groups_come_change_and_go(ctx: Context, tmp_path: Path) -> None:
     home = tmp_path / "home"
     assert "no group" in str(user.present(ctx, NAME, groups=[OTHER]).unknown)
-    converge(group.present, ctx, OTHER, gid=61234)
-    converge(user.present, ctx, NAME, uid=61235, groups=[OTHER], home=str(home), shell="/bin/sh", fullname="A B")
+    converge(group.present, ctx, OTHER, gid=GID)
+    converge(user.present, ctx, NAME, uid=UID, groups=[OTHER], home=str(home), shell="/bin/sh", fullname="A B")
     found = module.info(NAME)
-    assert (found["uid"], found["groups"], found["fullname"]) == (61235, [OTHER], "A B")
+    assert (found["uid"], found["groups"], found["fullname"]) == (UID, [OTHER], "A B")
     assert home.is_dir()
     shutil.rmtree(home)
     converge(user.present, ctx, NAME, shell="/bin/bash", home=str(home))
     assert home.is_dir()
-    assert home.stat().st_uid == 61235
-    converge(user.present, ctx, NAME, uid=61236, allow_uid_change=True, groups=[], createhome=False)
-    assert (module.info(NAME)["uid"], module.info(NAME)["groups"]) == (61236, [])
-    converge(group.present, ctx, OTHER, gid=61237, addusers=[NAME])
+    assert home.stat().st_uid == UID
+    converge(user.present, ctx, NAME, uid=UID + 1, allow_uid_change=True, groups=[], createhome=False)
+    assert (module.info(NAME)["uid"], module.info(NAME)["groups"]) == (UID + 1, [])
+    converge(group.present, ctx, OTHER, gid=GID + 1, addusers=[NAME])
     converge(group.present, ctx, OTHER, members=[])
     converge(user.absent, ctx, NAME)
     converge(group.absent, ctx, OTHER)
