@@ -97,12 +97,12 @@ def test_what_cant_be_meant_is_refused_before_the_first_change(folder: Path) -> 
 def test_settings_are_set_once(folder: Path) -> None:
     far = Repository(folder / "far")
     text = (
-        f"made:\n  git.present: [{{name: {folder}/new.git}}]\n"
-        f"user.email:\n  git.config_set: [{{value: a@b}}, {{repo: {folder}/new.git}}, {{require: [{{git: made}}]}}]\n"
+        f"made:\n  git.present: [{{name: {folder}/new.git}}, {{bare: false}}]\n"
+        f"app.name:\n  git.config_set: [{{value: mine}}, {{repo: {folder}/new.git}}, {{require: [{{git: made}}]}}]\n"
         f"core.bare:\n  git.config_unset: [{{repo: {far.url}}}]\n"
     )
     planned = results(applied(folder, text, "test=True"))
     assert [one["result"] for one in planned] == [None, None, None]
     assert "Unknown until earlier states have run" in planned[1]["comment"]
     assert [one["result"] for one in results(applied(folder, text))] == [True, True, True]
-    assert [one["changes"] for one in results(applied(folder, text))] == [{}, {}, {}]
+    assert Repository(folder / "new.git").git("config", "--get", "app.name") == "mine"

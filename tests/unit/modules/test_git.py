@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules import _git, git
@@ -65,6 +65,7 @@ def test_an_open_protocol_is_for_a_known_commit() -> None:
         assert values.checked_url(url, pinned=True) == url
 
 
+@settings(max_examples=25, deadline=None)  # each starts a process
 @given(st.text(alphabet="ab-./@{}\\^~:?*[ \x00\n", min_size=1, max_size=8))
 def test_a_name_that_is_let_through_is_one_that_git_takes(name: str) -> None:
     try:
@@ -100,13 +101,13 @@ def test_changes_and_submodules_are_read() -> None:
 
 def test_a_password_goes_to_its_host_alone() -> None:
     who, url = _git.who(https_user="me", https_pass="p'w$`%s"), "https://git.example:8443/x.git"
-    settings = [word for one in _git._credentials(who, url) for word in ("-c", one)]
-    assert "p'w" not in str(settings) + repr(who)
+    words = [word for one in _git._credentials(who, url) for word in ("-c", one)]
+    assert "p'w" not in str(words) + repr(who)
     given = {name: v.reveal() if isinstance(v, Secret) else v for name, v in _git._environment(who, url, None).items()}
 
     def filled(host: str) -> tuple[int, str]:
         ran = subprocess.run(
-            ["git", *settings, "credential", "fill"],
+            ["git", *words, "credential", "fill"],
             input=f"protocol=https\nhost={host}\n\n",
             env={**os.environ, **given, "GIT_CONFIG_NOSYSTEM": "1", "HOME": "/nix"},
             capture_output=True,

@@ -90,12 +90,10 @@ def test_planning_fetches_nothing(ctx: Context, far: Repository, target: Path) -
     ("arguments", "branch", "text"),
     [
         ({}, "main", "2"),
-        ({"rev": "main"}, "main", "2"),
         ({"rev": "side"}, "side", "side"),
         ({"rev": "refs/heads/side"}, "side", "side"),
         ({"rev": "v1"}, "HEAD", "1"),
         ({"rev": "v1", "branch": "deploy"}, "deploy", "1"),
-        ({"rev": "side", "branch": "deploy"}, "deploy", "side"),
         ({"rev": "main", "depth": 1}, "main", "2"),
         ({"rev": "v1", "depth": 1}, "HEAD", "1"),
     ],
