@@ -19,6 +19,7 @@ import pytest
 from saltern.cli import client, key, run, saltern
 from tests.integration.control_events import END, JID, PINGS, job, returned, states, step
 from tests.integration.fake_master import fake_master
+from tests.patience import WAIT_S
 
 
 def command(root: Path, *argv: str) -> list[str]:
@@ -43,7 +44,7 @@ def test_a_return_is_printed_when_it_arrives_and_not_later(tmp_path: Path) -> No
 
     def answer(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from PINGS[:2]
-        assert may_go_on.wait(20)
+        assert may_go_on.wait(WAIT_S)
         yield from PINGS[2:]
 
     with fake_master(tmp_path, answer):
@@ -51,7 +52,7 @@ def test_a_return_is_printed_when_it_arrives_and_not_later(tmp_path: Path) -> No
         assert process.stdout
         assert os.read(process.stdout.fileno(), 4096) == b"on-node2:\n    True\n"
         may_go_on.set()
-        assert process.communicate(timeout=20)[0] == b"on-node1:\n    True\n"
+        assert process.communicate(timeout=WAIT_S)[0] == b"on-node1:\n    True\n"
         assert process.returncode == 0
 
 
@@ -195,7 +196,7 @@ def test_escape_sequences_of_a_minion_never_reach_the_terminal(tmp_path: Path) -
     events = [job(a="sent"), step("a", 1, evil), returned("a", run_), returned("b", evil), END]
     with fake_master(tmp_path, events):
         argv = command(tmp_path, "--progress", "*", "state.apply")
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_S)
     assert "\\x1b]0;owned\\x07\\x9b2J" in done.stdout
     assert not set(done.stdout + done.stderr) & set("\x1b\x07\x9b")
 
@@ -205,14 +206,14 @@ def test_ctrl_c_says_that_the_job_goes_on_and_where_its_returns_are(tmp_path: Pa
 
     def answer(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from PINGS[:2]
-        release.wait(20)
+        release.wait(WAIT_S)
 
     with fake_master(tmp_path, answer):
         process = subprocess.Popen(command(tmp_path, "*", "test.ping"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert process.stdout
         assert b"True" in os.read(process.stdout.fileno(), 4096)
         process.send_signal(signal.SIGINT)
-        error = process.communicate(timeout=20)[1].decode()
+        error = process.communicate(timeout=WAIT_S)[1].decode()
         release.set()
     assert process.returncode == 130
     wanted = f"Interrupted. Job {JID} goes on; its returns: saltern-run --root {tmp_path} jobs.lookup_jid {JID}\n"
@@ -228,7 +229,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr
         assert process.stderr.read() == b""
-        assert process.wait(20) == 1
+        assert process.wait(WAIT_S) == 1
         process.stderr.close()
 
 
@@ -244,14 +245,14 @@ def on_terminal(argv: list[str], **environ: str) -> str:
     )
     os.close(follower)
     text = b""
-    while select.select([leader], [], [], 20)[0]:
+    while select.select([leader], [], [], WAIT_S)[0]:
         try:
             data = os.read(leader, 65536)
         except OSError:  # EIO: the last one has closed it (pty(7))
             break
         text += data
     os.close(leader)
-    process.wait(20)
+    process.wait(WAIT_S)
     return text.decode().replace("\r\n", "\n")
 
 
@@ -307,7 +308,7 @@ def test_a_ping_loads_nothing_heavy(tmp_path: Path) -> None:
     )
     with fake_master(tmp_path, PINGS):
         argv = [sys.executable, "-c", program, "--root", str(tmp_path), "*", "test.ping"]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_S, check=True)
     loaded = set(done.stderr.split())
     assert "json" in loaded
     assert loaded & heavy == set()

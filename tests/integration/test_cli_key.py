@@ -16,6 +16,7 @@ import pytest
 from saltern.cli import key
 from tests.integration.control_events import END
 from tests.integration.fake_master import fake_master
+from tests.patience import WAIT_S
 
 MARK = ":".join(["a1"] * 32)
 MARK_2 = ":".join(["b2"] * 32)
@@ -113,7 +114,7 @@ def test_on_a_terminal_the_change_is_shown_and_asked_for(tmp_path: Path, answer:
     with fake_master(tmp_path, key_store) as master:
         process = subprocess.Popen(argv, stdin=follower, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         os.write(leader, f"{answer}\n".encode())
-        out, error = process.communicate(timeout=20)
+        out, error = process.communicate(timeout=WAIT_S)
     os.close(leader)
     os.close(follower)
     assert process.returncode == code
