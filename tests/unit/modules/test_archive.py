@@ -3,89 +3,22 @@
 from __future__ import annotations
 
 import fcntl
-import io
 import os
-import stat
-import struct
 import tarfile
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modules import archive
 from modules._archive_members import ArchiveError, Kind, Raw, judged
 from modules._archive_place import place
 from modules._archive_survey import How, survey
-from saltern.errors import SalternError
 from saltern.marks import permit_acting
-from saltern.secret import Secret
-from tests.plans import context
+from tests.unit.modules.archives import GOOD, Entry, folder, hard, link, tarred, unpack, zipped
 
-
-class Entry(NamedTuple):
-    """A member for an archive to be made."""
-
-    name: str
-    body: bytes = b""
-    kind: bytes = tarfile.REGTYPE
-    target: str = ""
-    mode: int = 0o644
-
-
-def folder(name: str, mode: int = 0o755) -> Entry:
-    return Entry(name, kind=tarfile.DIRTYPE, mode=mode)
-
-
-def link(name: str, target: str) -> Entry:
-    return Entry(name, kind=tarfile.SYMTYPE, target=target, mode=0o777)
-
-
-def hard(name: str, target: str) -> Entry:
-    return Entry(name, kind=tarfile.LNKTYPE, target=target)
-
-
-def tarred(path: Path, entries: Iterable[Entry], form: str = "") -> str:
-    with tarfile.open(path, f"w:{form}", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
-        for entry in entries:
-            info = tarfile.TarInfo(entry.name)
-            info.type, info.linkname, info.mode, info.size = entry.kind, entry.target, entry.mode, len(entry.body)
-            info.mtime = 1_000_000_000
-            tar.addfile(info, io.BytesIO(entry.body))
-    return str(path)
-
-
-def zipped(path: Path, entries: Iterable[Entry], system: int = 3) -> str:
-    kinds = {tarfile.DIRTYPE: stat.S_IFDIR, tarfile.SYMTYPE: stat.S_IFLNK, tarfile.FIFOTYPE: stat.S_IFIFO}
-    with zipfile.ZipFile(path, "w") as made:
-        for entry in entries:
-            info = zipfile.ZipInfo(entry.name)
-            info.create_system = system
-            info.external_attr = (kinds.get(entry.kind, stat.S_IFREG) | entry.mode) << 16
-            made.writestr(info, entry.target or entry.body)
-    return str(path)
-
-
-def unpack(path: str, dest: Path, **options: object) -> list[str]:
-    with permit_acting():
-        return archive.extract(path, str(dest), **options)  # type: ignore[arg-type]
-
-
-GOOD = (
-    folder("./"),
-    folder("./app/"),
-    Entry("./app/run", b"#!/bin/sh\n", mode=0o777),
-    Entry("app/lib/deep/data", b"d" * 3000),
-    link("app/current", "lib/deep"),
-    link("app/lib/up", "../run"),
-    hard("app/again", "app/run"),
-)
 HOSTILE = {
     "upwards": ([Entry("a/../../x")], "leads upwards"),
     "absolute": ([Entry("/etc/x")], "absolute path"),
@@ -261,70 +194,6 @@ def test_more_than_there_is_room_for_is_refused(tmp_path: Path) -> None:
     with permit_acting(), pytest.raises(ArchiveError, match="no room"):
         place(str(tmp_path / "dest"), judged([raw]), lambda raw: iter([b"x"]))
     assert os.listdir(tmp_path) == []
-
-
-def test_functions_list_make_and_unpack_archives(tmp_path: Path) -> None:
-    ctx = context(tmp_path)
-    tarred(tmp_path / "tree/good.tar", GOOD)
-    plain = archive.list_(ctx, "salt://good.tar")
-    assert isinstance(plain, list)
-    assert plain[:2] == ["app/", "app/again"]
-    by_kind = archive.list_(ctx, "salt://good.tar", verbose=True)
-    assert isinstance(by_kind, dict)
-    assert by_kind["links"] == ["app/current", "app/lib/up"]
-    assert (by_kind["top_level_dirs"], by_kind["top_level_files"]) == (["app/"], [])
-    with pytest.raises(SalternError, match="no file"):
-        archive.list_(ctx, "salt://none.tar")
-    unpack(str(tmp_path / "tree/good.tar"), tmp_path / "work")
-    with permit_acting():
-        assert "app/run" in archive.zip_(str(tmp_path / "a.zip"), "app", cwd=str(tmp_path / "work"))
-        assert "app/lib/deep/data" in archive.unzip(str(tmp_path / "a.zip"), str(tmp_path / "b"))
-        assert archive.unzip(str(tmp_path / "a.zip"), str(tmp_path / "b"), trim_output=1) == ["app/"]
-        assert "app/run" in archive.tar("czvf", str(tmp_path / "c.tgz"), ["app"], cwd=str(tmp_path / "work"))
-        os.mkdir(tmp_path / "d")
-        archive.tar("-x -f", str(tmp_path / "c.tgz"), dest=str(tmp_path / "d"))
-        archive.gunzip(str(tmp_path / "c.tgz"))
-        archive.gzip(str(tmp_path / "c.tar"), "-9")
-        with pytest.raises(ArchiveError, match="gzip ended with"):
-            archive.gzip(str(tmp_path / "none"))
-        with pytest.raises(ArchiveError, match="relative path"):
-            archive.zip_(str(tmp_path / "x.zip"), ["app"])
-    assert (tmp_path / "d/app/run").read_bytes() == (tmp_path / "b/app/run").read_bytes() == b"#!/bin/sh\n"
-    assert sorted(os.listdir(tmp_path)) == ["a.zip", "b", "c.tar.gz", "d", "tree", "work"]
-
-
-def test_a_zip_that_wants_a_password_is_known_and_opened_with_it_alone(tmp_path: Path) -> None:
-    path = tmp_path / "z"
-    path.write_bytes(encrypted("app/x", b"hidden", b"sesame"))
-    assert archive.is_encrypted(context(tmp_path), str(path))
-    assert not archive.is_encrypted(context(tmp_path), zipped(tmp_path / "open", [Entry("a")]))
-    for wrong in (None, Secret("wrong")):
-        with pytest.raises(ArchiveError, match="password"):
-            unpack(str(path), tmp_path / "dest", password=wrong)
-    unpack(str(path), tmp_path / "dest", password=Secret("sesame"))
-    assert (tmp_path / "dest/app/x").read_bytes() == b"hidden"
-
-
-def encrypted(name: str, body: bytes, password: bytes) -> bytes:
-    """A zip archive of one file, stored, and encrypted by the old way of zip (APPNOTE.TXT, 6.1)."""
-    keys = [0x12345678, 0x23456789, 0x34567890]
-
-    def stirred(byte: int) -> None:
-        keys[0] = zlib.crc32(bytes([byte]), keys[0] ^ 0xFFFFFFFF) ^ 0xFFFFFFFF
-        keys[1] = ((keys[1] + (keys[0] & 0xFF)) * 134775813 + 1) & 0xFFFFFFFF
-        keys[2] = zlib.crc32(bytes([keys[1] >> 24]), keys[2] ^ 0xFFFFFFFF) ^ 0xFFFFFFFF
-
-    for byte in password:
-        stirred(byte)
-    sealed, check = bytearray(), zlib.crc32(body)
-    for byte in bytes(11) + bytes([check >> 24]) + body:
-        mixed = keys[2] | 2
-        sealed.append(byte ^ ((mixed * (mixed ^ 1)) >> 8 & 0xFF))
-        stirred(byte)
-    both = struct.pack("<5H3I2H", 20, 1, 0, 0, 0x21, check, len(sealed), len(body), len(name), 0)
-    local = b"PK\3\4" + both + name.encode() + sealed
-    central = b"PK\1\2" + struct.pack("<H", 20) + both + struct.pack("<3H2I", 0, 0, 0, 0, 0) + name.encode()
-    return local + central + b"PK\5\6" + struct.pack("<4H2IH", 0, 0, 1, 1, len(central), len(local), 0)
 
 
 NAMES = st.sampled_from(["a", "b", "c", "a/b", "a/c", "b/a", "a/b/c", "c/a/b"])
