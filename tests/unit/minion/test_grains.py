@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from minion import grains
-from minion.grains import GROUPS, LazyGrains, collect, core, own_id
+from minion.grains import GROUPS, LazyGrains, collect, core, own_id, provision
 from saltern.config import Config
 from saltern.errors import ConfigError
 
@@ -241,3 +241,14 @@ def test_the_configuration_can_not_name_the_id_as_a_grain(tmp_path: Path) -> Non
 def test_template_text_in_a_grain_is_inert(tmp_path: Path) -> None:
     static_file(tmp_path, 'note: "{{ 7*7 }} $(id)\\n%n"\n')
     assert collect(config(tmp_path))["note"] == "{{ 7*7 }} $(id)\n%n"
+
+
+def test_a_program_that_does_not_tell_its_version_in_time_costs_that_grain_and_is_no_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "lxc-start"
+    program.write_text("#!/bin/sh\nexec sleep 3600\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(provision, "_program", lambda name: str(program))
+    monkeypatch.setattr(provision, "_VERSION_TIMEOUT_S", 0.1)
+    assert provision.lxc(config(tmp_path)) == {}
