@@ -294,6 +294,14 @@ def _closed(made: str, old: str) -> str:
     return made + old[len(old.rstrip()) :].replace("\r", "").removeprefix("\n")
 
 
+def check_alone(found: Iterable[Part], path: str, entry: Entry) -> None:
+    """SourceError where ENTRY of the file PATH stands together with others in one of the parts FOUND, so that no change
+    can be of it alone."""
+    for part in found:
+        if entry in part.entries:
+            _check_alone(part, path, entry)
+
+
 def _check_alone(part: Part, path: str, entry: Entry) -> None:
     if len(part.entries) > 1:
         raise SourceError(f"{path} names {entry.line!r} together with others in one stanza: change it there by hand")

@@ -19,7 +19,8 @@ from modules._cmd import execute
 from modules._git_values import GitError, https_place, protocols, without_credentials
 from saltern.secret import Secret
 
-LOOK_S = 60.0  # for what only reads: the node itself, or the refs of a server
+LOOK_S = 300.0  # for a look at the node itself, where a large checkout may lie on a slow disk
+ASK_S = 60.0  # for the refs of a server
 WORK_S = 1800.0  # for a clone from a slow server
 _SAFE = (
     "core.hooksPath=/dev/null",

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modules import _remove, _safe
-from modules._git import NOBODY_ELSE, WORK_S, Who, checked, git, told
+from modules._git import ASK_S, NOBODY_ELSE, WORK_S, Who, checked, git, told
 from modules._git_values import (
     GitError,
     Rev,
@@ -108,7 +108,8 @@ def resolve(url: str, rev: str, who: Who) -> Rev:
 
 def _refs(url: str, who: Who, *words: str) -> str:
     options = [word for word in words if word.startswith("--")]
-    said = git("ls-remote", *options, "--", url, *[w for w in words if w not in options], who=who, url=url)
+    others = [word for word in words if word not in options]
+    said = git("ls-remote", *options, "--", url, *others, who=who, url=url, timeout_s=ASK_S)
     if said.code != 0:
         raise GitError(f"{without_credentials(url)} can't be asked: {told(said)}")
     return said.out

@@ -1,7 +1,7 @@
-"""The repositories that apt knows: read from its files, changed in them, and taken back where they can't be fetched.
+"""The repositories that apt knows: read from its files, and changed in them once they are proved.
 
-Where the files lie is asked of apt itself (`apt-config`), so a root of its own counts. An index is fetched for one file
-alone, and with it the proof that the repository answers and is signed by the key that it should be.
+Where the files lie is asked of apt itself (`apt-config`), so a root of its own counts. Before a repository is written
+down its index is fetched, and no other's: that shows that it answers and is signed by the key that it should be.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from modules._apt_sources import (
     checked,
     found_in,
     is_stanzas,
+    line_of,
     parsed,
     parts,
     with_entry,
@@ -227,20 +228,12 @@ def removals(found: Mapping[str, Sequence[Part]], gone: Entry) -> list[tuple[str
 @acting
 def put_entry(path: str, old: Entry | None, new: Entry, *, alone: bool = False, refresh: bool = True) -> None:
     """Have NEW in the file PATH, in the place of OLD where that is there; ALONE: and nothing else. REFRESH: its index
-    is fetched, and where that fails the file is again what it was."""
-    before = text_of(path) if os.path.lexists(path) else None
-    attributes = {"mode": "0644"} if before is None else {}
-    put_text(path, with_entry(before or "", path, old, new, alone=alone), **attributes)
-    if not refresh or new.disabled:
-        return
-    try:
-        fetch_index(path)
-    except RepositoryError:
-        if before is None:
-            file.remove(path)
-        else:
-            put_text(path, before)
-        raise
+    is fetched first, and where that fails the file stays as it is."""
+    if refresh and not new.disabled:
+        fetch_index(new)
+    there = os.path.lexists(path)
+    attributes = {} if there else {"mode": "0644"}
+    put_text(path, with_entry(text_of(path) if there else "", path, old, new, alone=alone), **attributes)
 
 
 @acting
@@ -256,8 +249,27 @@ def drop_entry(path: str, old: Entry, left: Entry | None) -> None:
 
 
 @acting
-def fetch_index(path: str) -> None:
-    """Fetch the indices of the repositories in the file PATH, and no others. RepositoryError with what apt says."""
+def fetch_index(entry: Entry) -> None:
+    """Fetch the indices of ENTRY, be it in a file of apt or not, and no others; so it is proved that it answers and is
+    signed by its key. RepositoryError with what apt says."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="saltern-apt-") as folder:
+        path = f"{folder}/one.list"
+        with open(path, "w", encoding="utf-8") as written:
+            written.write(line_of(entry))
+        ran = _updated(path)
+    if ran.code == 0:
+        return
+    if ran.timed_out:
+        raise RepositoryError(f"the index of {entry.uri} can't be fetched: apt-get {ran.late}")
+    told = [line for line in ran.err.splitlines() if line.startswith(("E: ", "W: "))] or ran.err.splitlines()[-5:]
+    words = "\n".join(line.strip().replace(path, "it") for line in told[:8])
+    raise RepositoryError(f"the index of {entry.uri} {entry.dist} can't be fetched:\n{words}")
+
+
+def _updated(path: str) -> _run.Ran:
+    """`apt-get update` of what the file PATH names; another apt that holds the lists is waited for."""
     options = [
         f"Dir::Etc::sourcelist={path}",
         "Dir::Etc::sourceparts=-",
@@ -268,12 +280,6 @@ def fetch_index(path: str) -> None:
     deadline = time.monotonic() + LOCK_S
     while True:
         ran = _run.run(argv, timeout_s=FETCH_S, env={"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"})
-        if ran.code == 0:
-            return
-        if "Could not get lock" not in ran.err or time.monotonic() > deadline:
-            break
+        if ran.code == 0 or "Could not get lock" not in ran.err or time.monotonic() > deadline:
+            return ran
         time.sleep(LOCK_EVERY_S)
-    if ran.timed_out:
-        raise RepositoryError(f"the index of {path} can't be fetched: apt-get {ran.late}")
-    told = [line for line in ran.err.splitlines() if line.startswith(("E: ", "W: "))] or ran.err.splitlines()[-5:]
-    raise RepositoryError(f"the index of {path} can't be fetched:\n" + "\n".join(line.strip() for line in told[:8]))

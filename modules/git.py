@@ -12,7 +12,7 @@ from typing import Any
 
 from modules import _git_checkout as work
 from modules import _git_config as settings
-from modules._git import WORK_S, checked, git, told, who
+from modules._git import ASK_S, WORK_S, checked, git, told, who
 from modules._git_values import (
     GitError,
     checked_key,
@@ -134,7 +134,7 @@ def ls_remote(
     """The refs of the repository at the address REMOTE with their commits, or those that end with REF."""
     me, url = who(user, identity, https_user, https_pass), checked_url(remote, pinned=True)
     words = [] if ref is None else [checked_ref(ref)]
-    refs, _ = parsed_refs(checked("ls-remote", "--", url, *words, who=me, url=url))
+    refs, _ = parsed_refs(checked("ls-remote", "--", url, *words, who=me, url=url, timeout_s=ASK_S))
     return refs
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from modules import _openpgp as openpgp
 from modules import _pkg_repos as repos
 from modules import file
-from modules._apt_sources import Entry, Part, SourceError, found_in
+from modules._apt_sources import Entry, Part, SourceError, check_alone, found_in
 from modules._contents import Contents
 from modules._openpgp import BadKeyring, Keyring
 from saltern.context import Context
@@ -78,7 +78,7 @@ def managed(
     file: where a new one goes: a name in /etc/apt/sources.list.d, or a full path; `.sources` makes it a stanza; by
     default one that is named after the address. One that is there already is changed where it is. clean_file: FILE has
     nothing else. disabled (or `enabled: False`): it is there as a comment. comments: a comment beside it. refresh: its
-    index is fetched when it is new or changed; where that fails, it is not left behind.
+    index is fetched first when it is new or changed; where that fails, no file of apt is touched.
     key_url: its key: `salt://…`, a path, or https://… with key_hash (`sha256:…`), with the whole fingerprint as `keyid`
     or with `skip_verify: True`. key_text: the key itself. keyid: the end of its fingerprint, which is checked.
     signedby: the file of the key; default: one named after FILE in /etc/apt/keyrings. keyserver, `consolidate: True`:
@@ -140,9 +140,11 @@ def absent(
     components, those alone go. A file that is empty then is deleted; the key stays (`file.absent` takes it away).
     keyid, refresh: taken for Salt's sake."""
     gone = repos.entry_of(name, uri=uri, dist=dist, type=type, comps=comps, architectures=architectures, partial=True)
-    found = repos.removals(repos.files(repos.places()), gone)
+    files = repos.files(repos.places())
+    found = repos.removals(files, gone)
     steps = []
     for path, old, left in found:
+        check_alone(files[path], path, old)
         words = f"take {old.line} from {path}" if left is None else f"leave {left.line} of {old.line} in {path}"
         after = None if left is None else left.line
         steps.append(Step(words, old.line, after, do=call(repos.drop_entry, path, old, left)))
@@ -182,7 +184,10 @@ def _managed(
             key=UNSET if key is None else key.has,
             alone=alone,
         )
-    return Plan(current, wish, steps(place, old, entry, key, current, wish, refresh=refresh))
+    planned = list(steps(place, old, entry, key, current, wish, refresh=refresh))
+    if old is not None and not clean and any(step.do.function is repos.put_entry for step in planned):
+        check_alone(files[place], place, old)
+    return Plan(current, wish, planned)
 
 
 def steps(
@@ -200,7 +205,7 @@ def steps(
         yield from parent_steps(key.path, Attributes())
         do = call(file.put, key.path, Contents(key.data), mode="0644")
         yield Step(f"write the key {key.wanted} to {key.path}", key.has or None, key.wanted, do=do)
-    fetching = ", and fetch its index" if refresh and not entry.disabled else ""
+    fetching = ", once its index is fetched" if refresh and not entry.disabled else ""
     clean = not isinstance(wish.alone, Unset)
     moved = current is None or current.line != wish.line or current.disabled != wish.disabled
     if moved or (clean and current is not None and current.alone is not True):
@@ -212,12 +217,12 @@ def steps(
         do = call(repos.put_entry, place, old, entry, alone=clean, refresh=refresh)
         yield Step(words + fetching, None if old is None else old.line, entry.line, do=do)
     elif key is not None and key.has != key.wanted and fetching:
-        yield Step(f"fetch the index of {place}", None, None, do=call(repos.fetch_index, place))
+        yield Step(f"fetch the index of {entry.line}", None, None, do=call(repos.fetch_index, entry))
 
 
 def _key(ctx: Context, path: str, url: str | None, text: str | None, proof: Checked, ids: Sequence[str]) -> Key:
     """The key that is wanted in the file PATH, and what is there. BadKeyring where it is none, or not that of IDS."""
-    if not path.startswith("/"):
+    if not path.startswith("/") or "," in path:
         raise SourceError(f"signedby wants the full path of the key's file, not {path!r}")
     have = _there(path)
     pinned = bool(ids) and all(openpgp.is_fingerprint(one) for one in ids)

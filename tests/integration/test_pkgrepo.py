@@ -198,8 +198,9 @@ def test_a_repository_that_is_there_is_changed_where_it_is(ctx: Context, apt: Ap
     main = apt.root / "etc/apt/sources.list"
     main.write_text(f"# the node's\n# {apt.line(options='[trusted=yes]')}\ndeb http://127.0.0.1:1/x other main\n")
     name = apt.line("main", "extra", options="[trusted=yes]")
-    plan = converge(pkgrepo.managed, ctx, name, file="mine", refresh=False)
+    plan = converge(pkgrepo.managed, ctx, name, file="mine")  # that another in the file does not answer is no matter
     assert [step.sentence.split()[0] for step in plan.steps] == ["change"]
+    assert known() == ["thing-extra", "thing-main"]
     assert main.read_text() == f"# the node's\n{name}\ndeb http://127.0.0.1:1/x other main\n"
     assert list(apt.sources.iterdir()) == []
     plan = converge(pkgrepo.managed, ctx, name, disabled=True)
@@ -211,7 +212,7 @@ def test_a_repository_that_is_there_is_changed_where_it_is(ctx: Context, apt: Ap
     assert main.read_text() == "# the node's\ndeb http://127.0.0.1:1/x other main\n"
 
 
-def test_only_the_index_of_its_file_is_fetched(ctx: Context, apt: Apt) -> None:
+def test_only_its_own_index_is_fetched(ctx: Context, apt: Apt) -> None:
     (apt.root / "etc/apt/sources.list").write_text("deb http://127.0.0.1:1/nobody stable main\n")
     there = apt.root / "var/lib/apt/lists/other_dists_stable_InRelease"
     there.touch()
@@ -231,6 +232,15 @@ def test_a_stanza_is_made_changed_and_deleted(ctx: Context, apt: Apt) -> None:
     assert "Enabled: no\n" in file.read_text()
     converge(pkgrepo.absent, ctx, apt.line())
     assert not file.exists()
+
+
+def test_a_stanza_of_several_is_refused_by_the_preview(ctx: Context, apt: Apt) -> None:
+    text = f"Types: deb deb-src\nURIs: file:{apt.repository}\nSuites: stable\nComponents: main\nTrusted: yes\n"
+    (apt.sources / "both.sources").write_text(text)
+    assert not pkgrepo.managed(ctx, apt.line(options="[trusted=yes]")).steps
+    for state, name in ((pkgrepo.managed, apt.line("main", "extra")), (pkgrepo.absent, apt.line())):
+        with pytest.raises(SalternError, match="together with others"):
+            state(ctx, name)
 
 
 def test_a_file_is_cleaned_where_that_is_asked_for(ctx: Context, apt: Apt) -> None:
