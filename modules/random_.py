@@ -34,6 +34,8 @@ def get_str(
     """A text of LENGTH characters, of CHARS or of those kinds that are True (PRINTABLE: of all that print)."""
     if isinstance(length, bool) or not isinstance(length, int) or not 1 <= length <= _MOST:
         raise RandomError(f"length wants a number from 1 to {_MOST}, not {length!r}")
+    if chars is not None and not isinstance(chars, str):
+        raise RandomError(f"chars wants a text, not {chars!r}")
     kinds = (
         (lowercase, string.ascii_lowercase),
         (uppercase, string.ascii_uppercase),

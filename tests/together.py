@@ -8,6 +8,7 @@ of the first that failed.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,7 @@ def groups() -> dict[str, list[str]]:
 
 def main(options: Sequence[str]) -> int:
     """Run all groups and tell of each; 0 where all passed."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, and all below it, ignores it
     (first, paths), *rest = groups().items()
     running: list[tuple[str, subprocess.Popen[bytes], IO[str]]] = []
     try:

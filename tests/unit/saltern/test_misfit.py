@@ -25,6 +25,7 @@ VALUES = st.sampled_from([5, -1, None, True, 1.5, [], {}, {"a": 1}, "x", "", ["a
         ("pillar.item", ["a", 5], "the argument 'keys' wants a text, not 5"),
         ("slsutil.merge_all", [5], "the argument 'lst' wants another kind of list, not 5"),
         ("random.seed", ["x"], "range wants a number"),
+        ("random.get_str", [5, {"a": 1}], "chars wants a text, not {'a': 1}"),
         ("state.template_str", [5], ""),
         ("state.low", [{"state": "test"}], "there is no fun in"),
         ("state.high", [5], "high"),
