@@ -145,9 +145,18 @@ def rm_job(
     dayweek: str | int | None = None,
     identifier: str | None = None,
 ) -> str:
-    """Take the job CMD, or the one with IDENTIFIER, from USER: "removed", or "absent" where there was none. Its times
-    make no difference."""
-    return "removed" if _edit(user, lambda text: _crontab.without_job(text, cmd, identifier)) else "absent"
+    """Take the job CMD, or the one with IDENTIFIER, from USER: "removed", or "absent" where there was none. With times,
+    only one that runs at them."""
+    times = dict(zip(FIELDS, (minute, hour, daymonth, month, dayweek), strict=True))
+    given = {name: str(value) for name, value in times.items() if value is not None}
+
+    def change(text: str) -> str:
+        job = _crontab.job_of(text, cmd, identifier)
+        have = {} if job is None else _as_dict(job)
+        fits = all(have.get(name) == value for name, value in given.items())
+        return _crontab.without_job(text, cmd, identifier) if fits else text
+
+    return "removed" if _edit(user, change) else "absent"
 
 
 @acting
@@ -158,7 +167,10 @@ def rm(user: str, cmd: str, identifier: str | None = None) -> str:
 
 @acting
 def rm_special(user: str, cmd: str, special: str | None = None, identifier: str | None = None) -> str:
-    """As `cron.rm_job`."""
+    """As `cron.rm_job`; SPECIAL: only one that runs at that word (`@daily`)."""
+    job = _crontab.job_of(text_of(user), cmd, identifier)
+    if job is None or special not in (None, job.when):
+        return "absent"
     return rm_job(user, cmd, identifier=identifier)
 
 

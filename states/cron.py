@@ -164,12 +164,14 @@ def file(
     context: Mapping[str, Any] | None = None,
     defaults: Mapping[str, Any] | None = None,
     replace: bool = True,
+    backup: str | None = None,
     show_changes: bool = True,
     saltenv: str | Unset = UNSET,
 ) -> Plan:
     """The whole crontab of USER is what SOURCE (default: NAME) or CONTENTS holds.
 
     source, contents, template and their kin: as `file.managed`. replace: False leaves a crontab that is there.
+    backup is taken for Salt's sake, and keeps nothing.
     """
     sourced = _managed.Sourced(
         source=source or (name if contents is None and contents_pillar is None else None),

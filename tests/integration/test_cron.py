@@ -205,7 +205,12 @@ def test_functions_tell_and_change_what_a_crontab_holds(node: Node) -> None:
     with permit_acting():
         assert [cron.set_job(USER, 5, "*", "*", "*", 1, "/bin/x") for _ in range(2)] == ["new", "present"]
         assert cron.set_special(USER, "@daily", "/bin/x") == "updated"
-        assert [cron.rm_job(USER, "/bin/x") for _ in range(2)] == ["removed", "absent"]
+        assert [cron.rm_special(USER, "/bin/x", word) for word in ("@hourly", "@daily")] == ["absent", "removed"]
+        assert [cron.rm_job(USER, "/bin/backup", dayweek=day, identifier="backup") for day in (1, "*")] == [
+            "absent",
+            "removed",
+        ]
+        node.crontab = BY_HAND + SALTS
         assert [cron.set_env(USER, "A", value) for value in ("b", "b", "c")] == ["new", "present", "updated"]
         assert [cron.rm_env(USER, "A") for _ in range(2)] == ["removed", "absent"]
     assert node.crontab == BY_HAND + SALTS
