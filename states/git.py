@@ -62,14 +62,22 @@ def latest(
 ) -> Plan:
     """The directory TARGET is a checkout of the repository NAME (its address) at the newest commit of REV.
 
-    rev: a branch, a tag, or a commit by all its digits; default: what the remote's HEAD is. branch: the local branch to
-    be on; default: the one it is on, and in a new checkout that of REV, or none for a tag or commit. user: who runs git
-    and owns the files. depth: how many commits a new checkout gets. submodules: they are in place too.
+    rev: a branch, a tag, or a commit by all its digits; default: what the remote's HEAD is.
+    branch: the local branch to be on; default: the one it is on, and in a new checkout that of REV, or none for a tag
+    or commit.
+    user: who runs git and owns the files.
+    depth: how many commits a new checkout gets.
+    submodules: they are in place too.
     force_reset: true loses commits and changed files that are here alone; remote-changes follows a branch that was
-    rewritten, and loses neither. force_checkout: loses changed files. force_clone: deletes what is at TARGET and is no
-    repository. force_fetch: tags that were moved are moved here. fetch_tags: fetch all tags. update_head: false fetches
-    and moves nothing. remote: its name here. identity: the file of an ssh key, or several. https_user, https_pass: for
-    https://.
+    rewritten, and loses neither.
+    force_checkout: a move loses changed files.
+    force_clone: what is at TARGET and is no repository is deleted.
+    force_fetch: tags that were moved are moved here.
+    fetch_tags: false leaves out tags that no branch leads to.
+    update_head: false fetches and moves nothing.
+    remote: its name here.
+    identity: the file of an ssh key, or several.
+    https_user, https_pass: for https://.
     """
     options = Options(
         target=absolute(target),

@@ -76,13 +76,18 @@ def managed(
     with `uri`, `dist` and `comps` beside it.
 
     file: where a new one goes: a name in /etc/apt/sources.list.d, or a full path; `.sources` makes it a stanza; by
-    default one that is named after the address. One that is there already is changed where it is. clean_file: FILE has
-    nothing else. disabled (or `enabled: False`): it is there as a comment. comments: a comment beside it. refresh: its
-    index is fetched first when it is new or changed; where that fails, no file of apt is touched.
+    default one that is named after the address. One that is there already is changed where it is.
+    clean_file: FILE has nothing else.
+    disabled, enabled: whether it is there as a comment.
+    comments: a comment beside it.
+    refresh: its index is fetched first when it is new or changed; where that fails, no file of apt is touched.
     key_url: its key: `salt://…`, a path, or https://… with key_hash (`sha256:…`), with the whole fingerprint as `keyid`
-    or with `skip_verify: True`. key_text: the key itself. keyid: the end of its fingerprint, which is checked.
-    signedby: the file of the key; default: one named after FILE in /etc/apt/keyrings. keyserver, `consolidate: True`:
-    refused. aptkey, humanname: taken for Salt's sake.
+    or with `skip_verify: True`.
+    key_text: the key itself.
+    keyid: the end of its fingerprint, which is checked.
+    signedby: the file of the key; default: one named after FILE in /etc/apt/keyrings.
+    keyserver, consolidate: refused.
+    aptkey, humanname: taken for Salt's sake.
     """
     where = repos.places()
     settings: dict[str, Any] = {"uri": uri, "dist": dist, "type": type, "comps": comps, "architectures": architectures}
