@@ -43,6 +43,7 @@ def extracted(
     skip_verify: bool = False,
     skip_files_list_verify: bool = False,
     keep_source: bool = True,
+    keep: bool = True,
     archive_format: str | None = None,
     options: str | None = None,
     password: Secret | None = None,
@@ -62,8 +63,9 @@ def extracted(
     """All that the archive SOURCE holds is in the folder NAME, which is made where it is missing.
 
     Where one path is missing, all are unpacked anew; what else is there stays.
-    source, source_hash, source_hash_name, skip_verify: as `file.managed`. archive_format: tar or zip; default: what it
-    looks like. options: `--strip-components=N`; letters that say how to unpack (`xvzf`) are taken and not needed.
+    source, source_hash, source_hash_name: as `file.managed`. skip_verify: https:// will do without a checksum, and none
+    counts. archive_format: tar or zip; default: what it looks like. options: `--strip-components=N`; letters that say
+    how to unpack (`xvzf`) are taken and not needed.
     source_hash_update: also unpack an archive that is another than the last. skip_files_list_verify: only then.
     enforce_toplevel: False takes an archive with more than one folder at its top.
     if_missing: a path; where it is there, nothing is done. overwrite: files hold what the archive's do, too.
@@ -71,8 +73,8 @@ def extracted(
     before. clean_parent: NAME goes before.
     user, group: whose the paths are; default: Saltern's own user, and then an owner that is there is not managed.
     extract_perms: False gives 0644 and 0755. password: of a zip archive. trim_output: of the paths that come, show so
-    many (True: 100). keep_source: False deletes the copy of an archive from a URL. use_cmd_unzip is taken for Salt's
-    sake.
+    many (True: 100). keep_source (or keep): False deletes the copy of an archive from a URL. use_cmd_unzip is taken for
+    Salt's sake.
     """
     path, wish = absolute(name), wished(user, group, UNSET)
     how = How(archive.known_format(archive_format), strip_of(options), extract_perms, overwrite)
@@ -86,7 +88,7 @@ def extracted(
         return unknown(str(error))
     if isinstance(source, str) and source.startswith("/") and not os.path.exists(source):
         return unknown(f"there is no file {source} to unpack")
-    checked = Checked(source_hash, source_hash_name, skip_verify)
+    checked = Checked("" if skip_verify else source_hash, source_hash_name, skip_verify)
     found = _source(ctx, source, checked, environment(ctx, saltenv))
     survey = kept.surveyed(found.identity, found.local, how, archive.secret_bytes(password))
     if enforce_toplevel:
@@ -117,7 +119,7 @@ def extracted(
         password=password,
         notes=kept,
         identity=found.identity,
-        forget=found.fetched and not keep_source,
+        forget=found.fetched and not (keep_source and keep),
     )
     words = f"unpack {source} into {path}: {len(survey.members)} paths, of which {len(seen.missing)} are missing"
     return Plan(current, wanted, [Step(words, current.paths, wanted.paths, do=do)])

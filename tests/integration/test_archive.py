@@ -16,7 +16,10 @@ from typing import Any
 
 import pytest
 
+from saltern.converge.compare import differences
+from states import archive
 from tests.integration.commands import run
+from tests.plans import context, converge
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -78,14 +81,19 @@ def test_an_archive_comes_once_and_again_where_a_path_is_missing(node: Node) -> 
     assert (node.dest / "app-1/run").read_text() == "one\n"
 
 
-def test_what_was_unpacked_has_the_owner_that_is_wished(node: Node) -> None:
-    node.apply("user: nobody, group: nogroup")
-    for path in (node.dest, node.dest / "app-1/etc/conf"):
+def test_what_was_unpacked_has_the_owner_that_is_wished(tmp_path: Path) -> None:
+    ctx, dest = context(tmp_path), tmp_path / "new/opt"
+    packed(tmp_path / "tree/app.tgz", run="one\n", etc_conf="two\n")
+    wanted: dict[str, Any] = {"source": "salt://app.tgz", "user": "nobody", "group": "nogroup"}
+    converge(archive.extracted, ctx, str(dest), **wanted)
+    for path in (dest.parent, dest, dest / "app-1/etc", dest / "app-1/etc/conf"):
         assert (path.stat().st_uid, path.stat().st_gid) == (NOBODY, NOBODY)
-    os.chown(node.dest / "app-1/run", 0, 0)
-    drift = {"user": {"old": "root", "new": "nobody"}, "group": {"old": "root", "new": "nogroup"}}
-    assert node.changes("user: nobody, group: nogroup") == drift
-    assert node.changes("user: nobody, group: nogroup") == {}
+    os.chown(dest / "app-1/run", 0, 0)
+    (dest / "app-1/etc/conf").write_text("edited\n")
+    plan = converge(archive.extracted, ctx, str(dest), **wanted)
+    assert [step.sentence for step in plan.steps] == [f"set user nobody, group nogroup of 1 paths below {dest}"]
+    assert differences(plan.current, plan.wish) == {"user": ("root", "nobody"), "group": ("root", "nogroup")}
+    assert (dest / "app-1/etc/conf").read_text() == "edited\n"
 
 
 def test_wrong_arguments_are_told_before_anything_runs(node: Node) -> None:

@@ -79,6 +79,7 @@ def test_a_file_of_the_node_is_what_its_checksum_says(ctx: Context, tmp_path: Pa
     assert apply(ctx, tmp_path / "opt", **here) == {}
     packed(source, "other\n")
     refused(ctx, tmp_path / "opt", "is not what was meant", **here)
+    assert apply(ctx, tmp_path / "opt", **here, skip_verify=True) == {}
     refused(ctx, tmp_path / "opt", "not a checksum", **{**here, "source_hash": "sha256=12"})
 
 
@@ -151,6 +152,7 @@ def test_what_is_in_the_way_stays_unless_told_otherwise(ctx: Context, tmp_path: 
 
 def test_a_copy_from_the_tree_is_never_deleted(ctx: Context, tmp_path: Path) -> None:
     apply(ctx, tmp_path / "opt", keep_source=False)
+    apply(ctx, tmp_path / "other", keep=False)
     assert (tmp_path / "tree/app.tgz").exists()
 
 
