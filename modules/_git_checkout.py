@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from modules import _remove, _safe
 from modules._git import ASK_S, NOBODY_ELSE, WORK_S, Who, checked, git, told
+from modules._git_resume import make_way
 from modules._git_values import (
     GitError,
     Rev,
@@ -286,7 +287,8 @@ def move(
     """
     if reason := refusal(target, commit, branch, who, lose):
         raise GitError(reason)
-    force = ["--force"] if lose == ALWAYS else []
+    anyway = lose == ALWAYS or (head(target, who) is None and make_way(target, commit, who))
+    force = ["--force"] if anyway else []
     if branch is None:
         checked("checkout", "--quiet", *force, "--detach", commit, "--", target=target, who=who)
         return

@@ -217,8 +217,30 @@ def test_a_checkout_that_was_cut_off_is_finished(ctx: Context, far: Repository, 
     for number in range(1, 4):
         with permit_acting():
             git.latest(ctx, far.url, target=str(target)).steps[0].do()
+        (target / ".git/index.lock").touch()
         assert len(git.latest(ctx, far.url, target=str(target)).steps) == len(plan.steps) - number
     converge(git.latest, ctx, far.url, target=str(target))
+
+
+def test_files_of_a_checkout_that_was_cut_off_are_finished_and_others_kept(
+    ctx: Context, far: Repository, target: Path
+) -> None:
+    far.commit(b="whole", c="missing", d="é" * 9000)
+    for _ in range(3):
+        with permit_acting():
+            git.latest(ctx, far.url, target=str(target)).steps[0].do()
+    (target / ".git/index.lock").touch()
+    (target / "b").write_text("whole")
+    (target / "d").write_bytes(("é" * 9000).encode()[:8191])
+    (target / "a").write_text("mine")
+    assert "would overwrite: a; move them away" in failing(git.latest(ctx, far.url, target=str(target)))
+    assert (target / "a").read_text() == "mine"
+    (target / "a").unlink()
+    (target / "other").write_text("mine")
+    (target / ".git/index.lock").touch()
+    converge(git.latest, ctx, far.url, target=str(target))
+    assert Repository(target).git("status", "--porcelain") == "?? other"
+    assert (target / "d").read_text() == "é" * 9000
 
 
 def test_what_is_no_repository_is_deleted_only_by_force(ctx: Context, far: Repository, target: Path) -> None:
