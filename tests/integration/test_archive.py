@@ -16,7 +16,11 @@ from typing import Any
 
 import pytest
 
+from modules import archive as module
+from modules._archive_members import ArchiveError
+from modules._safe import UnsafePath
 from saltern.converge.compare import differences
+from saltern.marks import permit_acting
 from states import archive
 from tests.integration.commands import run
 from tests.plans import context, converge
@@ -149,3 +153,23 @@ def test_another_file_system_below_the_place_is_told_before_anything_is_written(
         assert os.listdir(mounted) == []
     finally:
         subprocess.run(["umount", str(mounted)], check=True)
+
+
+def test_a_link_that_another_user_made_leads_no_archive_astray(tmp_path: Path) -> None:
+    victim, theirs = tmp_path / "victim", tmp_path / "theirs"
+    for folder in (victim, theirs):
+        folder.mkdir()
+    os.chown(theirs, NOBODY, NOBODY)
+    packed(tmp_path / "app.tgz", run="one\n")
+    for name, target in (("opt", victim), ("app-1", victim)):
+        (theirs / name).symlink_to(target)
+        os.lchown(theirs / name, NOBODY, NOBODY)
+    with permit_acting():
+        for dest in (theirs / "opt", theirs / "opt/deeper"):
+            with pytest.raises(UnsafePath, match="'opt' is a symbolic link that user nobody made"):
+                module.extract(str(tmp_path / "app.tgz"), str(dest))
+        with pytest.raises(ArchiveError, match="app-1 is there and is a symbolic link"):
+            module.extract(str(tmp_path / "app.tgz"), str(theirs))
+        module.extract(str(tmp_path / "app.tgz"), str(theirs), force=True)
+    assert (theirs / "app-1/run").read_text() == "one\n"
+    assert os.listdir(victim) == []
