@@ -82,8 +82,8 @@ def https_place(url: str) -> str | None:
 
 
 def without_credentials(text: str) -> str:
-    """TEXT without what an address may hold before its host."""
-    return re.sub(r"(\b[a-z]+://)[^/@\s]+@", r"\1", text)
+    """TEXT without what an http(s) address may hold before its host."""
+    return re.sub(r"(https?://)[^/@\s]+@", r"\1", text)
 
 
 def is_commit(rev: str) -> bool:

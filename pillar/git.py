@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from modules import _run
+from modules._git_values import without_credentials
 from pillar.external import Checked, ExternalError
 from saltern.errors import ConfigError
 from saltern.files import LocalFiles
@@ -77,7 +78,7 @@ class Repository:
                 self._problem = ""
             except (_run.CommandError, OSError) as error:
                 said = str(error).partition("\n")[2] or str(error)  # without the command line
-                self._problem = f"{self.place}: {_without_credentials(said)}"
+                self._problem = f"{self.place}: {without_credentials(said)}"
                 logger.error("%s", self._problem)
         if (self._folder / ".git").is_dir():
             commit = self._git("rev-parse", "--verify", "HEAD").strip()
@@ -128,8 +129,3 @@ class Repository:
     def _run(self, *words: str) -> str:
         settings = [word for setting in _SETTINGS for word in ("-c", setting)]
         return _run.checked(["git", *settings, *words], timeout_s=self._timeout_s, env=_ENVIRONMENT)
-
-
-def _without_credentials(text: str) -> str:
-    """TEXT without what an address may hold before its host."""
-    return re.sub(r"(https?://)[^/@\s]+@", r"\1", text)
