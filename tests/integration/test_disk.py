@@ -49,14 +49,14 @@ def base(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def qemu_with(path: Path) -> Iterator[None]:
-    """A QEMU that has the disk open."""
+def qemu_with(path: Path, *below: Path) -> Iterator[None]:
+    """A QEMU that has the disk open, and then the images BELOW it."""
     words = ["-machine", "none", "-nodefaults", "-display", "none", "-S", "-monitor", "none"]
     node = f"driver=qcow2,node-name=a,file.driver=file,file.filename={path}"
     with subprocess.Popen(["qemu-system-x86_64", *words, "-blockdev", node]) as process:
         try:
             deadline = time.monotonic() + WAIT_S
-            while not disk.in_use(str(path)):
+            while not all(disk.in_use(str(one)) for one in (path, *below)):
                 assert process.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
@@ -187,8 +187,7 @@ def test_a_disk_that_stands_on_another_or_is_used_is_not_deleted_or_grown(
         node.plan(absent, str(path), persistent=True)
     with permit_acting(), pytest.raises(DiskError, match="stand on it"):
         disk.remove(node.ctx, str(path), persistent=True)
-    with qemu_with(upper):
-        assert disk.in_use(str(path)), "the image below is in use too"
+    with qemu_with(upper, path):  # the image below is in use too
         assert "in use" in str(node.plan(absent, str(upper)).unknown)
         with permit_acting(), pytest.raises(DiskError, match="in use"):
             _disk.grow(str(upper), 64 * M, format="qcow2")
