@@ -12,7 +12,7 @@ from typing import Any
 from master import own_jobs
 from master.caller import Answer, Caller
 from master.dispatch import Dispatch
-from master.orchestration import load
+from master.orchestration import apart, load
 from master.orchestration.awaited import Awaited
 from master.orchestration.doing import Doing, Done
 from master.orchestration.load import Wanted
@@ -51,7 +51,7 @@ async def orchestrate(
         raise UsageError("the master is starting")
     wanted = load.wanted(mods, saltenv, test, pillar, exclude)
     call = _for_templates(master, parts, caller)
-    lows = await asyncio.to_thread(load.compiled, parts.config, wanted, call, lambda low: _check(low, parts))
+    lows = await asyncio.to_thread(apart.compiled, parts.config, wanted, call, lambda low: _check(low, parts))
     jid = await own_jobs.begin(master, FUNCTION, [wanted.mods], _arguments(wanted), caller.user)
     caller.tell({"event": "job", "jid": jid, "function": FUNCTION, "targets": {own_jobs.NAME: "received"}})
     begin = time.monotonic()

@@ -1,13 +1,15 @@
 """Compiles an orchestration: SLS of the master's tree, rendered with what an orchestration may know.
 
-Rendering takes time, so this runs in a thread. A template knows `pillar` (what the command gave), `opts`, `saltenv` and
-`salt['saltutil.runner']`, which calls runners that only tell; it has no grains, since there is no minion.
+Rendering takes time, so the master has this done in another process (`apart`). A template knows `pillar` (what the
+command gave), `opts`, `saltenv` and `salt['saltutil.runner']`, which calls runners that only tell; it has no grains,
+since there is no minion.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from saltern import names
@@ -64,18 +66,28 @@ def wanted(mods: object, saltenv: object, test: object, pillar: object, exclude:
 def compiled(config: MasterConfig, asked: Wanted, call: Callable[..., Any], check: Callable[[Low], None]) -> list[Low]:
     """The states of the orchestration in their order. CALL is what templates have as `saltutil.runner`; CHECK raises
     UsageError for a state that can't be done on this master. SourceError for all that is wrong."""
+    return checked(*read(settings(config), asked, call), check)
+
+
+def settings(config: MasterConfig) -> dict[str, Any]:
+    """What of CONFIG an orchestration may know, by name, and where the master's files lie."""
+    return {"root": str(config.root), **{name: getattr(config, name) for name in _TOLD}}
+
+
+def read(told: Mapping[str, Any], asked: Wanted, call: Callable[..., Any]) -> tuple[list[Low], list[SourceError]]:
+    """The states, and which SLS they name that are not there. TOLD are `settings`. SourceError."""
+    root = Path(told["root"])
     ctx = Context(
         id="master",
-        config=Config(root=config.root, id="master"),
+        config=Config(root=root, id="master"),
         grains={},
         pillar=asked.pillar,
-        files=LocalFiles(config.file_roots),
+        files=LocalFiles(told["file_roots"]),
         saltenv=asked.saltenv,
         test=asked.test,
         extra={},
     )
-    opts = {name: getattr(config, name) for name in _TOLD}
-    opts |= {"id": "master", "root": str(config.root), "saltenv": asked.saltenv, "test": asked.test}
+    opts = {**told, "id": "master", "saltenv": asked.saltenv, "test": asked.test}
     functions = {"saltutil.runner": call}
     globals = {"opts": {**opts, "pillar": asked.pillar}}
     ctx = _with_renderer(ctx, lambda it: Renderer(it, sandboxed=True, functions=functions, globals=globals))
@@ -83,6 +95,11 @@ def compiled(config: MasterConfig, asked: Wanted, call: Callable[..., Any], chec
     lows = states.low(asked.mods, asked.saltenv, exclude=asked.exclude)
     if not lows:
         raise SourceError(f"the SLS {', '.join(asked.mods)} has no states: there is nothing to do")
+    return lows, list(missing_sls(states.tree, lows))
+
+
+def checked(lows: list[Low], missing: Sequence[SourceError], check: Callable[[Low], None]) -> list[Low]:
+    """LOWS, where CHECK raises no UsageError for one and none is MISSING. SourceError."""
     problems = Problems()
     for low in lows:
         place = low.place
@@ -90,7 +107,7 @@ def compiled(config: MasterConfig, asked: Wanted, call: Callable[..., Any], chec
             check(low)
         except UsageError as wrong:
             problems.add(SourceError(str(wrong), file=place.file, line=place.line, column=place.column))
-    for error in missing_sls(states.tree, lows):
+    for error in missing:
         problems.add(error)
     problems.check()
     return lows
