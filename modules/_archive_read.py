@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FORMATS = ("tar", "zip")
 _CHUNK = 1 << 20
 _PADDING_CHUNKS = 64  # of an archive, after its end
+_NAMES_BYTES = 1 << 20  # of the headers of a member that hold its name and attributes
 _TARGET_BYTES = 4096  # of a link, PATH_MAX
 _ZERO_BLOCK = bytes(512)
 _MAGICS = ((b"\x28\xb5\x2f\xfd", "zstd"), (b"Rar!", "rar"), (b"7z\xbc\xaf", "7-Zip"), (b"\xed\xab\xee\xdb", "rpm"))
@@ -93,7 +94,6 @@ def _form_of(file: IO[bytes]) -> str:
 
 @contextmanager
 def _entered(file: IO[bytes], form: str, password: bytes | None) -> Iterator[Archive]:
-    import tarfile
     import zipfile
 
     if form == "zip":
@@ -104,13 +104,37 @@ def _entered(file: IO[bytes], form: str, password: bytes | None) -> Iterator[Arc
                 zipped.setpassword(password)
             yield Archive(lambda: _zip_raws(zipped), lambda raw: _chunks(lambda: zipped.open(raw.handle)))
     else:
-        with _broken():
-            try:
-                tar = tarfile.open(fileobj=file, encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 - as below
-            except tarfile.ReadError:
-                raise ArchiveError("it is no archive that is known here: tar (gzip, bzip2, xz) or zip") from None
+        tar = _tar(file)
         with tar:
             yield Archive(lambda: _tar_raws(tar), lambda raw: _chunks(lambda: tar.extractfile(raw.handle)))
+
+
+def _tar(file: IO[bytes]) -> tarfile.TarFile:
+    import tarfile
+
+    names = (
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    )
+
+    class Header(tarfile.TarInfo):
+        """One whose reader does not take gigabytes of memory for what is to be a name."""
+
+        @classmethod
+        def frombuf(cls, *args: Any, **kwargs: Any) -> Header:
+            found = super().frombuf(*args, **kwargs)
+            if found.type in names and found.size > _NAMES_BYTES:
+                raise ArchiveError(f"it has a header of {found.size} bytes")
+            return found
+
+    with _broken():
+        try:
+            return tarfile.open(fileobj=file, tarinfo=Header, encoding="utf-8", errors="surrogateescape")
+        except tarfile.ReadError:
+            raise ArchiveError("it is no archive that is known here: tar (gzip, bzip2, xz) or zip") from None
 
 
 def _chunks(begin: Callable[[], IO[bytes] | None]) -> Iterator[bytes]:

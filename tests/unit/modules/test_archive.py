@@ -189,6 +189,16 @@ def test_what_is_no_archive_is_said_to_be_none(tmp_path: Path, data: bytes, mess
         survey(str(tmp_path / "pipe"), How())
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+@pytest.mark.parametrize("first", [b"", tarfile.TarInfo("a").tobuf()])
+def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path, kind: bytes, first: bytes) -> None:
+    bomb = tarfile.TarInfo("x")
+    bomb.type, bomb.size = kind, 1 << 35
+    (tmp_path / "bomb").write_bytes(first + bomb.tobuf(tarfile.GNU_FORMAT))
+    with pytest.raises(ArchiveError, match="a header of 34359738368 bytes"):
+        unpack(str(tmp_path / "bomb"), tmp_path / "dest")
+
+
 def test_more_than_there_is_room_for_is_refused(tmp_path: Path) -> None:
     raw = Raw("big", Kind.FILE, size=1 << 60)
     with permit_acting(), pytest.raises(ArchiveError, match="no room"):
