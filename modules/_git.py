@@ -145,6 +145,8 @@ def _environment(who: Who, url: str, target: str | None) -> dict[str, str | Secr
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_ALLOW_PROTOCOL": protocols(url),
     }
+    if who.user is None and "HOME" not in os.environ:
+        found["HOME"] = os.path.expanduser("~")  # a service has none, and git's settings of the user lie there
     if target is not None:
         found["GIT_CEILING_DIRECTORIES"] = os.path.dirname(os.path.realpath(target))
     if who.identity:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 from pathlib import Path
 
@@ -130,6 +131,13 @@ def test_an_identity_is_a_path_of_the_node() -> None:
         _git.who(identity="salt://key")
     command = str(_git._environment(_git.who(identity=["/k 1", "/k2"]), "h:x", None)["GIT_SSH_COMMAND"])
     assert command.endswith("-i '/k 1' -i /k2")
+
+
+def test_a_service_without_a_home_has_its_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "HOME" not in _git._environment(_git.who(), "", None)
+    monkeypatch.delenv("HOME")
+    assert _git._environment(_git.who(), "", None)["HOME"] == pwd.getpwuid(os.getuid()).pw_dir
+    assert "HOME" not in _git._environment(_git.who("nobody"), "", None)
 
 
 @pytest.fixture
