@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from modules import _persist_ifupdown as ifupdown
 from modules import _persist_networkd as networkd
 from modules import _persist_networkmanager as networkmanager
+from modules import _persist_profiles as profiles
 from modules import _persist_saltern as saltern
 from modules import _persist_unit as unit
 from modules import _safe
@@ -224,6 +225,13 @@ def save(root: str, texts: Mapping[str, str | None]) -> None:
             _safe.link(text.removeprefix(unit.LINK), full, replace=True)
         else:
             _safe.write(full, [text.encode("utf-8", "surrogateescape")], mode=_mode(path), follow=False)
+
+
+@acting
+def save_and_tell(root: str, texts: Mapping[str, str | None]) -> None:
+    """`save`, for NetworkManager's profiles that are in force: it reads them at once."""
+    save(root, texts)
+    profiles.load([f"{root}/{path}" for path in sorted(texts)])
 
 
 def _remove(path: str) -> None:

@@ -292,8 +292,24 @@ def without(root: str, path: str, kind: str, name: str) -> str | None:
     """The keyfile PATH without what the state KIND of NAME says; None where nothing is left of it."""
     said = said_in(match.text_of(f"{root}/{path}"))
     said.pop(f"{kind} {name}", None)
-    interface = os.path.basename(path).removeprefix("saltern-").removesuffix(".nmconnection")
+    interface = _interface_of(path)
     return keyfile(interface, said, asks=profiles.asks(root, interface)) if said else None
+
+
+def told(root: str, writes: Mapping[str, str | None], *, ends: bool) -> dict[str, str]:
+    """What NetworkManager is to know of WRITES before anything is done, or it puts back what is taken from a profile
+    that is in force: the new texts and, where a profile ENDS with its interface, one that makes nothing anew."""
+    found = {}
+    for path, text in writes.items():
+        if path.startswith(FOLDER) and profiles.in_force(root, str(uuid.uuid5(_SPACE, _interface_of(path)))):
+            silent = match.text_of(f"{root}/{path}").replace("[connection]\n", "[connection]\nautoconnect=false\n", 1)
+            if text is not None or ends:
+                found[path] = silent if text is None else text
+    return found
+
+
+def _interface_of(path: str) -> str:
+    return os.path.basename(path).removeprefix("saltern-").removesuffix(".nmconnection")
 
 
 def owners(root: str, name: str) -> Iterator[Owner]:

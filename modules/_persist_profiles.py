@@ -6,7 +6,7 @@ nm-settings-keyfile(5), NetworkManager.conf(5). Paths are relative to the root.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from modules import _persist_match as match
@@ -16,6 +16,7 @@ from modules._run import run, which
 FOLDERS = tuple(f"{place}/NetworkManager/system-connections" for place in ("etc", "run", "usr/lib"))
 _OWN = "saltern-"
 _RUNNING = "/run/NetworkManager"  # a folder that it makes when it starts
+_LOAD_S = 20.0
 _ETHERNET = ("ethernet", "802-3-ethernet")
 
 
@@ -73,6 +74,20 @@ def is_ethernet(name: str) -> bool:
     alone unless they are named like hardware (its udev rules), and has types of their own for the other kinds."""
     link = look().find(name)
     return link is None or (not link.kind and name != "lo") or (link.kind == "veth" and name.startswith("eth"))
+
+
+def in_force(root: str, uuid: str) -> bool:
+    """Whether an interface has the profile UUID now, by what NetworkManager notes of each device."""
+    folder = f"{root}/run/NetworkManager/devices"
+    return any(
+        match.value(match.text_of(f"{folder}/{name}"), "device", "connection-uuid") == uuid for name in _listed(folder)
+    )
+
+
+def load(paths: Sequence[str]) -> None:
+    """Have NetworkManager read the files PATHS. One that does not run reads them when it starts."""
+    if paths and which("nmcli") is not None:
+        run(["nmcli", "connection", "load", *paths], timeout_s=_LOAD_S)
 
 
 def wait_started(timeout_s: float) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from modules import _linkvalues, route
 from modules import _persist as persist
+from modules import _persist_networkmanager as networkmanager
 from modules._netlink import look
 from modules._persist import Change
 from modules._persist_keep import Files, Inexpressible, Keep, PersistError, RouteKept, VlansKept
@@ -89,7 +90,12 @@ def _with_files(plan: Plan, root: str, name: str, changes: Sequence[Change], man
         Files(manager or "nobody", tuple(sorted(side.items()))) for side in (current, wish)
     )
     writes = {path: text for change in changes for path, text in change.writes.items()}
+    told = networkmanager.told(root, writes, ends=bool(plan.steps))
     steps = list(plan.steps)
+    if told:
+        sentence = f"tell NetworkManager what {name} will be: {persist.words(told)}"
+        steps.insert(0, Step(sentence, sorted(current), sorted(wish), do=call(persist.save_and_tell, root, told)))
+        writes = {path: text for path, text in writes.items() if path not in told or text is None}
     if writes:
         who = f"have {manager} keep {name} for the next boot" if manager else f"keep {name} no more for the next boot"
         do = call(persist.save, root, writes)

@@ -142,6 +142,21 @@ def test_a_route_goes_with_an_address_or_to_another(tmp_path: Path) -> None:
     assert "route1=10.5.0.0/16,0.0.0.0,0" in profile(tmp_path, route)
 
 
+def test_networkmanager_is_told_first_of_the_profiles_that_are_in_force(tmp_path: Path) -> None:
+    path, text = next(iter(networkmanager.render(VLAN).items()))
+    put(tmp_path, path, text)
+    assert networkmanager.told(str(tmp_path), {path: "new"}, ends=True) == {}
+    put(
+        tmp_path,
+        "run/NetworkManager/devices/7",
+        f"[device]\nconnection-{text[text.index('uuid=') :].splitlines()[0]}\n",
+    )
+    assert networkmanager.told(str(tmp_path), {path: "new", "etc/other": "x"}, ends=False) == {path: "new"}
+    assert networkmanager.told(str(tmp_path), {path: None}, ends=False) == {}
+    silent = networkmanager.told(str(tmp_path), {path: None}, ends=True)[path]
+    assert "[connection]\nautoconnect=false\n" in silent
+
+
 @pytest.mark.parametrize(("code", "started"), [(0, True), (1, False)])
 def test_the_start_of_networkmanager_is_waited_for_where_it_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, started: bool
