@@ -12,10 +12,11 @@ import os
 import random
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from minion.schedule.clock import Clock
-from saltern.schedule.item import Item
+if TYPE_CHECKING:
+    from minion.schedule.clock import Clock
+    from saltern.schedule.item import Item
 
 logger = logging.getLogger(__name__)
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from saltern.errors import TemporaryError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -28,6 +29,8 @@ class Desk:
 
     def __init__(self) -> None:
         global _desk
+        from queue import SimpleQueue  # late: few runs have parallel states
+
         self._handed_in: SimpleQueue[_Task | None] = SimpleQueue()
         self._lock, self._open = threading.Lock(), True
         self._before, _desk = _desk, self
@@ -65,6 +68,8 @@ class _Task:
     """WORK of a thread, and what became of it."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
+        from concurrent.futures import Future
+
         self._work, self._context = work, contextvars.copy_context()
         self.result: Future[Any] = Future()
 
