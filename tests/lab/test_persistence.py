@@ -27,6 +27,8 @@ CALL = Path(sys.executable).with_name("saltern-call").absolute()
 UNITS = {"networkd": "systemd-networkd", "ifupdown": "networking", "nm": "NetworkManager", "saltern": "saltern-network"}
 NAMES = {"networkd": "systemd-networkd", "ifupdown": "ifupdown", "nm": "NetworkManager", "saltern": "saltern"}
 PROFILES = "/etc/NetworkManager/system-connections"
+PORTS = "ports: [trunk.9, {wa: {cost: 7}}]"
+BOND8 = "bond.present: [{mode: active-backup}, {miimon: 100}, {updelay: 200}, {members: [xa]}, {primary: xa}]"
 SETTLED_S = 30.0  # until carriers and addresses are as before, on a busy machine
 SLS = """\
 eno1:
@@ -219,3 +221,25 @@ def test_every_profile_of_networkmanager_is_in_force_after_the_reboot(rebooted: 
 def _active(host: Host) -> set[str]:
     said = host.run(["nmcli", "-t", "-f", "NAME,STATE", "connection", "show", "--active"]).stdout
     return {line.removesuffix(":activated") for line in said.splitlines() if line.endswith(":activated")}
+
+
+def test_networkmanager_does_not_put_back_what_a_state_took_away(rebooted: dict[str, Rebooted]) -> None:
+    host, text = rebooted["nm"].host, sls("nm")
+    assert (PORTS in text, BOND8 in text) == (True, True)
+    host.write("/srv/t/net.sls", text.replace(PORTS, "ports: [{wa: {cost: 7}}]").replace(BOND8, "bond.absent: []"))
+    before = {name: _activation(host, name) for name in ("trunk.9", "xa")}  # free now, so it has them to itself
+    assert {tag: one["comment"] for tag, one in applied(host).items() if one["result"] is not True} == {}
+    deadline = time.monotonic() + patient(SETTLED_S)
+    while time.monotonic() < deadline:
+        if all(_activation(host, name) not in ("", was) for name, was in before.items()):
+            break
+        time.sleep(0.5)
+    preview = applied(host, "test=True")
+    assert {tag: one["comment"] for tag, one in preview.items() if one["result"] is not True} == {}
+
+
+def _activation(host: Host, name: str) -> str:
+    """Which time it is that NetworkManager has brought up the interface NAME; nothing while it has not."""
+    argv = ["nmcli", "-g", "GENERAL.STATE,GENERAL.CON-PATH", "device", "show", name]
+    state, _, path = host.run(argv, check=False).stdout.partition("\n")
+    return path.strip() if state.startswith("100 ") else ""
