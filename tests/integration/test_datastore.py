@@ -13,6 +13,7 @@ from modules._datastores import DatastoreError
 from states.datastore import absent, present
 from tests.integration.hang import silent
 from tests.integration.kernel import Node, mount_namespace, needs_root, tool
+from tests.patience import WAIT_S
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs root")]
 
@@ -20,6 +21,8 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs roo
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     monkeypatch.setattr(_probe, "LOCKS", str(tmp_path / "locks"))
+    monkeypatch.setattr(_probe, "TIMEOUT_S", WAIT_S)
+    monkeypatch.setattr(datastore, "GRAIN_S", WAIT_S)
     monkeypatch.setattr(_run, "ENDED_S", 0.2)
     with mount_namespace():
         yield Node(tmp_path)

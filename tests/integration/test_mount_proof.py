@@ -30,6 +30,7 @@ TMPFS = {"device": "tmpfs", "fstype": "tmpfs", "persist": False}
 @pytest.fixture
 def node(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     monkeypatch.setattr(_probe, "LOCKS", str(tmp_path / "locks"))
+    monkeypatch.setattr(_probe, "TIMEOUT_S", WAIT_S)
     monkeypatch.setattr(_run, "ENDED_S", 0.2)
     with mount_namespace(("/etc",), str(tmp_path_factory.mktemp("scratch"))):
         Path("/etc/fstab").write_text("")
@@ -139,7 +140,6 @@ def test_a_server_that_is_away_is_a_failure_in_bounded_time(
 ) -> None:
     place = tmp_path / "x"
     arguments = {"device": "filer:/x", "fstype": "fuse", "persist": False, "guard": False}
-    monkeypatch.setattr(_probe, "TIMEOUT_S", WAIT_S)
     with silent(place, well=True) as filer:
         assert node.plan(mounted, str(place), prove="read", **arguments).steps == ()
         filer.well.clear()
