@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +76,7 @@ class Told:
         self._last: dict[str, str] = {}
         self._allowed, self._at, self._left_out = BURST, 0.0, 0
 
-    def news(self, found: list[Mapping[str, Any]], now: float) -> list[dict[str, Any]]:
+    def news(self, found: Sequence[Mapping[str, Any]], now: float) -> list[dict[str, Any]]:
         """Which of what a look FOUND is to be told at NOW (any clock in seconds)."""
         first, self._first = self._first, False
         fresh = self._fresh(found) if self._item.on_change else list(found)
@@ -94,7 +94,7 @@ class Told:
             self._left_out = 0
         return told
 
-    def _fresh(self, found: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    def _fresh(self, found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         now = {_subject(one): json.dumps(one, sort_keys=True, default=str) for one in found}
         fresh = [one for one in found if self._last.get(_subject(one)) != now[_subject(one)]]
         self._last = now

@@ -215,7 +215,7 @@ class System:
 @contextmanager
 def system(folder: Path, **ports: int) -> Iterator[System]:
     """A started master without minions."""
-    made = System(folder, **ports)
+    made = System(folder, **ports)  # type: ignore[arg-type]
     try:
         made.start()
         yield made

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from modules import _disk, disk
+from modules._disk import DiskError
 from modules._qcow2 import BadImage
 from saltern.marks import permit_acting
-from states.disk import DiskError, absent, present
+from states.disk import absent, present
 from tests.integration.kernel import Node
 from tests.patience import WAIT_S
 
@@ -208,12 +209,13 @@ def test_a_disk_is_grown_and_deleted_by_hand_where_this_node_made_it(node: Node,
         assert disk.grow(node.ctx, str(path), "8M")
         assert not disk.grow(node.ctx, str(path), 8)
         assert disk.grow(node.ctx, str(other), "8M", format="qcow2")
-        for refused in (
+        refusals: list[Callable[[], object]] = [
             lambda: disk.grow(node.ctx, str(path), "4M"),
             lambda: disk.grow(node.ctx, str(other), "16M"),
             lambda: disk.remove(node.ctx, str(path)),
             lambda: disk.remove(node.ctx, str(other)),
-        ):
+        ]
+        for refused in refusals:
             with pytest.raises(DiskError):
                 refused()
         assert seen(path) == seen(other) == ("qcow2", 8 * M, None)

@@ -53,10 +53,12 @@ def addresses(name: str) -> set[str]:
     return {f"{entry['local']}/{entry['prefixlen']}" for entry in entries if not entry["local"].startswith("fe80")}
 
 
-def everything() -> tuple[list[tuple[object, ...]], str, str]:
+def everything() -> tuple[list[tuple[Any, ...]], str, str]:
     """What somebody set: without carriers and IPv6 link-local addresses, which the kernel settles in its own time."""
     entries = json.loads(ip("-j", "link"))
-    links = [(link["ifname"], link["mtu"], link["address"], "UP" in link["flags"]) for link in entries]
+    links: list[tuple[Any, ...]] = [
+        (link["ifname"], link["mtu"], link["address"], "UP" in link["flags"]) for link in entries
+    ]
     return links, ip("-4", "addr", "show", "up"), ip("route")
 
 

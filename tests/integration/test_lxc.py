@@ -37,7 +37,7 @@ pytestmark = [
     ),
 ]
 # AppArmor is not everywhere
-PLAIN = {"lxc.apparmor.profile": [], "lxc.apparmor.allow_nesting": []}
+PLAIN: dict[str, Any] = {"lxc.apparmor.profile": [], "lxc.apparmor.allow_nesting": []}
 ETH0 = {"bridge": BRIDGE, "name": "eth0", "address": "10.213.43.250/24", "gateway": "10.213.43.254"}
 
 

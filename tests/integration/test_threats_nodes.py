@@ -104,7 +104,7 @@ def test_the_key_of_a_node_makes_no_master(master: System, tmp_path: Path) -> No
         false.bind(sockets.endpoint_address("127.0.0.1", master.control_port))
         with Peer(master.control_port, evil.public) as one_that_trusts_it:
             one_that_trusts_it.send(hello())
-            assert false.poll(WAIT_S * 1000)
+            assert false.poll(int(WAIT_S * 1000))
             route, said = false.recv_multipart()
             assert isinstance(m.from_minion(said), m.Hello)
             job = m.Job("2" * 20, "cmd.run", json.dumps([f"touch {ran}"]).encode(), b"{}", "root", b"")

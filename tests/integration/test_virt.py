@@ -95,7 +95,7 @@ def ports(bridge: str) -> list[str]:
 
 
 def test_a_guest_is_defined_and_started_as_declared_and_then_left_alone(kvm: Kvm) -> None:
-    arguments = {
+    arguments: dict[str, Any] = {
         "memory": 64,
         "vcpus": 1,
         "max_vcpus": 2,
@@ -198,7 +198,7 @@ def test_a_guest_without_a_type_gets_one_that_works_here_and_keeps_it(kvm: Kvm) 
 def test_a_change_that_needs_a_restart_waits_and_is_told_until_it_may(kvm: Kvm) -> None:
     kvm.run(interfaces=[{"bridge": BR43}])
     uuid, macs = kvm.uuid(), virt.get_macs(kvm.ctx, NAME)
-    changed = {"memory": 96, "machine": "q35", "interfaces": [{"bridge": BR43}]}
+    changed: dict[str, Any] = {"memory": 96, "machine": "q35", "interfaces": [{"bridge": BR43}]}
     said = kvm.run(**changed)
     assert said == [f"set memory of {NAME} to 96 MiB; set machine of {NAME} to q35 (at next start)"]
     plan = states.running(kvm.ctx, NAME, type="qemu", **changed)
@@ -343,7 +343,7 @@ def test_a_guest_on_a_virtual_network_leases_first_and_its_seed_says_the_address
         }
     }
     kvm.ctx = replace(kvm.ctx, pillar={"vnet": vnet})
-    arguments = {
+    arguments: dict[str, Any] = {
         "memory": 64,
         "type": "qemu",
         "interfaces": [{"vnet": "NetPrivVMs"}],

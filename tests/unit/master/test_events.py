@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,8 @@ from saltern.errors import UsageError
 
 
 def test_those_who_follow_a_tag_are_told_until_they_end_it() -> None:
-    bus, told = Bus(lambda: 0.5), []
+    bus = Bus(lambda: 0.5)
+    told: list[Any] = []
     end = bus.follow("salt/job/*", told.append)
     bus.fire("salt/job/1/new", {"jid": "1"})
     bus.fire("salt/key", {})

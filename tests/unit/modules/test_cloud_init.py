@@ -124,7 +124,12 @@ def test_other_contents_are_another_instance_and_the_same_are_the_same() -> None
     arguments: dict[str, Any] = {"hostname": "a", "ssh_keys": [ED25519]}
     first = seed(**arguments)
     assert first == seed(**arguments)
-    others = [{"hostname": "b"}, {"packages": ["x"]}, {"interfaces": []}, {"vendor_data": {"a": 1}}]
+    others: list[dict[str, Any]] = [
+        {"hostname": "b"},
+        {"packages": ["x"]},
+        {"interfaces": []},
+        {"vendor_data": {"a": 1}},
+    ]
     ids = {loaded(seed(**{**arguments, **other}), "meta-data")["instance-id"] for other in [{}, *others]}
     assert len(ids) == 5
     assert loaded(seed(instance_id="mine", **arguments), "meta-data")["instance-id"] == "mine"

@@ -39,7 +39,7 @@ lxc.uts.name = "c1"
 lxc.cap.drop = sys_module mac_admin
 lxc.mount.entry = /lib lib none ro,bind 0 0
 """
-HOST = {"unified": False, "host_kib": 4 << 20, "host_cpus": 4}
+HOST: dict[str, Any] = {"unified": False, "host_kib": 4 << 20, "host_cpus": 4}
 ETH = {"bridge": "br43"}
 
 

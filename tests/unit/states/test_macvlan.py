@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_only_what_differs_is_changed(
 
 @pytest.mark.parametrize("arguments", [{"parent": "mv0"}, {"parent": ""}, {"parent": "eno1", "mode": "source"}])
 def test_what_can_be_no_macvlan_is_refused_before_the_kernel_is_asked(
-    arguments: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("states._interface.look", None)
     with pytest.raises(BadValue):

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from modules._xml import parse
+
 pytest.importorskip("libvirt")
 
 from modules import _domain_facets as facets
-from modules import _domain_xml as xml
 from modules import _libvirt, virt
 from modules._domain_values import Nic
 from modules._virt_act import emulator_owner
@@ -216,7 +217,7 @@ def test_the_functions_tell_of_the_guest_and_the_node(memory_driver: Context) ->
     assert virt.node_info(ctx)["cpus"] == 16
     assert virt.freemem(ctx) == 3072 - 2048
     assert virt.capabilities(ctx)["guests"]
-    assert xml.parse(virt.get_xml(ctx, "test")).tag == "domain"
+    assert parse(virt.get_xml(ctx, "test")).tag == "domain"
     with pytest.raises(SalternError, match="Did you mean 'test'"):
         virt.info(ctx, "tets")
     with pytest.raises(InvalidName):

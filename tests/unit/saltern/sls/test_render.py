@@ -80,9 +80,7 @@ def test_templates_know_what_salts_know(tmp_path: Path, expression: str, value: 
         "d.txt": "plain",
     }
     ctx = context(tmp_path, tree, pillar={"app": {"port": 80}})
-    functions = {"fake.reads": reads, "fake.acts": acts}
-    if "fake" not in expression:
-        functions = None  # type: ignore[assignment]
+    functions: dict[str, Any] | None = {"fake.reads": reads, "fake.acts": acts} if "fake" in expression else None
     text = f"k: {expression}\n"
     document = Renderer(ctx, functions=functions).document(text, file="a/b.sls", saltenv="base", sls="a.b")
     assert document.data == {"k": value}
