@@ -1,4 +1,4 @@
-"""`make test`: the tests in three groups side by side, since those of whole hosts mostly wait and others compute.
+"""`make test`: the tests in four groups side by side, since those of hosts and daemons mostly wait and others compute.
 
     python -m tests.together [pytest options]
 
@@ -21,14 +21,16 @@ PLATFORM = ("Platform", "Cluster")  # what tests ask for that share the hosts of
 
 
 def groups() -> dict[str, list[str]]:
-    """The paths of each group: what needs no hosts, what shares the platform's hosts, what boots its own."""
+    """The paths of each group, the longest first: daemons of this machine, code alone, what shares the platform's hosts,
+    what boots its own."""
     shared: list[str] = []
     own: list[str] = []
     for file in sorted(LAB.glob("test_*.py")):
         text = file.read_text()
         (shared if any(f": {kind}" in text for kind in PLATFORM) else own).append(str(file))
     return {
-        "unit and integration": [str(LAB.parent / name) for name in ("unit", "integration")],
+        "integration": [str(LAB.parent / "integration")],
+        "unit": [str(LAB.parent / "unit")],
         "the platform in the lab": shared,
         "other hosts in the lab": own,
     }
