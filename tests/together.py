@@ -21,8 +21,8 @@ PLATFORM = ("Platform", "Cluster")  # what tests ask for that share the hosts of
 
 
 def groups() -> dict[str, list[str]]:
-    """The paths of each group, the longest first: daemons of this machine, code alone, what shares the platform's hosts,
-    what boots its own."""
+    """The paths of each group, the longest first: what starts daemons here, what starts none, what shares the hosts of
+    the platform, what boots its own."""
     shared: list[str] = []
     own: list[str] = []
     for file in sorted(LAB.glob("test_*.py")):
