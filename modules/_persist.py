@@ -227,6 +227,11 @@ def save(root: str, texts: Mapping[str, str | None]) -> None:
             _safe.write(full, [text.encode("utf-8", "surrogateescape")], mode=_mode(path), follow=False)
 
 
+def told(root: str, writes: Mapping[str, str | None], *, ends: bool) -> dict[str, str]:
+    """What a manager is to know of WRITES before the kernel is changed: see `_persist_networkmanager.told`."""
+    return networkmanager.told(root, writes, ends=ends)
+
+
 @acting
 def save_and_tell(root: str, texts: Mapping[str, str | None]) -> None:
     """`save`, for NetworkManager's profiles that are in force: it reads them at once."""

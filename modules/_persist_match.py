@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -18,6 +19,14 @@ def text_of(path: str) -> str:
             return file.read()
     except OSError:
         return ""
+
+
+def listed(folder: str) -> list[str]:
+    """The names in FOLDER, sorted; none where it can't be read."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def settings(text: str) -> Iterator[tuple[str, str, str]]:

@@ -228,7 +228,7 @@ def names(root: str, kind: str) -> Iterator[str]:
     """The names of the states of KIND that have a drop-in."""
     start = _drop(kind, "").removesuffix(".conf")
     for folder in _drop_ins(root):
-        for entry in _listed(f"{root}/{FOLDER}/{folder}"):
+        for entry in match.listed(f"{root}/{FOLDER}/{folder}"):
             if entry.startswith(start) and entry.endswith(".conf"):
                 yield entry.removeprefix(start).removesuffix(".conf")
 
@@ -241,7 +241,7 @@ def bases(root: str, wished: Mapping[str, str], gone: frozenset[str]) -> Iterato
         name = folder.rpartition("/")[2]
         if not (name.startswith("10-saltern-") and name.endswith(".network.d")) or folder in kept:
             continue
-        left = {f"{folder}/{entry}" for entry in _listed(f"{root}/{folder}") if entry.endswith(".conf")}
+        left = {f"{folder}/{entry}" for entry in match.listed(f"{root}/{folder}") if entry.endswith(".conf")}
         if left <= gone:
             yield folder.removesuffix(".d")
 
@@ -249,7 +249,7 @@ def bases(root: str, wished: Mapping[str, str], gone: frozenset[str]) -> Iterato
 def owners(root: str, name: str) -> Iterator[Owner]:
     """Files of others that are about the interface NAME alone."""
     for folder in FOLDERS:
-        for entry in _listed(f"{root}/{folder}"):
+        for entry in match.listed(f"{root}/{folder}"):
             if entry.startswith("10-saltern-"):
                 continue
             path = f"{root}/{folder}/{entry}"
@@ -283,21 +283,14 @@ def _networks(root: str) -> dict[str, str]:
     """The `.network` files of others: the folder of each that counts, by file name (systemd.network(5))."""
     found: dict[str, str] = {}
     for folder in FOLDERS:
-        for entry in _listed(f"{root}/{folder}"):
+        for entry in match.listed(f"{root}/{folder}"):
             if entry.endswith(".network") and not entry.startswith("10-saltern-"):
                 found.setdefault(entry, folder)
     return found
 
 
 def _drop_ins(root: str) -> list[str]:
-    return [entry for entry in _listed(f"{root}/{FOLDER}") if entry.endswith(".network.d")]
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return []
+    return [entry for entry in match.listed(f"{root}/{FOLDER}") if entry.endswith(".network.d")]
 
 
 def _kind_of(path: str) -> str | None:

@@ -6,7 +6,7 @@ nm-settings-keyfile(5), NetworkManager.conf(5). Paths are relative to the root.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from modules import _persist_match as match
@@ -22,26 +22,29 @@ _ETHERNET = ("ethernet", "802-3-ethernet")
 
 def own(root: str) -> Iterator[tuple[str, str]]:
     """(path, text) of each profile that was made here."""
-    for entry in _listed(f"{root}/{FOLDERS[0]}"):
+    for entry in match.listed(f"{root}/{FOLDERS[0]}"):
         if entry.startswith(_OWN):
             yield f"{FOLDERS[0]}/{entry}", match.text_of(f"{root}/{FOLDERS[0]}/{entry}")
 
 
 def named(root: str, name: str) -> Iterator[str]:
     """The profiles of others for the interface NAME alone."""
-    for path, text in _of_others(root):
-        if match.value(text, "connection", "interface-name") == name:
-            yield path
+    yield from _named(_of_others(root), name)
 
 
 def fitting(root: str, name: str) -> Iterator[str]:
     """The profiles of others that the interface NAME may get at boot: those for it alone, and, where it is hardware,
     those for any Ethernet interface."""
-    yield from named(root, name)
+    others = list(_of_others(root))
+    yield from _named(others, name)
     if os.path.exists(f"{match.SYS}/{name}/device"):
-        for path, text in _of_others(root):
+        for path, text in others:
             if _is_for_any(text, name):
                 yield path
+
+
+def _named(profiles: Iterable[tuple[str, str]], name: str) -> Iterator[str]:
+    return (path for path, text in profiles if match.value(text, "connection", "interface-name") == name)
 
 
 def _is_for_any(text: str, name: str) -> bool:
@@ -60,7 +63,7 @@ def _of_others(root: str) -> Iterator[tuple[str, str]]:
     """(path, text) of each profile that was not made here, nor by NetworkManager itself: it describes so what it finds
     in the kernel, and forgets it at the next boot."""
     for folder in FOLDERS:
-        for entry in _listed(f"{root}/{folder}"):
+        for entry in match.listed(f"{root}/{folder}"):
             path = f"{folder}/{entry}"
             if path.startswith(f"{FOLDERS[0]}/{_OWN}"):
                 continue
@@ -80,7 +83,8 @@ def in_force(root: str, uuid: str) -> bool:
     """Whether an interface has the profile UUID now, by what NetworkManager notes of each device."""
     folder = f"{root}/run/NetworkManager/devices"
     return any(
-        match.value(match.text_of(f"{folder}/{name}"), "device", "connection-uuid") == uuid for name in _listed(folder)
+        match.value(match.text_of(f"{folder}/{name}"), "device", "connection-uuid") == uuid
+        for name in match.listed(folder)
     )
 
 
@@ -112,7 +116,9 @@ def asks(root: str, name: str) -> bool:
 def _configuration(root: str) -> Iterator[str]:
     """The files of the configuration, the one that counts most last. One in /etc hides others of its name."""
     folders = [f"{place}/NetworkManager/conf.d" for place in ("usr/lib", "run", "etc")]
-    listed = {folder: [entry for entry in _listed(f"{root}/{folder}") if entry.endswith(".conf")] for folder in folders}
+    listed = {
+        folder: [entry for entry in match.listed(f"{root}/{folder}") if entry.endswith(".conf")] for folder in folders
+    }
     for number, folder in enumerate(folders):
         hidden = {entry for later in folders[number + 1 :] for entry in listed[later]}
         if folder.startswith("etc/"):
@@ -127,10 +133,3 @@ def _names(word: str, name: str) -> bool:
         return fnmatchcase(name, pattern.removeprefix("="))
     mac = match.text_of(f"{match.SYS}/{name}/address").strip().lower()
     return word in ("*", name) or (bool(mac) and word.lower() in (mac, f"mac:{mac}"))
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return []

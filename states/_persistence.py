@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from modules import _linkvalues, route
 from modules import _persist as persist
-from modules import _persist_networkmanager as networkmanager
 from modules._netlink import look
 from modules._persist import Change
 from modules._persist_keep import Files, Inexpressible, Keep, PersistError, RouteKept, VlansKept
@@ -90,7 +89,7 @@ def _with_files(plan: Plan, root: str, name: str, changes: Sequence[Change], man
         Files(manager or "nobody", tuple(sorted(side.items()))) for side in (current, wish)
     )
     writes = {path: text for change in changes for path, text in change.writes.items()}
-    told = networkmanager.told(root, writes, ends=bool(plan.steps))
+    told = persist.told(root, writes, ends=bool(plan.steps))
     steps = list(plan.steps)
     if told:
         sentence = f"tell NetworkManager what {name} will be: {persist.words(told)}"

@@ -10,13 +10,15 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from saltern.errors import TemporaryError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -91,3 +93,13 @@ def by_main_thread(work: Callable[[], T]) -> T:
     if _desk is None or threading.current_thread() is threading.main_thread():
         return work()
     return _desk.hand_in(work)
+
+
+def rendering(function: Callable[P, T]) -> Callable[P, T]:
+    """FUNCTION, which renders, done `by_main_thread`."""
+
+    @wraps(function)
+    def done(*args: P.args, **kwargs: P.kwargs) -> T:
+        return by_main_thread(lambda: function(*args, **kwargs))
+
+    return done

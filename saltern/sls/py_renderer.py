@@ -6,18 +6,15 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from saltern.sls.desk import by_main_thread
+from saltern.sls.desk import rendering
 from saltern.sls.fence import TOO_BIG, TooLong, fence
 from saltern.sls.source import Source
 
 
+@rendering
 def run(source: Source, names: Mapping[str, Any]) -> Any:
     """What `run()` of SOURCE returns. It finds NAMES as globals, and Salt's `__salt__`, `__grains__`, `__pillar__`,
     `__opts__`, `__env__`, `__sls__` beside them. SourceError with the line for every error in it."""
-    return by_main_thread(lambda: _run(source, names))
-
-
-def _run(source: Source, names: Mapping[str, Any]) -> Any:
     dunder = {
         f"__{name}__": names[name] for name in ("salt", "grains", "pillar", "opts", "env", "sls") if name in names
     }

@@ -15,7 +15,7 @@ from jinja2 import Template, TemplateNotFound, TemplateSyntaxError, UndefinedErr
 
 from saltern.errors import NoValue, SalternError, SourceError, nearest
 from saltern.marks import ActedWhilePlanning
-from saltern.sls.desk import by_main_thread
+from saltern.sls.desk import rendering
 from saltern.sls.environment import TEXT_LIMIT, TemplateEnvironment
 from saltern.sls.fence import TOO_BIG, fence
 from saltern.sls.source import Source, excerpt
@@ -36,6 +36,7 @@ def compiled(environment: TemplateEnvironment, text: str, file: str, sources: Ma
     return code
 
 
+@rendering
 def rendered(
     environment: TemplateEnvironment,
     code: CodeType,
@@ -45,17 +46,6 @@ def rendered(
     sources: Mapping[str, str],
 ) -> Source:
     """What the template gives with NAMES, and the way back to its lines. SourceError for every error in it."""
-    return by_main_thread(lambda: _rendered(environment, code, text, file, names, sources))
-
-
-def _rendered(
-    environment: TemplateEnvironment,
-    code: CodeType,
-    text: str,
-    file: str,
-    names: Mapping[str, Any],
-    sources: Mapping[str, str],
-) -> Source:
     environment.turns = 0
     template = Template.from_code(environment, code, environment.make_globals(dict(names)))
     context = template.new_context()
