@@ -70,7 +70,9 @@ class Reactions:
 
 def _started() -> subprocess.Popen[bytes]:
     argv = [sys.executable, "-P", "-m", "master.reaction_process"]
-    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/", bufsize=0)
+    return subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/", bufsize=0, start_new_session=True
+    )
 
 
 def _answer(process: subprocess.Popen[bytes], line: bytes) -> bytes | None:

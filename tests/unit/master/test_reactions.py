@@ -46,6 +46,12 @@ def test_a_process_that_ended_is_begun_anew(reactions: Reactions) -> None:
     assert len(reactions.calls(GOOD, "r.sls", "t", {"id": "n1", "given": 1})) == 1
 
 
+def test_ctrl_c_is_for_the_master_alone(reactions: Reactions) -> None:
+    assert reactions.calls("", "r.sls", "t", {}) == []
+    assert reactions._process is not None
+    assert os.getpgid(reactions._process.pid) != os.getpgid(0)
+
+
 def test_what_does_not_render_is_told_with_its_place(reactions: Reactions) -> None:
     with pytest.raises(ReactionError, match=r"r\.sls:2: .*nothing"):
         reactions.calls("\n{{ nothing.at.all }}", "r.sls", "t", {})
