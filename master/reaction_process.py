@@ -8,13 +8,13 @@ thread of a process alone; in the master that is the one that serves.
 from __future__ import annotations
 
 import json
-import os
 import select
 import sys
 from dataclasses import asdict
 from typing import Any
 
 from master.reaction import ReactionError, calls_of
+from saltern.answers import answers
 from saltern.files import LocalFiles
 from saltern.sls import fence
 
@@ -24,12 +24,11 @@ IDLE_S = 60.0  # without a question, it ends
 
 def main() -> None:
     """Answer until there is no more to answer."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    said = answers()
     fence.CPU_S = CPU_S
-    os.dup2(2, 1)  # what is printed must not be taken for an answer
     while select.select([0], [], [], IDLE_S)[0] and (line := sys.stdin.readline()):
-        answers.write(_answer(json.loads(line)) + "\n")
-        answers.flush()
+        said.write(_answer(json.loads(line)).encode() + b"\n")
+        said.flush()
 
 
 def _answer(asked: dict[str, Any]) -> str:

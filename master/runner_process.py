@@ -12,14 +12,14 @@ import os
 import sys
 from typing import Any
 
+from saltern.answers import answers
 from saltern.custom.runners import call
 from saltern.errors import SalternError, UsageError
 
 
 def main() -> None:
     """Answer, and end."""
-    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what is printed must not be taken for the answer
+    answer = answers()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     asked = json.load(sys.stdin)
     try:
@@ -31,7 +31,7 @@ def main() -> None:
         line = json.dumps({"error": str(error), "misused": isinstance(error, UsageError)})
     except (TypeError, ValueError, RecursionError) as error:
         line = json.dumps({"error": f"{asked['function']}: what it gives is no plain data: {error}"})
-    answer.write(line + "\n")
+    answer.write(line.encode() + b"\n")
     answer.flush()
     os._exit(0)  # whatever threads the runner left
 

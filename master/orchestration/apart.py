@@ -6,7 +6,6 @@ serves everybody. The two sides exchange pickles: the process runs code and temp
 
 from __future__ import annotations
 
-import os
 import pickle
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from dataclasses import replace
 from typing import IO, Any
 
 from master.orchestration import load
+from saltern.answers import answers
 from saltern.config import MasterConfig
 from saltern.errors import SalternError, SourceError
 from saltern.sls.low import Low
@@ -30,7 +30,9 @@ def compiled(
 ) -> list[Low]:
     """See `load.compiled`; CALL and CHECK are called here. It blocks."""
     argv = [sys.executable, "-P", "-m", __name__]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/") as process:
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/", start_new_session=True
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -92,13 +94,11 @@ def _send(stream: IO[bytes], data: bytes) -> None:
 
 def main() -> None:
     """Compile what standard input asks for, and say what came of it."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what is printed must not be taken for an answer
-    questions = sys.stdin.buffer
+    said, questions = answers(), sys.stdin.buffer
     told, asked = pickle.load(questions)  # noqa: S301 - it is from the master
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        _put(answers, ("call", args, kwargs))
+        _put(said, ("call", args, kwargs))
         answered, value = pickle.load(questions)  # noqa: S301
         if not answered:
             raise SalternError(value)
@@ -107,13 +107,13 @@ def main() -> None:
     try:
         lows, missing = load.read(told, asked, call)
         plain = [replace(low, arg_places=dict(low.arg_places)) for low in lows]
-        _put(answers, ("lows", plain, [_told(error) for error in missing]))
+        _put(said, ("lows", plain, [_told(error) for error in missing]))
     except SourceErrors as error:
-        _put(answers, ("errors", [_told(one) for one in error.errors]))
+        _put(said, ("errors", [_told(one) for one in error.errors]))
     except SourceError as error:
-        _put(answers, ("errors", [_told(error)]))
+        _put(said, ("errors", [_told(error)]))
     except SalternError as error:
-        _put(answers, ("errors", [(str(error), {})]))
+        _put(said, ("errors", [(str(error), {})]))
 
 
 if __name__ == "__main__":

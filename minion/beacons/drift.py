@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from modules._beacon_away import StillAway
+from saltern.answers import answers
 from saltern.errors import PermanentError, SalternError, nearest
 
 LEAST_S = 2.0  # between two looks, whatever the interval says: a node has other things to do
@@ -191,14 +192,13 @@ def look(root: Path, minion_id: str, mods: Sequence[str]) -> dict[str, Any]:
 def main(root: str, minion_id: str, *mods: str) -> None:
     """Print what differs."""
     os.nice(5)
-    handle = os.dup(1)
-    os.dup2(2, 1)  # whatever a module prints is not the answer
+    said = answers()
     try:
         answer = look(Path(root), minion_id, mods)
     except SalternError as error:
         answer = {"error": str(error)}
-    with os.fdopen(handle, "w") as out:
-        json.dump(answer, out, default=str)
+    with said:
+        said.write(json.dumps(answer, default=str).encode())
 
 
 if __name__ == "__main__":
