@@ -15,12 +15,16 @@ import signal
 import subprocess
 import sys
 
+NICE = -20
+
 
 def main(arguments: list[str]) -> int:
     """Run the program until it or standard input ends; its exit code, 128 + N where signal N ended it."""
     grace_s, argv = float(arguments[0]), arguments[1:]
     inherited = [int(fd) for fd in os.listdir("/dev/fd") if int(fd) > 2]
-    child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=_open(inherited))
+    child = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=_open(inherited), preexec_fn=_prefer
+    )
     ended = os.pidfd_open(child.pid)
     poll = select.poll()
     poll.register(ended, select.POLLIN)
@@ -35,6 +39,16 @@ def main(arguments: list[str]) -> int:
     code = child.wait()
     _signal(child.pid, signal.SIGKILL)
     return code if code >= 0 else 128 - code
+
+
+def _prefer() -> None:
+    """Get a larger share of the processors than what is tested beside the lab: the hosts keep time, as real ones do,
+    and what one waits for from another comes late where many processes share two processors. sched(7): between sessions
+    the nice value of their autogroups decides, within one that of the process."""
+    with contextlib.suppress(OSError):  # where it is not allowed, the shares are equal
+        os.nice(NICE)
+        with open("/proc/self/autogroup", "w") as group:
+            group.write(str(NICE))
 
 
 def _end(pid: int, ended: int, grace_s: float) -> None:
