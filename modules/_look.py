@@ -1,8 +1,8 @@
 """Looks at a path in a process of its own: a program, run as `python -I -S _look.py WORK PATH …`, that imports little.
 
 A file system whose server is away makes whoever touches it sleep, and no signal wakes that. So nothing of the kind is
-touched in the worker: this program is, and it is left behind where it does not come back. It prints one line of JSON,
-{"ok": …} or {"error": the name of an errno, "said": its text}.
+touched in the worker: this program is, and it is left behind where it does not come back. It prints an empty line when
+it begins, and then one of JSON, {"ok": …} or {"error": the name of an errno, "said": its text}.
 """
 
 import ctypes
@@ -150,4 +150,5 @@ def answer(argv: list[str]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    print(flush=True)
     print(json.dumps(answer(sys.argv[1:])))

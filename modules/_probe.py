@@ -20,7 +20,8 @@ from modules import _look
 from modules._run import run
 
 LOCKS = "/run/saltern/probes"
-TIMEOUT_S = 10.0  # for one question
+START_S = 30.0  # for the process that asks; a node that is too busy for that knows nothing of any server
+TIMEOUT_S = 10.0  # for one question, once it is put
 AGAIN_S = 3.0  # for one whose server gave no answer RECENT_S seconds ago or less; the least for any
 RECENT_S = 60.0
 
@@ -51,7 +52,11 @@ def ask(work: str, path: str, *words: str, timeout_s: float | None = None, serve
             time.sleep(0.02)
         left = max(AGAIN_S, deadline - time.monotonic())
         argv = [sys.executable, "-I", "-S", _look.__file__, work, path, *words]
-        ran = run(argv, timeout_s=left, env={"LC_ALL": "C"}, pass_fds=[lock] if lock is not None else ())
+        held = [lock] if lock is not None else ()
+        ran = run(argv, timeout_s=left, starts_s=START_S, env={"LC_ALL": "C"}, pass_fds=held)
+        if ran.timed_out and not ran.out:
+            late = f"the process that asks did not start within {START_S:g} s: is this node overloaded?"
+            return Answer(error="EAGAIN", said=late)
         _note(lock, silent=ran.timed_out)
     finally:
         if lock is not None:

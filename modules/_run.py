@@ -56,12 +56,14 @@ def run(
     umask: int = -1,
     merge: bool = False,
     pass_fds: Sequence[int] = (),
+    starts_s: float = 0.0,
 ) -> Ran:
     """Run ARGV in a session of its own and wait. ENV is added to this process's environment (LC_ALL stays as given
     there). Output is UTF-8, undecodable bytes replaced, cut after OUTPUT_BYTES and then said to be cut; MERGE puts
     errors into the output. After TIMEOUT_S seconds (None: never) its whole process group is killed, and what has not
-    ended ENDED_S after that is left behind. PASS_FDS are descriptors that the program inherits. Where USER is not
-    given, the program runs as whom this thread has taken on (`_identity`), if anybody.
+    ended ENDED_S after that is left behind. STARTS_S is for a program whose first byte of output says that it has
+    started: that may take so long, and TIMEOUT_S counts from there. PASS_FDS are descriptors that the program
+    inherits. Where USER is not given, the program runs as whom this thread has taken on (`_identity`), if anybody.
 
     CommandError where the program can't be started.
     """
@@ -97,6 +99,8 @@ def run(
         thread.start()
     timed_out = hangs = False
     try:
+        if starts_s and not out.begun.wait(starts_s):
+            timeout_s = 0.0
         code = process.wait(timeout_s)
     except subprocess.TimeoutExpired:
         timed_out, code = True, -9
@@ -139,9 +143,12 @@ def _start_error(argv: Sequence[str], cwd: str | None, error: Exception) -> str:
 
 
 class Reader:
-    """Reads a stream to its end and keeps the first OUTPUT_BYTES."""
+    """Reads a stream to its end and keeps the first OUTPUT_BYTES. `begun` is set at its first byte, or its end."""
 
     def __init__(self, stream: IO[bytes] | None) -> None:
+        import threading
+
+        self.begun = threading.Event()
         self.stream = stream
         self.kept: list[bytes] = []
         self.count = 0
@@ -156,7 +163,9 @@ class Reader:
                 self._waits = True
                 more.poll()
                 self._waits = False
-                if not (chunk := os.read(stream.fileno(), _CHUNK)):
+                chunk = os.read(stream.fileno(), _CHUNK)
+                self.begun.set()
+                if not chunk:
                     break
                 if self.count < OUTPUT_BYTES:
                     self.kept.append(chunk[: OUTPUT_BYTES - self.count])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,7 +121,7 @@ def test_one_that_only_its_owner_may_write_is_proven(node: Node, tmp_path: Path)
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o711)
     said = tool("capsh", "--drop=cap_dac_override,cap_dac_read_search", "--", "-c", f"exec {PROOF} {place}")
-    assert said == '{"ok": null}\n'
+    assert said.strip() == '{"ok": null}'
     assert os.listdir(place) == []
 
 
@@ -190,3 +191,19 @@ def test_a_server_that_gave_no_answer_is_waited_for_once(
     assert _probe.server_of("[fd00::1]:/x") == "[fd00::1]"
     assert _probe.server_of("//host/share/x") == "//host"
     assert _probe.server_of("/dev/vda1") == "/dev/vda1"
+
+
+def test_a_node_too_busy_to_ask_does_not_blame_the_server(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks = tmp_path / "asks"
+    asks.write_text("#!/bin/sh\nexec sleep 3600\n")  # what is never given a turn
+    asks.chmod(0o755)
+    with monkeypatch.context() as busy:
+        busy.setattr(_probe, "START_S", 0.3)
+        busy.setattr(sys, "executable", str(asks))
+        answer = _probe.ask("space", str(tmp_path), server="filer")
+    assert answer.error == "EAGAIN"
+    assert answer.said == "the process that asks did not start within 0.3 s: is this node overloaded?"
+    assert not _probe.recently_silent("filer")
+    assert _probe.ask("space", str(tmp_path), server="filer").error is None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -12,6 +14,7 @@ from modules._run import CommandError, checked, run
 from tests.integration.hang import silent
 from tests.integration.kernel import mount_namespace, needs_root
 from tests.integration.system import wait_for
+from tests.patience import WAIT_S
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs root")]
 
@@ -43,3 +46,19 @@ def test_a_program_that_only_sleeps_is_ended() -> None:
     ran = run(["sleep", "3600"], timeout_s=0.1)
     assert (ran.timed_out, ran.hangs, ran.code) == (True, False, -9)
     assert not os.path.exists(f"/proc/{ran.pid}")
+
+
+def test_the_time_of_one_that_says_when_it_starts_counts_from_there(tmp_path: Path) -> None:
+    begin = tmp_path / "begin"
+    waits = f"import os, time\nwhile not os.path.exists({str(begin)!r}): time.sleep(0.02)\n"
+    code = waits + "print(flush=True)\ntime.sleep(3600)"
+    late = Timer(1.0, begin.touch)
+    late.start()
+    ran = run([sys.executable, "-c", code], timeout_s=0.1, starts_s=WAIT_S)
+    late.join()
+    assert (ran.timed_out, ran.out) == (True, "\n")
+
+
+def test_one_that_does_not_start_in_its_time_is_ended() -> None:
+    ran = run([sys.executable, "-c", "import time; time.sleep(3600)"], timeout_s=WAIT_S, starts_s=0.1)
+    assert (ran.timed_out, ran.out, ran.code) == (True, "", -9)
