@@ -1,4 +1,4 @@
-"""`make test`: the tests in four groups side by side, since those of hosts and daemons mostly wait and others compute.
+"""`make test`: the tests in three groups side by side, since those of hosts and daemons mostly wait and others compute.
 
     python -m tests.together [pytest options]
 
@@ -21,8 +21,8 @@ PLATFORM = ("Platform", "Cluster")  # what tests ask for that share the hosts of
 
 
 def groups() -> dict[str, list[str]]:
-    """The paths of each group, the longest first: what starts daemons here, what starts none, what shares the hosts of
-    the platform, what boots its own."""
+    """The paths of each group, the longest first: what starts daemons here; what shares the hosts of the platform; what
+    boots its own, and then what starts nothing, so that at no time more is started than two processors carry."""
     shared: list[str] = []
     own: list[str] = []
     for file in sorted(LAB.glob("test_*.py")):
@@ -30,9 +30,8 @@ def groups() -> dict[str, list[str]]:
         (shared if any(f": {kind}" in text for kind in PLATFORM) else own).append(str(file))
     return {
         "integration": [str(LAB.parent / "integration")],
-        "unit": [str(LAB.parent / "unit")],
         "the platform in the lab": shared,
-        "other hosts in the lab": own,
+        "other hosts in the lab, unit": [*own, str(LAB.parent / "unit")],
     }
 
 
@@ -46,7 +45,7 @@ def main(options: Sequence[str]) -> int:
             told = tempfile.TemporaryFile("w+")  # noqa: SIM115 - read when the group is done
             argv = _pytest(files, ["--durations=10", *options])
             running.append((name, subprocess.Popen(argv, stdout=told, stderr=told), told))
-        print(f"{first} (beside it: {', '.join(name for name, _ in rest)})", flush=True)
+        print(f"{first} (beside it: {'; '.join(name for name, _ in rest)})", flush=True)
         codes = [subprocess.run(_pytest(paths, options), check=False).returncode]
         for name, process, output in running:
             codes.append(process.wait())
