@@ -72,6 +72,7 @@ class Agent:
             hello=self._hello,
             on_ready=self._ready,
             on_message=self._message,
+            on_broken=self._questions.broken,
             retry_min_s=config.reconnect_min_s,
             retry_max_s=config.reconnect_max_s,
         )

@@ -41,7 +41,8 @@ class Connection:
     """Keeps one DEALER to the master of IDENTITY.
 
     HELLO() gives the message to greet with (None: only join). ON_READY is called after each welcome, ON_MESSAGE with
-    all that follows, ON_DENIED(reason, final) when the master refuses.
+    all that follows, ON_DENIED(reason, final) when the master refuses, ON_BROKEN(why) when a connection that was
+    welcome is gone.
     """
 
     def __init__(
@@ -53,12 +54,14 @@ class Connection:
         on_ready: Callable[[m.Welcome], None],
         on_message: Callable[[m.FromMaster], None],
         on_denied: Callable[[str, bool], None] = lambda reason, final: None,
+        on_broken: Callable[[str], None] = lambda why: None,
         retry_min_s: float = 0.2,
         retry_max_s: float = 6.0,
         retry: bool = True,
     ) -> None:
         self._context, self._identity = context, identity
-        self._hello, self._on_ready, self._on_message, self._on_denied = hello, on_ready, on_message, on_denied
+        self._hello, self._on_ready, self._on_message = hello, on_ready, on_message
+        self._on_denied, self._on_broken = on_denied, on_broken
         self._min_s, self._max_s, self._retry = retry_min_s, retry_max_s, retry
         self._loop = asyncio.get_running_loop()
         self.phase = Phase.AWAY
@@ -103,14 +106,14 @@ class Connection:
     def renew(self) -> None:
         """Make the connection anew at once: the network has become another."""
         if not self._closed:
-            self._drop()
+            self._drop("it is made anew")
             self._failures = 0
             self.open()
 
     def close(self) -> None:
         """End the connection for good."""
         self._closed = True
-        self._drop()
+        self._drop("it is closed")
 
     # --- what happens --------------------------------------------------------------------------------------------
 
@@ -194,7 +197,7 @@ class Connection:
         """The connection is gone; the next attempt comes within MOST_S, or as `_pause` says."""
         if self._closed or self._endpoint is None:
             return
-        self._drop()
+        self._drop(why)
         self._tell(why)
         if self._retry:
             self._after(self._pause(most_s), self.open)
@@ -210,13 +213,15 @@ class Connection:
             self.problem = problem
             logger.warning("%s", problem)
 
-    def _drop(self) -> None:
+    def _drop(self, why: str) -> None:
         self._after(None)
-        self.phase = Phase.AWAY
+        was_ready, self.phase = self.phase is Phase.READY, Phase.AWAY
         for endpoint in (self._monitor, self._endpoint):
             if endpoint:
                 endpoint.close()
         self._monitor = self._endpoint = None
+        if was_ready:
+            self._on_broken(why)
 
     def _after(self, delay_s: float | None, then: Callable[[], None] | None = None) -> None:
         if self._timer:

@@ -27,14 +27,14 @@ class _Open:
 
 class Questions:
     """The open questions. SEND gives a message to the connection, False where there is none. GRACE_S: how long after
-    the connection last worked the next one is waited for; WAIT_S: how long an answer."""
+    the connection broke the next one is waited for; WAIT_S: how long an answer, while there is one."""
 
     def __init__(self, send: Callable[[m.Ask], bool], grace_s: float, wait_s: float = WAIT_S) -> None:
         self._send, self._wait_s, self._grace_s = send, wait_s, grace_s
         self._loop = asyncio.get_running_loop()
         self._open: dict[int, _Open] = {}
         self._last = 0
-        self._worked: float | None = None  # when the connection was last seen to work, by the loop's clock
+        self._patient_until: float | None = None  # after a break, by the loop's clock
 
     def put(self, question: AskMaster, reply: Reply, problem: str) -> None:
         """Ask; REPLY gets the answer. PROBLEM says why the master is away, if it is."""
@@ -42,26 +42,33 @@ class Questions:
         message = m.Ask(self._last, question.what, question.args)
         now = self._loop.time()
         if self._send(message):
-            self._worked = now
             self._wait(message, reply, now + self._wait_s, f"the master did not answer within {self._wait_s:g} s")
             return
         why = f"the master is not connected: {problem}"
-        if self._worked is not None and now < self._worked + self._grace_s:
-            self._wait(message, reply, self._worked + self._grace_s, why)
+        if self._patient_until is not None and now < self._patient_until:
+            self._wait(message, reply, self._patient_until, why)
         else:
             reply(MasterSays(False, error=why, away=True))
 
     def answered(self, answer: m.Answer) -> None:
         """The master answered. What nobody waits for any more is passed over."""
-        self._worked = self._loop.time()
         found = self._open.pop(answer.id, None)
         if found:
             found.timer.cancel()
             found.reply(MasterSays(answer.ok, answer.value, answer.error))
 
+    def broken(self, problem: str) -> None:
+        """The connection is gone, since PROBLEM: what waits for an answer waits for the next one."""
+        self._patient_until = self._loop.time() + self._grace_s
+        for question in list(self._open.values()):
+            if question.timer.when() < self._patient_until:
+                question.timer.cancel()
+                why = f"the master is not connected: {problem}"
+                self._wait(question.message, question.reply, self._patient_until, why)
+
     def send_again(self) -> None:
         """There is a new connection."""
-        now = self._worked = self._loop.time()
+        now = self._loop.time()
         for question in list(self._open.values()):
             if self._send(question.message):
                 question.timer.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -9,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from minion.connection import Connection
+from minion.identity import Identity
 from saltern.wire import messages as m
+from saltern.wire import sockets
 from tests.integration.system import BIN, Peer, System, accepted_peer, hello, join, wait_for
 from tests.patience import WAIT_S
 
@@ -40,6 +44,41 @@ def test_a_minion_comes_back_to_a_master_that_was_killed(master: System) -> None
     master.start()
     master.wait_up("n1")
     assert master.publish("*", "test.ping")["n1"]["return"] is True
+
+
+def test_a_connection_tells_once_that_it_broke(master: System) -> None:
+    with accepted_peer(master, "n1") as peer:
+        keys = peer.keys
+    broken = list[str]()
+
+    async def until_it_breaks() -> None:
+        context = sockets.new_context()
+        there = asyncio.Event()
+        connection = Connection(
+            context,
+            Identity(
+                id="n1", wire=keys, seal=keys, host="127.0.0.1", port=master.control_port, master_key=master.master_key
+            ),
+            hello=hello,
+            on_ready=lambda welcome: there.set(),
+            on_message=lambda message: None,
+            on_broken=broken.append,
+            retry=False,
+        )
+        try:
+            connection.open()
+            await asyncio.wait_for(there.wait(), WAIT_S)
+            assert broken == []
+            master.master.stop(signal.SIGKILL)
+            async with asyncio.timeout(WAIT_S):
+                while not connection.problem:
+                    await asyncio.sleep(0.01)
+        finally:
+            connection.close()
+            context.destroy(linger=0)
+
+    asyncio.run(until_it_breaks())
+    assert broken == [f"the connection to the master at 127.0.0.1:{master.control_port} was cut"]
 
 
 def test_a_return_survives_the_master_being_killed_before_it_came(master: System) -> None:

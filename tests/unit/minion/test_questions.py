@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from minion.pipe import AskMaster, MasterSays
 from minion.questions import Questions
 from saltern.wire import messages as m
@@ -63,6 +65,7 @@ def test_a_question_just_after_a_break_waits_for_the_next_connection_but_not_for
         questions.answered(m.Answer(1, True, b"1", ""))
         await heard.get()
         line.up = False
+        questions.broken("it was cut")
         questions.put(QUESTION, heard.put_nowait, "refused")
         questions.put(QUESTION, heard.put_nowait, "refused")
         assert heard.empty()
@@ -74,12 +77,43 @@ def test_a_question_just_after_a_break_waits_for_the_next_connection_but_not_for
     asyncio.run(main())
 
 
+def test_the_pause_begins_with_the_break_however_old_the_connection_was() -> None:
+    async def main() -> None:
+        line, heard, clock = Line(), list[MasterSays](), asyncio.get_running_loop().time
+        questions = Questions(line, 60)
+        questions.put(QUESTION, heard.append, "")
+        questions.answered(m.Answer(1, True, b"1", ""))
+        with pytest.MonkeyPatch.context() as later:
+            later.setattr(asyncio.get_running_loop(), "time", lambda: clock() + 3600)
+            line.up = False
+            questions.broken("it was cut")
+            questions.put(QUESTION, heard.append, "refused")
+            line.up = True
+            questions.send_again()
+        questions.answered(m.Answer(line.sent[1].id, True, b"2", ""))
+        assert heard == [MasterSays(True, b"1"), MasterSays(True, b"2")]
+
+    asyncio.run(main())
+
+
+def test_a_question_under_way_waits_after_a_break_as_long_as_a_new_one() -> None:
+    async def main() -> None:
+        line, heard = Line(), asyncio.Queue[MasterSays]()
+        questions = Questions(line, 0.05, wait_s=0.01)
+        questions.put(QUESTION, heard.put_nowait, "")
+        line.up = False
+        questions.broken("it was cut")
+        assert await heard.get() == MasterSays(False, b"", "the master is not connected: it was cut", True)
+
+    asyncio.run(main())
+
+
 def test_a_question_that_waited_for_a_connection_is_sent_over_it() -> None:
     async def main() -> None:
         line, heard = Line(), list[MasterSays]()
         questions = Questions(line, 60)
-        questions.send_again()  # connected
         line.up = False
+        questions.broken("it was cut")
         questions.put(QUESTION, heard.append, "refused")
         line.up = True
         questions.send_again()
