@@ -72,7 +72,7 @@ class Agent:
             hello=self._hello,
             on_ready=self._ready,
             on_message=self._message,
-            on_broken=self._questions.broken,
+            on_broken=self._broken,
             retry_min_s=config.reconnect_min_s,
             retry_max_s=config.reconnect_max_s,
         )
@@ -129,6 +129,12 @@ class Agent:
         if self._startup:  # the trees are the master's, so it waits for the first connection
             (function, args), self._startup = self._startup, None
             self.begin(function, args, {"queue": True}, report=True)
+
+    def _broken(self, why: str) -> None:
+        self._questions.broken(why)
+        requests, self._requests = self._requests, {}
+        for reply in requests.values():
+            reply(BundleIs(b"", f"the master is not connected: {why}"))
 
     def _message(self, message: m.FromMaster) -> None:
         if isinstance(message, m.Job):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,21 @@ def test_without_a_master_the_last_trees_and_pillar_hold(master: System, node: D
     assert Call(node, "pillar.get", "site:name").value == "home"
     master.start()
     wait_for("the return arrives", lambda: "state.apply" in [job["Function"] for job in called_by(master, "n1")[1:]])
+
+
+def test_a_master_that_dies_over_a_question_is_not_waited_for(master: System, node: Daemon) -> None:
+    assert Call(node, "state.apply").code == 0
+    made(node).unlink()
+    assert master.master.process is not None
+    master.master.process.send_signal(signal.SIGSTOP)
+    argv = [str(BIN / "saltern-call"), "--root", str(node.root), "state.apply"]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
+        time.sleep(2)  # so that it waits for the master by then
+        master.master.stop(signal.SIGKILL)
+        said = run.communicate(timeout=WAIT_S)[1]
+    assert run.returncode == 0
+    assert "are used: the master is not connected: the connection to the master at 127.0.0.1:" in said
+    assert made(node).read_text() == "home of n1\n"
 
 
 def test_what_a_job_brought_holds_too_when_the_master_is_gone(master: System, node: Daemon) -> None:
