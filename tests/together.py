@@ -1,4 +1,4 @@
-"""`make test`: the tests in three groups side by side, since those of hosts and daemons mostly wait and others compute.
+"""`make test`: the tests in four groups side by side, since those of hosts and daemons mostly wait.
 
     python -m tests.together [pytest options]
 
@@ -17,21 +17,24 @@ from pathlib import Path
 from typing import IO
 
 LAB = Path(__file__).parent / "lab"
+HALF = "test_p"  # the name from which on tests of daemons are in the second half of their time
 PLATFORM = ("Platform", "Cluster")  # what tests ask for that share the hosts of the example platform
 
 
 def groups() -> dict[str, list[str]]:
-    """The paths of each group, the longest first: what starts daemons here; what shares the hosts of the platform; what
-    boots its own, and then what starts nothing, so that at no time more is started than two processors carry."""
+    """The paths of each group, the longest first: what boots hosts of its own, and then what starts nothing; what
+    shares the hosts of the platform; two halves of what starts daemons here."""
+    daemons = sorted((LAB.parent / "integration").glob("test_*.py"))
     shared: list[str] = []
     own: list[str] = []
     for file in sorted(LAB.glob("test_*.py")):
         text = file.read_text()
         (shared if any(f": {kind}" in text for kind in PLATFORM) else own).append(str(file))
     return {
-        "integration": [str(LAB.parent / "integration")],
+        "other hosts in the lab, then unit": [*own, str(LAB.parent / "unit")],
         "the platform in the lab": shared,
-        "other hosts in the lab, unit": [*own, str(LAB.parent / "unit")],
+        "integration, its first half": [str(file) for file in daemons if file.name < HALF],
+        "integration, its second half": [str(file) for file in daemons if file.name >= HALF],
     }
 
 
