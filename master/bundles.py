@@ -82,11 +82,15 @@ class BundlePool:
         return [BundleError(answer.error) if answer.error else decode(answer.bundle) for answer in answers]
 
     async def encoded(
-        self, wanted: Sequence[tuple[bytes, str, bytes, Mapping[str, Any], bytes]]
+        self, wanted: Sequence[tuple[bytes, str, bytes, Mapping[str, Any], bytes, str]]
     ) -> list[bytes | SalternError]:
-        """Encoded bundles for minions given as (public key, id, seal key, grains, what asks)."""
+        """Encoded bundles for minions given as (public key, id, seal key, grains, what asks, the one environment that
+        the pillar is of or "")."""
         answers = await self._answers(
-            [Asked(id, fingerprint(public), seal, dict(grains), why) for public, id, seal, grains, why in wanted]
+            [
+                Asked(id, fingerprint(public), seal, dict(grains), why, env or None)
+                for public, id, seal, grains, why, env in wanted
+            ]
         )
         return [NoBundle(answer.error) if answer.error else answer.bundle for answer in answers]
 

@@ -121,9 +121,9 @@ async def start(config: MasterConfig) -> Master:
             f"{config.paths.etc / 'master'}"
         ) from None
 
-    async def bundles(wanted: Sequence[tuple[Minion, bytes]]) -> Sequence[bytes | SalternError]:
+    async def bundles(wanted: Sequence[tuple[Minion, bytes, str]]) -> Sequence[bytes | SalternError]:
         return await pool.encoded(
-            [(one.record.public, one.id, one.record.seal, one.grains, why) for one, why in wanted]
+            [(one.record.public, one.id, one.record.seal, one.grains, why, env) for one, why, env in wanted]
         )
 
     async def pillars(minions: Sequence[Minion]) -> Mapping[bytes, Mapping[str, Any]]:

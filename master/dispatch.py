@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 NEEDS_BUNDLE = frozenset({"state", "pillar", "cp", "slsutil"})  # namespaces whose jobs carry trees and pillar
 
-Bundles = Callable[[Sequence[tuple[Minion, bytes]]], Awaitable[Sequence[bytes | SalternError]]]
+Bundles = Callable[[Sequence[tuple[Minion, bytes, str]]], Awaitable[Sequence[bytes | SalternError]]]
 Select = Callable[[str, str], Awaitable[list[Minion]]]  # an expression and its form
 Pillars = Callable[[Sequence[Minion]], Awaitable[Mapping[bytes, Mapping[str, Any]]]]
 
@@ -199,7 +199,7 @@ class Dispatch:
             for minion in to:
                 self._send_one(job, minion, data, again)
             return
-        results = await self._bundles([(minion, job.jid.encode()) for minion in to])
+        results = await self._bundles([(minion, job.jid.encode(), "") for minion in to])
         for minion, result in zip(to, results, strict=True):
             if isinstance(result, bytes):
                 self._send_one(job, minion, _job_message(job, result), again)

@@ -21,6 +21,7 @@ async def explain(
     mods: str | None = None,
     saltenv: str | None = None,
     pillar: Mapping[str, Any] | None = None,
+    pillarenv: str | None = None,
     *,
     caller: Caller,
 ) -> Answer:
@@ -29,7 +30,7 @@ async def explain(
     known = {one.id: one for one in master.presence.minions.values()}
     if minion not in known:
         raise UsageError(f"there is no accepted minion {minion!r}.{nearest(str(minion), known)}")
-    given = {"mods": mods, "saltenv": saltenv, "pillar": pillar}
+    given = {"mods": mods, "saltenv": saltenv, "pillar": pillar, "pillarenv": pillarenv}
     found = await collect(
         master,
         [known[minion]],

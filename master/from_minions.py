@@ -17,7 +17,7 @@ from saltern.wire import messages as m
 PRESENT_EVERY_S = 60.0  # how often those who follow the bus are told who is here
 GRACE_S = 15.0  # how long a minion that is gone may stay away before those who wait are told
 
-Bundles = Callable[[Sequence[tuple[Minion, bytes]]], Awaitable[Sequence[bytes | SalternError]]]
+Bundles = Callable[[Sequence[tuple[Minion, bytes, str]]], Awaitable[Sequence[bytes | SalternError]]]
 
 
 class FromMinions:
@@ -118,7 +118,8 @@ class FromMinions:
         self._ends.tasks.start(self._give_bundle(minion, message))
 
     async def _give_bundle(self, minion: Minion, message: m.WantBundle) -> None:
-        [result] = await self._bundles([(minion, f"request/{message.request}".encode())])
+        wanted = (minion, f"request/{message.request}".encode(), message.pillarenv)
+        [result] = await self._bundles([wanted])
         bundle, error = (result, "") if isinstance(result, bytes) else (b"", str(result))
         self._dispatch.router.send(minion, m.encode(m.BundleReply(message.request, bundle, error)))
 

@@ -322,11 +322,11 @@ class Agent:
         self.workers.submit(Run("grains", "", b"[]", b"{}", b"", 0))
         return True
 
-    def need_bundle(self, jid: str, reply: Callable[[BundleIs], None]) -> None:
-        """Ask the master for trees and pillar; say so at once where it is away."""
+    def need_bundle(self, pillarenv: str, reply: Callable[[BundleIs], None]) -> None:
+        """Ask the master for trees and pillar (of PILLARENV); say so at once where it is away."""
         self._request += 1
         request = self._request
-        if self.connection.send(m.WantBundle(request, None)):
+        if self.connection.send(m.WantBundle(request, None, pillarenv)):
             self._requests[request] = reply
             self._loop.call_later(60, self._no_bundle, request)
         else:

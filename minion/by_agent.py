@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def run(function: str, args: Sequence[Any], kwargs: Mapping[str, Any], ctx: Cont
     with _connected(ctx.config.paths.run / "minion.sock", ctx.config.root) as connection:
         pipe = Blocking(connection)
         identity = identities.load(ctx.config)
-        bundled = Bundled(ctx.config, identity, b"", b"", 0, lambda: _bundle(pipe))
+        bundled = Bundled(ctx.config, identity, b"", b"", 0, partial(_bundle, pipe))
         job = context(ctx.config, identity, ctx.jid, bundled, ctx.progress, AskThrough(pipe), pipe)
         job = replace(job, grains=ctx.grains)
         began = time.perf_counter()
@@ -62,9 +63,9 @@ def _connected(file: Path, root: Path) -> socket.socket:
     return connection
 
 
-def _bundle(pipe: Blocking) -> BundleIs:
+def _bundle(pipe: Blocking, pillarenv: str) -> BundleIs:
     try:
-        pipe.send(NeedBundle())
+        pipe.send(NeedBundle(pillarenv))
         answer = pipe.receive()
     except OSError:
         answer = None

@@ -64,11 +64,13 @@ def save_bundle(config: Config, bundle: bytes) -> None:
 
 
 def load_bundle(config: Config) -> Bundle | None:
-    """The bundle that was kept, or None where there is none (or it is damaged)."""
+    """The bundle that was kept, or None where there is none (or it is damaged, or its pillar is of an environment that
+    was this node's once)."""
     try:
-        return bundles.decode((folder(config) / "bundle").read_bytes())
+        kept = bundles.decode((folder(config) / "bundle").read_bytes())
     except (FileNotFoundError, bundles.BadBundle):
         return None
+    return kept if kept.saltenv == (config.pillarenv or "") else None
 
 
 def bundle_given_at(config: Config) -> float:

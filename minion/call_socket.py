@@ -64,7 +64,7 @@ class CallSocket:
 
     def _heard(self, pipe: Evented, message: Any) -> None:
         if isinstance(message, NeedBundle):
-            self._agent.need_bundle("", pipe.send)
+            self._agent.need_bundle(message.pillarenv, pipe.send)
         elif isinstance(message, AskMaster):
             self._agent.ask_master(message, pipe.send)
         elif isinstance(message, NetworkChanged):

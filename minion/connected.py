@@ -36,6 +36,8 @@ class Bundled:
     """One job's bundle: RAW as the job brought it, else from ASK, else the last one that was kept on this node.
 
     FILES_PORT is where blobs are fetched from; 0 means that the master is not there. The answer of ASK has its own.
+    PILLARENV: the environment that the pillar is of, "" for all; default: this node's. Only the bundle of this node's
+    own is kept.
     """
 
     def __init__(
@@ -45,9 +47,12 @@ class Bundled:
         raw: bytes,
         context: bytes,
         files_port: int,
-        ask: Callable[[], BundleIs],
+        ask: Callable[[str], BundleIs],
+        pillarenv: str | None = None,
     ) -> None:
         self._config, self._identity = config, identity
+        self._own = config.pillarenv or ""
+        self._env = self._own if pillarenv is None else pillarenv
         self._raw, self._context, self._files_port, self._ask = raw, context, files_port, ask
         self._given_at = 0.0  # when the kept one came, where that is used
 
@@ -59,18 +64,22 @@ class Bundled:
         from saltern.wire import bundle as bundles
 
         raw, context, why = self._raw, self._context, ""
-        if not raw:
-            answer = self._ask()
+        found = bundles.decode(raw) if raw else None
+        if found is None or found.saltenv != self._env:  # what a job brings is of all environments
+            answer = self._ask(self._env)
             raw, context, why, self._files_port = answer.bundle, answer.context, answer.error, answer.files_port
-        if raw:
-            found = bundles.decode(raw)
-            if found.context != context:
+            found = bundles.decode(raw) if raw else None
+        if found:
+            if found.context != context or found.saltenv != self._env:
                 raise bundles.BadBundle("a bundle came that answers another request: it is not used")
             opened = self._open(found)
-            cache.save_bundle(self._config, raw)
+            if self._env == self._own:
+                cache.save_bundle(self._config, raw)
             return opened
         if self._files_port:
             raise NoBundle(why)
+        if self._env != self._own:
+            raise TemporaryError(f"the pillar of the environment {self._env!r} is not kept here: {why}")
         kept = cache.load_bundle(self._config)
         if kept is None:
             raise TemporaryError(f"there are no states and no pillar here yet, and the master gives none: {why}")
@@ -114,9 +123,21 @@ class Bundled:
         pillar = hashlib.blake2b(plain_pillar(self.opened.pillar), key=key, digest_size=8).hexdigest()
         return msgspec.json.encode({"trees": dict(sorted(trees.items())[:32]), "pillar": pillar})
 
-    def renewed(self) -> Bundled:
-        """A bundle as the master makes it now."""
-        return Bundled(self._config, self._identity, b"", b"", self._files_port, self._ask)
+    def renewed(self, pillarenv: str | None = None) -> Bundled:
+        """A bundle as the master makes it now, its pillar of PILLARENV."""
+        env = self._env if pillarenv is None else pillarenv
+        return Bundled(self._config, self._identity, b"", b"", self._files_port, self._ask, env)
+
+    def pillar(self, override: Mapping[str, Any] | None, pillarenv: str | None, fresh: bool) -> Mapping[str, Any]:
+        """The pillar with the values OVERRIDE over it, of PILLARENV, and FRESH from the master where wanted."""
+        other = fresh or (pillarenv is not None and pillarenv != self._env)
+        found = (self.renewed(pillarenv) if other else self).opened.pillar
+        if not override:
+            return found
+        from modules.grains import merged
+
+        values: Mapping[str, Any] = merged(found, override)
+        return values
 
     def _open(self, bundle: object) -> Opened:
         from saltern.wire import bundle as bundles
@@ -217,6 +238,7 @@ def context(
         progress=progress,
         ask=ask,
         extra={
+            "pillar_of": bundled.pillar,
             "renew_pillar": lambda: bundled.renewed().opened.pillar,
             "renew_grains": lambda: LazyGrains(config, custom),
             "custom": custom,

@@ -77,7 +77,7 @@ def build_context(
         ask=_agent_wanted if config.file_client != "local" and _has_master(config) else None,
         progress=progress or (lambda step, total, state_id: None),
         extra={
-            "compile_pillar": compile_pillar,
+            "pillar_of": lambda override, pillarenv, fresh: compile_pillar(override, pillarenv),
             "renew_pillar": compile_pillar,
             "renew_grains": partial(LazyGrains, config, custom),
             "custom": custom,
@@ -113,8 +113,11 @@ def _agent_wanted(what: str, args: Mapping[str, Any], /) -> Any:
     raise MasterAway("this node's master is not asked by --local: call it without")
 
 
-def _pillar(config: Config, grains: Mapping[str, Any], override: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-    """The pillar of this node from its own pillar_roots. What is sealed there stays closed."""
+def _pillar(
+    config: Config, grains: Mapping[str, Any], override: Mapping[str, Any] | None = None, pillarenv: str | None = None
+) -> Mapping[str, Any]:
+    """The pillar of this node from its own pillar_roots, of one environment where the configuration or PILLARENV says
+    so. What is sealed there stays closed."""
     if not any(os.path.isdir(root) for roots in config.pillar_roots.values() for root in roots):
         return dict(override or {})
     from saltern.closed import Closed
@@ -124,7 +127,7 @@ def _pillar(config: Config, grains: Mapping[str, Any], override: Mapping[str, An
         LocalFiles(config.pillar_roots),
         config.id,
         grains,
-        saltenv=None,
+        saltenv=pillarenv or config.pillarenv or None,
         override=override,
         nodegroups=config.module_options.get("nodegroups", {}),
         strategy=config.pillar_source_merging_strategy,

@@ -45,7 +45,9 @@ class BundleIs(_Message, tag="bundle-is", frozen=True):
 
 
 class NeedBundle(_Message, tag="need-bundle", frozen=True):
-    """Worker to agent: the function needs trees or pillar after all."""
+    """Worker to agent: the function needs trees or pillar after all, that of PILLARENV only where one is given."""
+
+    pillarenv: str = ""
 
 
 class AskMaster(_Message, tag="ask-master", frozen=True):

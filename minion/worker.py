@@ -82,9 +82,9 @@ def _call(pipe: Blocking, config: Config, identity: Identity, run: Run) -> tuple
     return outcome, result.success, result.retcode, result.value, used
 
 
-def _bundle(pipe: Blocking) -> BundleIs:
+def _bundle(pipe: Blocking, pillarenv: str) -> BundleIs:
     """Ask the agent for trees and pillar."""
-    pipe.send(NeedBundle())
+    pipe.send(NeedBundle(pillarenv))
     answer = pipe.receive()
     return answer if isinstance(answer, BundleIs) else BundleIs(b"", "the agent ended")
 

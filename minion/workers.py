@@ -43,7 +43,7 @@ class Listener(Protocol):
     def done(self, jid: str, done: Done) -> None:
         """The job ended."""
 
-    def need_bundle(self, jid: str, reply: Callable[[BundleIs], None]) -> None:
+    def need_bundle(self, pillarenv: str, reply: Callable[[BundleIs], None]) -> None:
         """The job asks for trees and pillar."""
 
     def ask_master(self, question: AskMaster, reply: Callable[[MasterSays], None]) -> None:
@@ -179,7 +179,7 @@ class Workers:
             worker.at = message
             self._listener.step(jid, message)
         elif isinstance(message, NeedBundle):
-            self._listener.need_bundle(jid, worker.pipe.send)
+            self._listener.need_bundle(message.pillarenv, worker.pipe.send)
         elif isinstance(message, AskMaster):
             self._listener.ask_master(message, worker.pipe.send)
         elif isinstance(message, Done):

@@ -30,14 +30,15 @@ def request(
     saltenv: str | None = None,
     pillar: Mapping[str, Any] | None = None,
     exclude: str | Sequence[Any] = (),
+    pillarenv: str | None = None,
 ) -> Any:
     """Tell what `state.apply` would do with these arguments, and note them as the request NAME for
     `state.run_request`."""
     from modules import state
 
-    given = {"mods": mods, "saltenv": saltenv, "pillar": pillar, "exclude": exclude}
+    given = {"mods": mods, "saltenv": saltenv, "pillar": pillar, "exclude": exclude, "pillarenv": pillarenv}
     kept = {key: value for key, value in given.items() if value not in (None, (), [], "")}
-    shown = state.apply(ctx, mods, True, saltenv, pillar, exclude)
+    shown = state.apply(ctx, mods, True, saltenv, pillar, exclude, pillarenv=pillarenv)
     if not (isinstance(shown, Returned) and shown.retcode == 1):
         _write(ctx, {**_read(ctx), name: {"jid": ctx.jid, "arguments": kept}})
     return shown

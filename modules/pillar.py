@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from modules.grains import filtered, merged
+from saltern import names
 from saltern.context import Context
 from saltern.errors import PermanentError
 from saltern.marks import reading
 from saltern.secret import Secret
 from saltern.traverse import DELIMITER, traverse
+
+PillarOf = Callable[[Mapping[str, Any] | None, str | None, bool], Mapping[str, Any]]  # see `overlaid`
 
 
 class PillarError(PermanentError):
@@ -18,19 +21,31 @@ class PillarError(PermanentError):
 
 
 @reading
-def get(ctx: Context, key: str, default: Any = "", merge: bool = False, delimiter: str = DELIMITER) -> Any:
+def get(
+    ctx: Context,
+    key: str,
+    default: Any = "",
+    merge: bool = False,
+    delimiter: str = DELIMITER,
+    pillarenv: str | None = None,
+) -> Any:
     """The pillar value KEY (nested "net:bridges:0"), or DEFAULT where there is none. MERGE lays a mapping over a
-    DEFAULT that is one, at every depth."""
-    found = traverse(ctx.pillar, key, default, delimiter)
+    DEFAULT that is one, at every depth. PILLARENV: of this environment only."""
+    values = ctx.pillar if pillarenv is None else overlaid(ctx, None, pillarenv)
+    found = traverse(values, key, default, delimiter)
     if merge and isinstance(default, Mapping) and isinstance(found, Mapping):
         return merged(default, found)
     return found
 
 
 @reading
-def item(ctx: Context, *keys: str, default: Any = "", delimiter: str = DELIMITER) -> dict[str, Any]:
-    """The pillar values KEYS, each under its name; DEFAULT for one that is not there."""
-    return {key: traverse(ctx.pillar, key, default, delimiter) for key in keys}
+def item(
+    ctx: Context, *keys: str, default: Any = "", delimiter: str = DELIMITER, pillarenv: str | None = None
+) -> dict[str, Any]:
+    """The pillar values KEYS, each under its name; DEFAULT for one that is not there. PILLARENV: of this environment
+    only."""
+    values = ctx.pillar if pillarenv is None else overlaid(ctx, None, pillarenv)
+    return {key: traverse(values, key, default, delimiter) for key in keys}
 
 
 @reading
@@ -40,18 +55,30 @@ def fetch(ctx: Context, key: str, default: Any = "", delimiter: str = DELIMITER)
 
 
 @reading
-def items(ctx: Context, *keys: str, pillar: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """All of the pillar, or its values KEYS, with the values PILLAR over it."""
+def items(
+    ctx: Context, *keys: str, pillar: Mapping[str, Any] | None = None, pillarenv: str | None = None
+) -> dict[str, Any]:
+    """All of the pillar, or its values KEYS, with the values PILLAR over it; of the environment PILLARENV only."""
     if pillar is not None and not isinstance(pillar, Mapping):
         raise PillarError(f"pillar= wants a mapping, like pillar='{{a: 1}}', not {pillar!r}")
-    values = ctx.pillar if pillar is None else overlaid(ctx, pillar)
+    values = ctx.pillar if pillar is None and pillarenv is None else overlaid(ctx, pillar, pillarenv)
     return {key: traverse(values, key, "") for key in keys} if keys else dict(values)
 
 
-def overlaid(ctx: Context, pillar: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The pillar with the values PILLAR over it; compiled with them, where it is compiled here."""
-    compile_pillar: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = ctx.extra.get("compile_pillar")
-    return compile_pillar(pillar) if compile_pillar is not None else dict(merged(ctx.pillar, pillar))
+def overlaid(
+    ctx: Context, pillar: Mapping[str, Any] | None, pillarenv: str | None = None, *, fresh: bool = False
+) -> Mapping[str, Any]:
+    """The pillar, of the environment PILLARENV only where that is given, with the values PILLAR over it; compiled with
+    them, where it is compiled here. FRESH: as it is now, if it comes from a master. PillarError where there is only
+    one."""
+    if pillarenv is not None:
+        names.saltenv(pillarenv)
+    pillar_of: PillarOf | None = ctx.extra.get("pillar_of")
+    if pillar_of is not None:
+        return pillar_of(pillar, pillarenv, fresh)
+    if pillarenv is not None:
+        raise PillarError("pillarenv= needs a minion: here the pillar is what it is")
+    return dict(merged(ctx.pillar, pillar or {}))
 
 
 @reading

@@ -17,6 +17,7 @@ from modules import _state_lock
 from modules._state_data import high, low, top
 from modules._state_requests import check_request, clear_request, request, run_request
 from modules.pillar import overlaid
+from saltern import names
 from saltern.context import Context
 from saltern.errors import PermanentError, SalternError
 from saltern.lazy import LazyMapping
@@ -57,17 +58,18 @@ def apply(
     queue: bool = False,
     concurrent: bool = False,
     confirm: float | None = None,
+    pillarenv: str | None = None,
 ) -> Any:
     """Converge to the SLS MODS ("net,nfs" or a list), without any to the highstate.
 
     test: only tell what would change. saltenv: the environment. pillar: values over those that the node has.
     exclude: SLS names, or {"sls": name} and {"id": id}. queue: wait for a run that is at work. concurrent: don't mind
     one. confirm: take all changes of the network back unless `network.confirm` comes within so many seconds after the
-    run.
+    run. pillarenv: the one environment that the pillar comes from.
     """
     listed = _names(mods)
     fun = "state.highstate" if listed is None else "state.sls"
-    job = job_of(ctx, test, saltenv, pillar, confirm)
+    job = job_of(ctx, test, saltenv, pillar, confirm, pillarenv)
     env = saltenv if listed is None else job.saltenv
     missing = NO_STATES if listed is None else None
     return converged(job, fun, lambda tree: tree.low(listed, env, exclude=exclude), queue, concurrent, missing)
@@ -83,9 +85,10 @@ def highstate(
     queue: bool = False,
     concurrent: bool = False,
     confirm: float | None = None,
+    pillarenv: str | None = None,
 ) -> Any:
     """Converge to what the top files give the node. Arguments as `state.apply`."""
-    return apply(ctx, None, test, saltenv, pillar, exclude, queue, concurrent, confirm)
+    return apply(ctx, None, test, saltenv, pillar, exclude, queue, concurrent, confirm, pillarenv)
 
 
 @acting
@@ -99,9 +102,10 @@ def sls(
     pillar: Mapping[str, Any] | None = None,
     concurrent: bool = False,
     confirm: float | None = None,
+    pillarenv: str | None = None,
 ) -> Any:
     """Converge to the SLS MODS. Arguments as `state.apply`."""
-    return apply(ctx, mods, test, saltenv, pillar, exclude, queue, concurrent, confirm)
+    return apply(ctx, mods, test, saltenv, pillar, exclude, queue, concurrent, confirm, pillarenv)
 
 
 @acting
@@ -116,11 +120,12 @@ def sls_id(
     queue: bool = False,
     concurrent: bool = False,
     confirm: float | None = None,
+    pillarenv: str | None = None,
 ) -> Any:
     """Converge to the ids ID_ of the SLS MODS (without any: of the highstate) and to all that they need. Arguments as
     `state.apply`."""
     ids, listed = _names(id_) or [], _names(mods)
-    job = job_of(ctx, test, saltenv, pillar, confirm)
+    job = job_of(ctx, test, saltenv, pillar, confirm, pillarenv)
     env = saltenv if listed is None else job.saltenv
 
     def chosen(lows: list[Low]) -> list[Low]:
@@ -180,9 +185,10 @@ def test(
     saltenv: str | None = None,
     pillar: Mapping[str, Any] | None = None,
     exclude: Exclude = (),
+    pillarenv: str | None = None,
 ) -> Any:
     """Tell what `state.apply` would do."""
-    return apply(ctx, mods, True, saltenv, pillar, exclude)
+    return apply(ctx, mods, True, saltenv, pillar, exclude, pillarenv=pillarenv)
 
 
 @reading
@@ -194,33 +200,51 @@ def running(ctx: Context) -> list[str]:
 
 @reading
 def show_sls(
-    ctx: Context, mods: str | Sequence[str], saltenv: str | None = None, pillar: Mapping[str, Any] | None = None
+    ctx: Context,
+    mods: str | Sequence[str],
+    saltenv: str | None = None,
+    pillar: Mapping[str, Any] | None = None,
+    pillarenv: str | None = None,
 ) -> Any:
     """The high state of the SLS MODS: what their files render to, with `include` and `extend` resolved."""
-    job = job_of(ctx, True, saltenv, pillar)
+    job = job_of(ctx, True, saltenv, pillar, pillarenv=pillarenv)
     return _shown(lambda: _tree(job).high(_names(mods), job.saltenv))
 
 
 @reading
-def show_highstate(ctx: Context, saltenv: str | None = None, pillar: Mapping[str, Any] | None = None) -> Any:
+def show_highstate(
+    ctx: Context,
+    saltenv: str | None = None,
+    pillar: Mapping[str, Any] | None = None,
+    pillarenv: str | None = None,
+) -> Any:
     """The high state that the top files give the node."""
-    job = job_of(ctx, True, saltenv, pillar)
+    job = job_of(ctx, True, saltenv, pillar, pillarenv=pillarenv)
     return _shown(lambda: _tree(job).high(None, saltenv))
 
 
 @reading
 def show_low_sls(
-    ctx: Context, mods: str | Sequence[str], saltenv: str | None = None, pillar: Mapping[str, Any] | None = None
+    ctx: Context,
+    mods: str | Sequence[str],
+    saltenv: str | None = None,
+    pillar: Mapping[str, Any] | None = None,
+    pillarenv: str | None = None,
 ) -> Any:
     """The low state of the SLS MODS: each call in its order, with its requisites."""
-    job = job_of(ctx, True, saltenv, pillar)
+    job = job_of(ctx, True, saltenv, pillar, pillarenv=pillarenv)
     return _shown(lambda: [_low(one) for one in _tree(job).low(_names(mods), job.saltenv)])
 
 
 @reading
-def show_lowstate(ctx: Context, saltenv: str | None = None, pillar: Mapping[str, Any] | None = None) -> Any:
+def show_lowstate(
+    ctx: Context,
+    saltenv: str | None = None,
+    pillar: Mapping[str, Any] | None = None,
+    pillarenv: str | None = None,
+) -> Any:
     """The low state that the top files give the node."""
-    job = job_of(ctx, True, saltenv, pillar)
+    job = job_of(ctx, True, saltenv, pillar, pillarenv=pillarenv)
     return _shown(lambda: [_low(one) for one in _tree(job).low(None, saltenv)])
 
 
@@ -261,10 +285,11 @@ def explain(
     mods: Names = None,
     saltenv: str | None = None,
     pillar: Mapping[str, Any] | None = None,
+    pillarenv: str | None = None,
 ) -> Any:
     """Why the states with the id or name ID_ of the SLS MODS (without any: of the highstate) would run, wait, be left
     out or react now: where they are declared, what they look at and how that would end, who looks at them."""
-    job = job_of(ctx, True, saltenv, pillar)
+    job = job_of(ctx, True, saltenv, pillar, pillarenv=pillarenv)
     listed = _names(mods)
 
     def told() -> Any:
@@ -302,6 +327,7 @@ def job_of(
     saltenv: str | None,
     pillar: Mapping[str, Any] | None,
     confirm: float | None = None,
+    pillarenv: str | None = None,
 ) -> Context:
     """The surroundings of a run: CTX with its own environment, test mode, pillar and time for a person to confirm."""
     if confirm is not None:
@@ -311,9 +337,28 @@ def job_of(
         raise PermanentError(f"pillar= wants a mapping, like pillar='{{a: 1}}', not {pillar!r}")
     if test is not None and not isinstance(test, bool):
         raise PermanentError(f"test= is True or False, not {test!r}")
-    values = ctx.pillar if pillar is None else LazyMapping(lambda: overlaid(ctx, pillar))
-    job = replace(ctx, saltenv=saltenv or ctx.saltenv, test=ctx.test if test is None else test, pillar=values)
-    return with_calls(job)
+    job = _with_pillar(ctx, pillar, _environment(ctx, saltenv, pillarenv))
+    return with_calls(replace(job, saltenv=saltenv or ctx.saltenv, test=ctx.test if test is None else test))
+
+
+def _environment(ctx: Context, saltenv: str | None, pillarenv: str | None) -> str | None:
+    """The environment that the pillar of a run with these arguments is of; None: this node's own."""
+    if pillarenv is None and ctx.config.pillarenv_from_saltenv and not ctx.config.pillarenv:
+        pillarenv = saltenv
+    return None if pillarenv is None else names.saltenv(pillarenv)
+
+
+def _with_pillar(ctx: Context, pillar: Mapping[str, Any] | None, pillarenv: str | None) -> Context:
+    """CTX with the pillar of PILLARENV, where that is given, and the values PILLAR over it, also after
+    `reload_pillar`."""
+    if pillar is None and pillarenv is None:
+        return ctx
+    return replace(
+        ctx,
+        config=ctx.config if pillarenv is None else replace(ctx.config, pillarenv=pillarenv),
+        pillar=LazyMapping(lambda: overlaid(ctx, pillar, pillarenv)),
+        extra={**ctx.extra, "renew_pillar": lambda: overlaid(ctx, pillar, pillarenv, fresh=True)},
+    )
 
 
 def _check_confirm(ctx: Context, confirm: object) -> None:

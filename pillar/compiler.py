@@ -16,7 +16,7 @@ from pillar.merge import merge_into, nested
 from pillar.sealed import MARK, Opener, opened
 from saltern.config import Config
 from saltern.context import Context, FileSource
-from saltern.errors import SalternError, SourceError, nearest
+from saltern.errors import PermanentError, SalternError, SourceError, nearest
 from saltern.merging import checked_strategy, deepcopied
 from saltern.sls.problems import Problems
 from saltern.sls.render import Renderer
@@ -56,6 +56,7 @@ def compile_pillar(
     one value of one SLS.
     """
     checked_strategy(strategy)
+    _check_environment(saltenv, [files, *(one for one in external if not isinstance(one, Mapping))])
     if strategy == "none":
         saltenv = saltenv or "base"
     merging = Merging(strategy, merge_lists)
@@ -83,6 +84,14 @@ def compile_pillar(
         externals()
     merging.lay(result, given)
     return result
+
+
+def _check_environment(saltenv: str | None, trees: Sequence[FileSource]) -> None:
+    """PermanentError where none of TREES has the environment that is asked for."""
+    known = {env for tree in trees for env in tree.environments()} if saltenv else set()
+    if saltenv and saltenv not in known:
+        listed = ", ".join(sorted(known)) or "none"
+        raise PermanentError(f"no pillar has an environment {saltenv!r}: there is {listed}.{nearest(saltenv, known)}")
 
 
 class Merging(NamedTuple):

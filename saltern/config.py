@@ -57,6 +57,8 @@ class Config:
     master_key: str = ""  # the master's public key, 64 hex digits, as `saltern-key finger` prints it
     grains: dict[str, Any] = field(default_factory=dict)  # static grains; they win over what is detected
     saltenv: str = "base"
+    pillarenv: str = ""  # the one environment that the pillar comes from; none: all of them
+    pillarenv_from_saltenv: bool = False  # a run with `saltenv` has that one
     file_client: str = "remote"  # `local`: states come from file_roots
     file_roots: dict[str, list[str]] = field(default_factory=dict)
     pillar_roots: dict[str, list[str]] = field(default_factory=dict)
@@ -251,6 +253,16 @@ def _is_salts(key: object, value: Any, place: str) -> bool:
     return key in KNOWN
 
 
+def _environment(value: str) -> str:
+    from saltern import names
+
+    try:
+        names.saltenv(value or "base")
+    except names.InvalidName:
+        return "the name of an environment (1-64 of a-z, 0-9, '_', '-')"
+    return ""
+
+
 def _roots(value: dict[Any, Any]) -> str:
     texts = all(isinstance(name, str) and _texts(folders) == "" for name, folders in value.items())
     return "" if texts else "lists of folders by environment (base: [/srv/saltern/states])"
@@ -297,6 +309,7 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "pillar_roots": _roots,
     "users": _texts,
     "pillar_source_merging_strategy": _strategy,
+    "pillarenv": _environment,
     "control_port": _port,
     "files_port": _port,
     "worker_idle_s": _duration,
@@ -315,7 +328,7 @@ _CHECKS: dict[str, Callable[[Any], str]] = {
     "sls_list": _texts,
 }
 
-_ALSO: dict[str, type] = {"state_aggregate": list}  # option → a further type that it may have
+_ALSO: dict[str, type] = {"state_aggregate": list, "pillarenv": type(None)}  # option → a further type that it may have
 
 _WORDS = {
     str: "a text",

@@ -56,8 +56,6 @@ _FIXED: dict[str, Any] = {
     "jinja_sls_env": {},
     "jinja_trim_blocks": False,
     "pillar_raise_on_missing": False,
-    "pillarenv": None,
-    "pillarenv_from_saltenv": False,
     "renderer": "jinja|yaml",
     "state_auto_order": True,
 }

@@ -175,7 +175,7 @@ def look(root: Path, minion_id: str, mods: Sequence[str]) -> dict[str, Any]:
     lock = _state_lock.lock_file(config.paths.var)
     if _state_lock.owner(lock) is not None:
         return {"differs": None}
-    bundled = Bundled(config, identity, b"", b"", 0, lambda: BundleIs(b"", "a beacon looks at what is here"))
+    bundled = Bundled(config, identity, b"", b"", 0, lambda pillarenv: BundleIs(b"", "a beacon looks at what is here"))
     ask = Asking(config.paths.run / "minion.sock")
     ctx = context(config, identity, "", bundled, lambda step, total, state_id: None, ask)
     result = run_function("state.apply", [list(mods)] if mods else [], {"test": True}, ctx)

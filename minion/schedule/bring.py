@@ -73,7 +73,7 @@ def bring(
     files_port: int,
     known: str,
     runs: Sequence[Run],
-    ask_bundle: Callable[[], BundleIs],
+    ask_bundle: Callable[[str], BundleIs],
     ask: Ask | None = None,
 ) -> dict[str, Any]:
     """Bring what RUNS need. {"key": …, "problems": […], "failed": …}: KEY names what it was done for, and nothing is
@@ -154,7 +154,7 @@ def _low(run: Run, ctx: Context) -> tuple[list[Any], list[str]]:
         given = inspect.signature(find(function)).bind(ctx, *args, **kwargs).arguments
     except TypeError as error:
         return [], [f"{function}: {error}"]
-    more: dict[str, Any] = {name: given[name] for name in ("saltenv", "pillar") if name in given}
+    more: dict[str, Any] = {name: given[name] for name in ("saltenv", "pillar", "pillarenv") if name in given}
     if given.get("mods"):
         result = run_function("state.show_low_sls", [given["mods"]], more, ctx)
     else:

@@ -37,6 +37,7 @@ def state(
     highstate: bool = False,
     test: bool = False,
     pillar: Mapping[str, Any] | None = None,
+    pillarenv: str | None = None,
     saltenv: str | None = None,
     exclude: str | Sequence[Any] = (),
     queue: bool = False,
@@ -58,6 +59,7 @@ def state(
         )
     given = {
         "pillar": pillar,
+        "pillarenv": pillarenv,
         "saltenv": saltenv,
         "exclude": exclude or None,
         "queue": queue or None,

@@ -248,7 +248,7 @@ def _options(ctx: Context) -> dict[str, Any]:
     values = {field.name: getattr(config, field.name) for field in fields(config) if field.name != "master_key"}
     values.update(values.pop("module_options", None) or {})
     values.update(id=ctx.id, saltenv=ctx.saltenv, test=ctx.test, root_dir=str(config.root), grains=ctx.grains)
-    values["root"] = str(config.root)
+    values.update(root=str(config.root), pillarenv=config.pillarenv or None)
     values.setdefault("pillar", ctx.pillar)
     return values
 

@@ -115,10 +115,12 @@ class Called(_Message, tag="called", frozen=True):
 
 
 class WantBundle(_Message, tag="want-bundle", frozen=True):
-    """Trees and pillar, asked for by the minion itself (`saltern-call`, a function that turned out to need them)."""
+    """Trees and pillar, asked for by the minion itself (`saltern-call`, a function that turned out to need them). The
+    pillar is that of the environment PILLARENV only, where that is given."""
 
     request: int
     grains: dict[str, Any] | None
+    pillarenv: Short = ""
 
 
 class Ask(_Message, tag="ask", frozen=True):

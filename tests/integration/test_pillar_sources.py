@@ -92,8 +92,15 @@ after:
     - parallel: True
     - require:
       - file: change
+given:
+  file.managed:
+    - name: {tmp_path}/given
+    - contents_pillar: more
+    - require:
+      - file: change
 """
     (master.states / "two.sls").write_text(tree)
-    states = result(master.publish("n1", "state.apply", "two"), "n1")
+    states = result(master.publish("n1", "state.apply", "two", pillar={"more": "as before"}), "n1")
     assert all(one["result"] for one in states.values()), states
     assert (tmp_path / "out").read_text() == "new\n"
+    assert (tmp_path / "given").read_text() == "as before\n"

@@ -225,7 +225,7 @@ def test_the_masters_own_forms_give_bytes_errors_and_pillars(config: MasterConfi
     a, b = b"a" * 32, b"b" * 32
 
     async def work(pool: BundlePool) -> tuple[list[Any], dict[bytes, Any]]:
-        made = await pool.encoded([(a, "good", PUBLIC, {}, b"1"), (b, "bad", PUBLIC, {}, b"1")])
+        made = await pool.encoded([(a, "good", PUBLIC, {}, b"1", ""), (b, "bad", PUBLIC, {}, b"1", "")])
         return made, await pool.pillars([(a, "good", {}), (b, "bad", {})])
 
     (good, bad), pillars = with_pool(config, work)

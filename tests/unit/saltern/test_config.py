@@ -83,6 +83,8 @@ def test_an_empty_file_changes_nothing(text: str, tmp_path: Path) -> None:
         ("reconnect_max_s: .nan\n", ":1", "wants a number from 0, not nan"),
         ("grains: [a]\n", ":1", "option grains wants a mapping"),
         ("file_roots: {base: /srv}\n", ":1", "wants lists of folders by environment"),
+        ("pillarenv: a b\n", ":1", "option pillarenv wants the name of an environment"),
+        ("pillarenv: 1\n", ":1", "option pillarenv wants a text, not 1"),
         ("pillar_roots: {base: [1]}\n", ":1", "wants lists of folders by environment"),
         ("- a\n", "", "expected options as `name: value` lines"),
         ("id: a\n\tb: c\n", ":2:1", "cannot start any token"),
