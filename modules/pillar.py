@@ -75,7 +75,7 @@ def overlaid(
         names.saltenv(pillarenv)
     pillar_of: PillarOf | None = ctx.extra.get("pillar_of")
     if pillar_of is not None:
-        return pillar_of(pillar, pillarenv, fresh)
+        return pillar_of(pillar, pillarenv or ctx.config.pillarenv or None, fresh)
     if pillarenv is not None:
         raise PillarError("pillarenv= needs a minion: here the pillar is what it is")
     return dict(merged(ctx.pillar, pillar or {}))

@@ -17,6 +17,14 @@ what it sees:
   test.configurable_test_state:
     - comment: {{ pillar.where }} {{ pillar.get('only') }} {{ opts.pillarenv }}
 """
+WITHIN = """\
+a run in a run:
+  module.run:
+    - state.apply:
+      - mods: see
+      - pillar: {only: given}
+      - concurrent: True
+"""
 ALL, DEV, BASE = "dev base None", "dev None dev", "base base base"
 
 
@@ -69,6 +77,12 @@ def test_a_run_has_the_pillar_of_the_environment_that_it_names(master: System, n
     assert called(node, "pillar.items", "pillarenv=dev") == (0, {"where": "dev"})
     assert master.publish("n1", "pillar.get", "only", "none", pillarenv="dev")["n1"]["return"] == "none"
     assert master.publish("n1", "pillar.item", "where", pillarenv="base")["n1"]["return"] == {"where": "base"}
+
+
+def test_a_run_within_a_run_has_the_same(master: System, node: Daemon) -> None:
+    (master.states / "within.sls").write_text(WITHIN)
+    end = master.publish("n1", "state.apply", "within", pillarenv="dev")["n1"]
+    assert "dev given dev" in json.dumps(end["return"]), end
 
 
 def test_one_that_is_not_there_is_named_before_anything_runs(master: System, node: Daemon) -> None:
