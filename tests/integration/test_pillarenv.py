@@ -81,8 +81,8 @@ def test_a_run_has_the_pillar_of_the_environment_that_it_names(master: System, n
 
 def test_a_run_within_a_run_has_the_same(master: System, node: Daemon) -> None:
     (master.states / "within.sls").write_text(WITHIN)
-    end = master.publish("n1", "state.apply", "within", pillarenv="dev")["n1"]
-    assert "dev given dev" in json.dumps(end["return"]), end
+    end = master.publish("n1", "state.apply", "within", pillarenv="base")["n1"]
+    assert "base given base" in json.dumps(end["return"]), end
 
 
 def test_one_that_is_not_there_is_named_before_anything_runs(master: System, node: Daemon) -> None:
