@@ -129,6 +129,10 @@ def run(argv: list[str]) -> int:
     except (KeyboardInterrupt, client.MasterLost) as error:
         if way:
             way.goes_on(lost=isinstance(error, client.MasterLost))
+        elif given.words[:1] == ["state.orchestrate"] and isinstance(error, KeyboardInterrupt):
+            root = given.text("root", "/")
+            named = "" if root == "/" else f" --root {root}"
+            sys.stderr.write(f"If it had begun by then, it goes on: saltern-run{named} jobs.active\n")
         raise
     return 0 if well else 1
 

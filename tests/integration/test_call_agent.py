@@ -123,7 +123,7 @@ def test_a_master_that_dies_over_a_question_is_not_waited_for(master: System, no
         master.master.stop(signal.SIGKILL)
         said = run.communicate(timeout=WAIT_S)[1]
     assert run.returncode == 0
-    assert "are used: the master is not connected: the connection to the master at 127.0.0.1:" in said
+    assert "are used: the master is not connected: " in said
     assert made(node).read_text() == "home of n1\n"
 
 
