@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -70,9 +71,11 @@ class Reactions:
 
 def _started() -> subprocess.Popen[bytes]:
     argv = [sys.executable, "-P", "-m", "master.reaction_process"]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/", bufsize=0, start_new_session=True
     )
+    threading.Thread(target=process.wait, daemon=True).start()  # one that ends when idle leaves no zombie
+    return process
 
 
 def _answer(process: subprocess.Popen[bytes], line: bytes) -> bytes | None:

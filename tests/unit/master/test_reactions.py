@@ -12,6 +12,7 @@ import pytest
 
 from master.reaction import ReactionError
 from master.reactions import Reactions
+from tests.patience import WAIT_S
 
 GOOD = "a:\n  local.test.ping:\n    - tgt: {{ data.id }}\n    - arg: [{{ data.given }}]\n    - kwarg: {n: 1}\n"
 
@@ -41,8 +42,12 @@ def test_an_expression_that_an_event_makes_endless_is_ended_and_the_next_is_read
 def test_a_process_that_ended_is_begun_anew(reactions: Reactions) -> None:
     assert reactions.calls("", "r.sls", "t", {}) == []
     assert reactions._process is not None
-    os.kill(reactions._process.pid, signal.SIGKILL)
-    os.waitid(os.P_PID, reactions._process.pid, os.WEXITED | os.WNOWAIT)
+    pid = reactions._process.pid
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + WAIT_S
+    while os.path.exists(f"/proc/{pid}"):  # no zombie is left
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     assert len(reactions.calls(GOOD, "r.sls", "t", {"id": "n1", "given": 1})) == 1
 
 
