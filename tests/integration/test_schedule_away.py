@@ -96,10 +96,10 @@ class Fleet:
         for agent in self.agents:
             agent.close()
 
-    def bundle(self, agent: Agent) -> BundleIs:
+    def bundle(self, agent: Agent, pillarenv: str) -> BundleIs:
         """A bundle that AGENT asks its master for."""
         answer: Future[BundleIs] = Future()
-        self.loop.call_soon_threadsafe(agent.need_bundle, "", answer.set_result)
+        self.loop.call_soon_threadsafe(agent.need_bundle, pillarenv, answer.set_result)
         return answer.result(WAIT_S)
 
     def do(self, work: Callable[[], object]) -> None:
