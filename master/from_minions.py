@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
 
 from master import jobs, keys
-from master.dispatch import Dispatch
+from master.dispatch import Bundles, Dispatch
 from master.ends import line
 from master.jobs import End, Target
 from master.presence import Minion
-from saltern.errors import SalternError
 from saltern.wire import messages as m
 
 PRESENT_EVERY_S = 60.0  # how often those who follow the bus are told who is here
 GRACE_S = 15.0  # how long a minion that is gone may stay away before those who wait are told
-
-Bundles = Callable[[Sequence[tuple[Minion, bytes, str]]], Awaitable[Sequence[bytes | SalternError]]]
 
 
 class FromMinions:
