@@ -31,8 +31,7 @@ def get(
 ) -> Any:
     """The pillar value KEY (nested "net:bridges:0"), or DEFAULT where there is none. MERGE lays a mapping over a
     DEFAULT that is one, at every depth. PILLARENV: of this environment only."""
-    values = ctx.pillar if pillarenv is None else overlaid(ctx, None, pillarenv)
-    found = traverse(values, key, default, delimiter)
+    found = traverse(overlaid(ctx, None, pillarenv), key, default, delimiter)
     if merge and isinstance(default, Mapping) and isinstance(found, Mapping):
         return merged(default, found)
     return found
@@ -44,7 +43,7 @@ def item(
 ) -> dict[str, Any]:
     """The pillar values KEYS, each under its name; DEFAULT for one that is not there. PILLARENV: of this environment
     only."""
-    values = ctx.pillar if pillarenv is None else overlaid(ctx, None, pillarenv)
+    values = overlaid(ctx, None, pillarenv)
     return {key: traverse(values, key, default, delimiter) for key in keys}
 
 
@@ -61,7 +60,7 @@ def items(
     """All of the pillar, or its values KEYS, with the values PILLAR over it; of the environment PILLARENV only."""
     if pillar is not None and not isinstance(pillar, Mapping):
         raise PillarError(f"pillar= wants a mapping, like pillar='{{a: 1}}', not {pillar!r}")
-    values = ctx.pillar if pillar is None and pillarenv is None else overlaid(ctx, pillar, pillarenv)
+    values = overlaid(ctx, pillar, pillarenv)
     return {key: traverse(values, key, "") for key in keys} if keys else dict(values)
 
 
@@ -71,6 +70,8 @@ def overlaid(
     """The pillar, of the environment PILLARENV only where that is given, with the values PILLAR over it; compiled with
     them, where it is compiled here. FRESH: as it is now, if it comes from a master. PillarError where there is only
     one."""
+    if pillar is None and pillarenv is None and not fresh:
+        return ctx.pillar
     if pillarenv is not None:
         names.saltenv(pillarenv)
     pillar_of: PillarOf | None = ctx.extra.get("pillar_of")
