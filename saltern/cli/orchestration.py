@@ -90,7 +90,9 @@ class Way:
     def goes_on(self, *, lost: bool) -> None:
         """Say what becomes of it: the command has no connection any more (LOST: since the master has gone)."""
         self.clear()
+        root = "" if self._root == "/" else f" --root {self._root}"
         if self._jid:
-            root = "" if self._root == "/" else f" --root {self._root}"
             what = "was cut off, jobs of minions go on" if lost else "goes on"
             sys.stderr.write(f"Job {self._jid} {what}; its result: saltern-run{root} jobs.lookup_jid {self._jid}\n")
+        elif not lost:  # it was interrupted before the master had said which job it is
+            sys.stderr.write(f"If it had begun by then, it goes on: saltern-run{root} jobs.active\n")

@@ -127,12 +127,11 @@ def run(argv: list[str]) -> int:
             elif event["event"] == "end":
                 well = event.get("ok") is not False
     except (KeyboardInterrupt, client.MasterLost) as error:
-        if way:
+        if way or given.words[:1] == ["state.orchestrate"]:
+            from saltern.cli.orchestration import Way
+
+            way = way or Way(given.text("root", "/"), False)
             way.goes_on(lost=isinstance(error, client.MasterLost))
-        elif given.words[:1] == ["state.orchestrate"] and isinstance(error, KeyboardInterrupt):
-            root = given.text("root", "/")
-            named = "" if root == "/" else f" --root {root}"
-            sys.stderr.write(f"If it had begun by then, it goes on: saltern-run{named} jobs.active\n")
         raise
     return 0 if well else 1
 
