@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from master import bundles
+from master import bundle_maker, bundles
 from master.bundle_maker import BundleMaker, make_bundle
 from master.bundle_messages import Asked, config_of, settings_of
 from master.bundles import BundlePool, NoBundle
@@ -117,7 +117,10 @@ def test_a_changed_file_empties_what_was_kept(config: MasterConfig, tmp_path: Pa
     assert maker.pillar(asked()) == {"new": 1}
 
 
-def test_while_a_file_may_change_unseen_nothing_is_kept(config: MasterConfig, tmp_path: Path) -> None:
+def test_while_a_file_may_change_unseen_nothing_is_kept(
+    config: MasterConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle_maker, "SETTLE_NS", 3600 * 10**9)  # however slow the machine, the file is new
     write(tmp_path, "x: 1")
     maker = BundleMaker(config)
     maker.refresh()
