@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from saltern.config import Config
 
 if TYPE_CHECKING:
-    from modules._transaction_store import Store
+    from modules._transaction.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Aftermath:
 
     @property
     def _store(self) -> Store:
-        from modules._transaction_store import Store  # late: most agents never see a transaction
+        from modules._transaction.store import Store  # late: most agents never see a transaction
 
         return Store(self._folder)
 
@@ -68,7 +68,7 @@ class Aftermath:
         return f"Its network transaction: {last.words}." if last is not None and last.jid == jid else ""
 
     def _look(self) -> None:
-        from modules._checkpoint import BadCheckpoint
+        from modules._checkpoint.checkpoint import BadCheckpoint
 
         self._timer = None
         try:

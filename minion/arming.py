@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from modules._transaction_store import Store, TransactionError, folder_of
+from modules._transaction.store import Store, TransactionError, folder_of
 from saltern.wire.private import sync_folder
 
 logger = logging.getLogger(__name__)

@@ -17,12 +17,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from modules import _checkpoint_capture as capture
-from modules._checkpoint import BadCheckpoint
-from modules._checkpoint_diff import way_back
+from modules._checkpoint import capture
+from modules._checkpoint.checkpoint import BadCheckpoint
+from modules._checkpoint.diff import way_back
 from modules._run import run
-from modules._transaction_end import roll_back
-from modules._transaction_store import RUNNING, WAITING, Last, Pending, Store, boot_id, folder_of, started_at
+from modules._transaction.end import roll_back
+from modules._transaction.store import RUNNING, WAITING, Last, Pending, Store, boot_id, folder_of, started_at
 from saltern.config import Paths
 from saltern.errors import TemporaryError
 from saltern.marks import permit_acting

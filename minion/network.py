@@ -35,8 +35,8 @@ class Kept:
 
 def run(root: Path) -> int:
     """Bring up the network that is kept below ROOT. A line for each state on the way; 0 where all is well."""
-    from modules import _persist_profiles as profiles
-    from modules import _persist_saltern as kept
+    from modules._persist import profiles
+    from modules._persist import saltern as kept
 
     config = load_minion(root)
     found = read(str(root).rstrip("/"))
@@ -60,7 +60,7 @@ def run(root: Path) -> int:
 
 def read(root: str) -> Kept:
     """The records of the files in network.d, and what is wrong with the others."""
-    from modules import _persist_saltern as kept
+    from modules._persist import saltern as kept
 
     folder = f"{root}/{kept.FOLDER}"
     records, bad = [], []
@@ -95,7 +95,7 @@ def needed(records: Iterable[Any]) -> frozenset[str]:
 
 def wait_for(names: Iterable[str], timeout_s: float) -> list[str]:
     """Wait until the interfaces NAMES are there. Those that are not after TIMEOUT_S seconds."""
-    from modules._netlink import look
+    from modules._network.netlink import look
 
     deadline = time.monotonic() + timeout_s
     while True:

@@ -11,14 +11,14 @@ from functools import cached_property
 
 from minion import arming, confirm
 from minion.identity import Identity
-from modules import _checkpoint_capture as capture
-from modules import _management_path as management
-from modules._checkpoint import Touched
-from modules._checkpoint_restore import files_named
-from modules._netlink import look
-from modules._probes import Probe, answering, probes, silent
-from modules._transaction_end import commit, roll_back
-from modules._transaction_store import (
+from modules._checkpoint import capture
+from modules._checkpoint.checkpoint import Touched
+from modules._checkpoint.restore import files_named
+from modules._network.netlink import look
+from modules._transaction import management_path as management
+from modules._transaction.end import commit, roll_back
+from modules._transaction.probes import Probe, answering, probes, silent
+from modules._transaction.store import (
     INCOMPLETE,
     WAITING,
     Last,
@@ -262,7 +262,7 @@ def _taken_back(last: Last) -> Ended:
 
 
 def _in_the_way(other: Pending) -> str:
-    from modules._transaction_store import leftover
+    from modules._transaction.store import leftover
 
     if other.boot != boot_id() or other.left_s < 0:
         return f"the network change of job {other.jid} was not settled: network.rollback takes it back"

@@ -79,7 +79,7 @@ def execute(
     merge: bool = False,
 ) -> Ran:
     """Run COMMAND. CommandError where it can't be started or takes longer than TIMEOUT seconds."""
-    from modules._owner import bits, gid
+    from modules._file.owner import bits, gid
 
     who = _identity(runas) if runas else {}
     home = who.pop("home", None)
@@ -203,7 +203,7 @@ class PrivateCopy:
         shutil.copyfile(self._source, path)
         os.chmod(path, 0o700)
         if self._runas is not None:
-            from modules._owner import uid
+            from modules._file.owner import uid
 
             for mine in (path, self._folder):
                 os.chown(mine, uid(self._runas), -1)

@@ -10,7 +10,7 @@ import time
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from modules import _safe
+from modules._file import safe
 from modules._http import opened
 from saltern.context import Context
 from saltern.errors import PermanentError
@@ -91,7 +91,7 @@ def cached(ctx: Context, url: str, wanted: Sum | None) -> str:
     if wanted is not None and os.path.isfile(place) and _digest(place, wanted.algorithm) == wanted.value:
         return place
     try:
-        _safe.make_folders(folder, mode=0o700)
+        safe.make_folders(folder, mode=0o700)
         fd, partial = tempfile.mkstemp(dir=folder)
     except OSError as error:
         raise DownloadError(f"can't write into {folder}: {error.strerror}") from None

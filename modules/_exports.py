@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from modules._mountinfo import escaped
+from modules._mount.table import escaped
 from saltern.errors import PermanentError, nearest
 
 Options = tuple[str, ...]  # in the order in which they were written; of two opposites the last counts

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from modules import _identity
+from modules._file import identity
 from saltern.errors import PermanentError
 
 if TYPE_CHECKING:
@@ -63,14 +63,14 @@ def run(
     errors into the output. After TIMEOUT_S seconds (None: never) its whole process group is killed, and what has not
     ended ENDED_S after that is left behind. STARTS_S is for a program whose first byte of output says that it has
     started: that may take so long, and TIMEOUT_S counts from there. PASS_FDS are descriptors that the program
-    inherits. Where USER is not given, the program runs as whom this thread has taken on (`_identity`), if anybody.
+    inherits. Where USER is not given, the program runs as whom this thread has taken on (`_file.identity`), if anybody.
 
     CommandError where the program can't be started.
     """
     import subprocess
     import threading
 
-    if user is None and (owner := _identity.current()) is not None:
+    if user is None and (owner := identity.current()) is not None:
         user, group, groups = owner.uid, owner.gid, ()
     pipe = subprocess.PIPE
     try:

@@ -11,12 +11,14 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from modules import _owner, _safe, cp
-from modules._archive_members import ArchiveError, Kind, Member, judged, tops
-from modules._archive_place import fits, place
-from modules._archive_read import FORMATS, opened
-from modules._archive_survey import How, Notes, survey
+from modules import cp
+from modules._archive.members import ArchiveError, Kind, Member, judged, tops
+from modules._archive.place import fits, place
+from modules._archive.read import FORMATS, opened
+from modules._archive.survey import How, Notes, survey
 from modules._cmd import execute
+from modules._file import owner as file_owner
+from modules._file import safe
 from saltern.context import Context
 from saltern.marks import acting, reading
 from saltern.secret import Secret
@@ -114,7 +116,7 @@ def extract(
     USER, GROUP: whose they are; default: Saltern's own user. FORCE puts away what is of another kind in their place.
     """
     how = How(known_format(archive_format), strip_components, extract_perms)
-    return unpack(_safe.absolute(name), dest, how, user=user, group=group, force=force, password=password)
+    return unpack(safe.absolute(name), dest, how, user=user, group=group, force=force, password=password)
 
 
 @acting
@@ -135,8 +137,8 @@ def unpack(
 ) -> list[str]:
     """As `archive.extract`, for states. CLEAN: what is at the top of the archive goes from DEST first. AFRESH: DEST
     itself does. NOTES: where to note the archive's IDENTITY. FORGET: PATH, a copy, is deleted then."""
-    uid = None if user is None else _owner.uid(user)
-    gid = None if group is None else _owner.gid(group)
+    uid = None if user is None else file_owner.uid(user)
+    gid = None if group is None else file_owner.gid(group)
     with opened(path, how.form, secret_bytes(password)) as archive:
         members = judged(archive.raws(), strip=how.strip, perms=how.perms)
         gone = tuple(tops(members)) if clean else ()
@@ -192,10 +194,10 @@ def gunzip(gzipfile: str, options: str = "", cwd: str | None = None, runas: str 
 def zip_(zip_file: str, sources: str | Sequence[str], cwd: str | None = None) -> list[str]:
     """Make the zip archive ZIP_FILE of SOURCES (a list, or with commas between; below CWD where they are relative),
     folders with all that is in them, links followed. The paths that went in."""
-    from modules._archive_write import write_zip
+    from modules._archive.write import write_zip
 
     given = sources.split(",") if isinstance(sources, str) else list(sources)
-    return write_zip(_safe.absolute(zip_file), given, _safe.absolute(cwd) if cwd else None)
+    return write_zip(safe.absolute(zip_file), given, safe.absolute(cwd) if cwd else None)
 
 
 def known_format(form: str | None) -> str | None:

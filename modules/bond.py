@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _interface, _linkvalues
-from modules._interface import Interface
-from modules._linkinfo import (
+from modules._network import interface, linkvalues
+from modules._network.interface import Interface
+from modules._network.linkinfo import (
     AD_SELECTS,
     ARP_VALIDATES,
     BOND_MODES,
@@ -20,8 +20,8 @@ from modules._linkinfo import (
     PRIMARY_RESELECTS,
     BondInfo,
 )
-from modules._netlink import Link, NetworkError, View, look, look_with, session
-from modules._netvalues import BadValue, interface_name
+from modules._network.netlink import Link, NetworkError, View, look, look_with, session
+from modules._network.netvalues import BadValue, interface_name
 from modules._run import checked
 from modules.link import found, interrupted
 from saltern.converge.plan import UNSET, Unset
@@ -32,7 +32,7 @@ NO_BONDING = "this kernel has no bonds: load the module bonding"
 LACP = "802.3ad"
 _MASTERS = "/sys/class/net/bonding_masters"  # there while the driver is
 _TIMEOUT_S = 60.0
-OPTIONS = {option: option for option in _linkvalues.BOND_OPTIONS} | {"lacp_rate": "ad_lacp_rate"}  # IFLA_BOND_*
+OPTIONS = {option: option for option in linkvalues.BOND_OPTIONS} | {"lacp_rate": "ad_lacp_rate"}  # IFLA_BOND_*
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "mode": BOND_MODES,
     "fail_over_mac": FAIL_OVER_MACS,
@@ -70,7 +70,7 @@ class Bond(Interface):
 
 def read(view: View, name: str, *, addresses: Collection[str] = (), gateway: str | None = None) -> Bond | None:
     """The bond NAME in VIEW, None where there is no interface of that name."""
-    link = _interface.named(view, name, "bond")
+    link = interface.named(view, name, "bond")
     if link is None:
         return None
     members = view.ports(link.index)
@@ -81,7 +81,7 @@ def read(view: View, name: str, *, addresses: Collection[str] = (), gateway: str
         primary=primary.name if primary else None,
         members=frozenset(member.name for member in members),
         members_down=frozenset(member.name for member in members if not member.is_up),
-        **_interface.common(view, link, addresses, gateway),
+        **interface.common(view, link, addresses, gateway),
     )
 
 
@@ -137,7 +137,7 @@ def add(name: str, **options: Any) -> bool:
 @acting
 def delete(name: str) -> bool:
     """Delete the bond NAME; its members are free then, and down."""
-    _interface.delete(name, "bond")
+    interface.delete(name, "bond")
     return True
 
 
@@ -148,7 +148,7 @@ def change(name: str, **options: Any) -> bool:
     takes them no other way. Its routes are kept."""
     with session() as socket:
         view = look_with(socket)
-        link = _interface.ours(view, name, "bond")
+        link = interface.ours(view, name, "bond")
         given = _options(socket, options)
         if not options.keys() & (_WITHOUT_MEMBERS | _DOWN):
             socket.link("set", index=link.index, kind="bond", **given)
@@ -165,7 +165,7 @@ def add_member(name: str, member: str) -> bool:
     brings it up."""
     with session() as socket:
         view = look_with(socket)
-        bond, link = _interface.ours(view, name, "bond"), found(view, member)
+        bond, link = interface.ours(view, name, "bond"), found(view, member)
         try:
             _join(socket, bond, link)
         except BaseException:
@@ -181,7 +181,7 @@ def remove_member(name: str, member: str) -> bool:
     with session() as socket:
         view = look_with(socket)
         link = found(view, member)
-        if link.master != _interface.ours(view, name, "bond").index:
+        if link.master != interface.ours(view, name, "bond").index:
             raise NetworkError(f"{member} is no member of {name}")
         socket.link("set", index=link.index, master=0)
     return True
@@ -211,7 +211,7 @@ def _options(socket: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     if unknown:
         raise BadValue(f"a bond has no option {unknown[0]!r}.{nearest(unknown[0], OPTIONS)}")
     for option in sorted(given, key=list(OPTIONS).index):
-        value = _linkvalues.BOND_OPTIONS[option](given[option])
+        value = linkvalues.BOND_OPTIONS[option](given[option])
         names = _NAMES.get(option)
         if option == "primary":
             value = found(look_with(socket), value).index

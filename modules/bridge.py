@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _addressing, _bridgevalues
-from modules._bridgevlans import Vlans, joined, send_changes
-from modules._linkinfo import PortInfo
-from modules._linkvalues import mac_address
-from modules._netlink import Link, NetworkError, View, look, look_with, session, vlans_with
-from modules._netvalues import BadValue, interface_name, seconds
+from modules._network import addressing, bridgevalues
+from modules._network.bridgevlans import Vlans, joined, send_changes
+from modules._network.linkinfo import PortInfo
+from modules._network.linkvalues import mac_address
+from modules._network.netlink import Link, NetworkError, View, look, look_with, session, vlans_with
+from modules._network.netvalues import BadValue, interface_name, seconds
 from modules.link import found
 from saltern.converge.plan import UNSET, Unset
 from saltern.errors import nearest
@@ -86,9 +86,9 @@ def read(
         forward_delay=seconds(link.forward_delay or 0),
         vlan_filtering=bool(link.vlan_filtering),
         mtu=link.mtu,
-        addresses=_addressing.addresses(view, link.index, addresses),
+        addresses=addressing.addresses(view, link.index, addresses),
         addresses_elsewhere=elsewhere(view, link.index, addresses),
-        gateway=_addressing.gateway(view, link.index, gateway) if gateway else UNSET,
+        gateway=addressing.gateway(view, link.index, gateway) if gateway else UNSET,
     )
 
 
@@ -116,7 +116,7 @@ def guests(view: View, name: str) -> list[str]:
 
 def elsewhere(view: View, index: int | None, addresses: Collection[str]) -> frozenset[str]:
     """ "ADDRESS on LINK" for those of ADDRESSES that other links have."""
-    return frozenset(f"{address} on {link}" for address, link in _addressing.holders(view, index, addresses))
+    return frozenset(f"{address} on {link}" for address, link in addressing.holders(view, index, addresses))
 
 
 def kind_words(link: Link) -> str:
@@ -220,7 +220,7 @@ def change_port(name: str, port: str, **options: int) -> bool:
 def set_vlans(name: str, port: str, pvid: int | None = None, untagged: str = "", tagged: str = "") -> bool:
     """Have the PORT of the bridge NAME (or the bridge itself, where it is its own name) in exactly these VLANs
     ("1,10-20"), in one batch."""
-    want = _bridgevalues.vlans_of({"pvid": pvid, "untagged": untagged, "tagged": tagged}, port)
+    want = bridgevalues.vlans_of({"pvid": pvid, "untagged": untagged, "tagged": tagged}, port)
     with session() as socket:
         view = look_with(socket)
         link = _bridge(view, name) if port == name else _port(view, name, port)

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
-from modules import _cloud_config as config
-from modules import _context_sh, _owner, _safe, _seed_iso
-from modules import _seed_values as values
-from modules._cloud_config import Text
-from modules._contents import Contents, drain
-from modules._seed_values import SeedError
+from modules._file import owner as file_owner
+from modules._file import safe
+from modules._file.contents import Contents, drain
+from modules._seed import cloud_config as config
+from modules._seed import context_sh, values
+from modules._seed import iso as seed_iso
+from modules._seed.cloud_config import Text
+from modules._seed.values import SeedError
 from saltern.marks import acting, reading
 from saltern.secret import Secret
 
@@ -62,7 +64,7 @@ def _file_diff(before: Contents, after: Contents) -> str:
 def _settings(contents: Contents) -> dict[str, object]:
     """The settings (of YAML) or variables (of context.sh) in CONTENTS, by name; none in anything else."""
     text = (contents.data or b"").decode("utf-8", "replace")
-    if text.startswith(_context_sh.HEADER):
+    if text.startswith(context_sh.HEADER):
         lines = [line.partition("=") for line in text.splitlines() if not line.startswith("#")]
         return {name: value for name, sign, value in lines if sign and name.isidentifier()}
     try:
@@ -107,7 +109,7 @@ def seed(
             if value:
                 raise SeedError(f"{name} can't be said in OpenNebula's context; leave it out, or use format: nocloud")
         shared = _user_text(user_data, "user_data")
-        text = _context_sh.context(
+        text = context_sh.context(
             links,
             hostname=hostname,
             user_data=shared.text if shared else None,
@@ -118,7 +120,7 @@ def seed(
             variables=variables,
         )
         hidden = text.is_secret or (shared is not None and shared.is_secret)
-        return _marked("CONTEXT", {_context_sh.FILE: Text(text.text, hidden)}, _context_sh.FILE)
+        return _marked("CONTEXT", {context_sh.FILE: Text(text.text, hidden)}, context_sh.FILE)
     if variables:
         raise SeedError("variables are OpenNebula's: they need format: opennebula")
     own = config.settings(
@@ -196,18 +198,18 @@ def _marked(label: str, files: Mapping[str, Text], where: str) -> Seed:
     found = {}
     for name, text in sorted(files.items()):
         note = f"{_MARK}{' '.join(secrets)}\n" if secrets and name == where else ""
-        head, body = ("", text.text) if where != _context_sh.FILE else (_context_sh.HEADER, text.text[_HEAD:])
+        head, body = ("", text.text) if where != context_sh.FILE else (context_sh.HEADER, text.text[_HEAD:])
         hidden = HOLDS_A_SECRET if text.is_secret else None
         found[name] = Contents((head + note + body).encode("utf-8", "surrogateescape"), hidden=hidden)
     return Seed(label, found)
 
 
-_HEAD = len(_context_sh.HEADER)
+_HEAD = len(context_sh.HEADER)
 
 
 def hidden_names(files: Mapping[str, bytes]) -> frozenset[str]:
     """Which of FILES, as a seed holds them, must not be shown."""
-    for name in ("meta-data", _context_sh.FILE):
+    for name in ("meta-data", context_sh.FILE):
         for line in files.get(name, b"").decode("utf-8", "replace").splitlines()[:2]:
             if line.startswith(_MARK):
                 return frozenset(line.removeprefix(_MARK).split())
@@ -230,15 +232,15 @@ def read(path: str) -> Seed | None:
         return None
     try:
         status = os.fstat(fd)
-        known = stat.S_ISREG(status.st_mode) and status.st_size <= _seed_iso.MOST_BYTES
+        known = stat.S_ISREG(status.st_mode) and status.st_size <= seed_iso.MOST_BYTES
         data = drain(fd, status.st_size) if known else b""
     finally:
         os.close(fd)
-    label = _seed_iso.label_of(data)
+    label = seed_iso.label_of(data)
     if label is None:
         raise SeedError(f"{path} is there and is no seed (a volume labelled cidata or CONTEXT); it is not replaced")
     try:
-        files = _seed_iso.read(data)
+        files = seed_iso.read(data)
     except SeedError:
         files = {}  # a damaged seed differs from every other and may be made anew
     names = hidden_names(files)
@@ -277,12 +279,12 @@ def write(
     there."""
     plain = {name: _bytes(body) for name, body in files.items()}
     found = read(path)
-    uid = None if user is None else _owner.uid(user)
-    gid = None if group is None else _owner.gid(group)
+    uid = None if user is None else file_owner.uid(user)
+    gid = None if group is None else file_owner.gid(group)
     if found is not None and found.label == label and {name: c.data for name, c in found.files.items()} == plain:
-        _safe.set_attributes(path, uid=uid, gid=gid, mode=_owner.bits(mode))
+        safe.set_attributes(path, uid=uid, gid=gid, mode=file_owner.bits(mode))
         return True
-    _safe.write(path, [_seed_iso.iso(plain, label)], uid=uid, gid=gid, mode=_owner.bits(mode))
+    safe.write(path, [seed_iso.iso(plain, label)], uid=uid, gid=gid, mode=file_owner.bits(mode))
     return True
 
 

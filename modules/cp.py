@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from modules import _safe
+from modules._file import safe
 from saltern.context import Context, iter_under, split_uri
 from saltern.errors import PermanentError, nearest
 from saltern.marks import acting, reading
@@ -121,19 +121,19 @@ def get_file(
     if own is None:
         return _copied(local_copy(ctx, path, saltenv), dest, name, makedirs)
     try:
-        return _copied(str(own), dest, name, makedirs, put=_safe.move)
+        return _copied(str(own), dest, name, makedirs, put=safe.move)
     finally:
         own.unlink(missing_ok=True)
 
 
-def _copied(local: str, dest: str, name: str, makedirs: bool, put: Callable[[str, str], None] = _safe.copy) -> str:
+def _copied(local: str, dest: str, name: str, makedirs: bool, put: Callable[[str, str], None] = safe.copy) -> str:
     """DEST, after the file LOCAL was PUT there; where it is a directory, under the last part of NAME in it."""
-    target = _safe.absolute(dest)
+    target = safe.absolute(dest)
     if dest.endswith("/") or os.path.isdir(target):
         target = f"{target}/{name.rpartition('/')[2]}"
     try:
         if makedirs:
-            _safe.make_folders(target.rpartition("/")[0] or "/")
+            safe.make_folders(target.rpartition("/")[0] or "/")
         put(target, local)
     except OSError as error:
         raise PermanentError(f"can't write {dest}: {error.strerror}") from None
@@ -242,11 +242,11 @@ def get_template(
     name, env = _parts(path, saltenv)
     names = {**(context or {}), **kwargs}
     text = render_template(text_of(ctx, path, saltenv), place=name, context=names, ctx=ctx, saltenv=env)
-    target = _safe.absolute(dest)
+    target = safe.absolute(dest)
     try:
         if makedirs:
-            _safe.make_folders(target.rpartition("/")[0] or "/")
-        _safe.write(target, [text.encode()])
+            safe.make_folders(target.rpartition("/")[0] or "/")
+        safe.write(target, [text.encode()])
     except OSError as error:
         raise PermanentError(f"can't write {dest}: {error.strerror}") from None
     return target
@@ -290,7 +290,7 @@ def is_cached(ctx: Context, path: str, saltenv: str = "base") -> str:
 @acting
 def cache_local_file(ctx: Context, path: str) -> str:
     """Keep a copy of the file PATH of the node below ROOT/var/cache/saltern/localfiles, to be found again: its path."""
-    source = _safe.absolute(path)
+    source = safe.absolute(path)
     if not os.path.isfile(source):
         raise NoSuchSource(f"there is no file {path}")
     return _copied(source, f"{ctx.config.root / 'var/cache/saltern/localfiles'}{source}", source, makedirs=True)
@@ -320,7 +320,7 @@ def _brought(ctx: Context, path: str, saltenv: str, source_hash: str | None) -> 
         _download.check_url(path, wanted, verify=False)
         return _download.cached(ctx, path, wanted), path.partition("?")[0].rstrip("/")
     if path.startswith(("file://", "/")):
-        local = _safe.absolute(path.removeprefix("file://"))
+        local = safe.absolute(path.removeprefix("file://"))
         if not os.path.isfile(local):
             raise NoSuchSource(f"there is no file {local}")
         return local, local

@@ -1,7 +1,7 @@
 """Jobs of cron(8): the crontabs of users, read and written by crontab(1).
 
 A job is known by its identifier, else by its command. Of a crontab only what stands below Salt's mark is managed, in
-Salt's form (`modules/_crontab.py`); each other line stays byte for byte. A changed crontab replaces the old one at
+Salt's form (`modules/_cron/crontab.py`); each other line stays byte for byte. A changed crontab replaces the old one at
 once, or not at all.
 """
 
@@ -13,10 +13,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from modules import _cron_fields, _crontab
-from modules._contents import Contents
-from modules._cron_fields import FIELDS
-from modules._crontab import Env, Job
+from modules._cron import crontab
+from modules._cron import fields as cron_fields
+from modules._cron.crontab import Env, Job
+from modules._cron.fields import FIELDS
+from modules._file.contents import Contents
 from modules._run import run, which
 from saltern.errors import PermanentError
 from saltern.marks import acting, reading
@@ -76,13 +77,13 @@ def list_tab(user: str) -> dict[str, list[Any]]:
     [{"minute", …, "cmd", "identifier", "comment", "commented"}], "special": [{"spec", "cmd", …}]}."""
     text = raw_cron(user)
     found: dict[str, list[Any]] = {"pre": [], "crons": [], "special": [], "env": []}
-    for part in _crontab.parse(text):
-        if part.value is None and part.lines[0].removesuffix("\n") == _crontab.MARK:
+    for part in crontab.parse(text):
+        if part.value is None and part.lines[0].removesuffix("\n") == crontab.MARK:
             break
         found["pre"] += [line.removesuffix("\n") for line in part.lines]
-    for job in _crontab.jobs(text):
+    for job in crontab.jobs(text):
         found["special" if job.when.startswith("@") else "crons"].append(_as_dict(job))
-    found["env"] = [{"name": env.name, "value": env.value} for env in _crontab.variables(text)]
+    found["env"] = [{"name": env.name, "value": env.value} for env in crontab.variables(text)]
     return found
 
 
@@ -95,7 +96,7 @@ def ls(user: str) -> dict[str, list[Any]]:
 @reading
 def get_entry(user: str, identifier: str | None = None, cmd: str | None = None) -> dict[str, Any] | bool:
     """The managed job of USER with this IDENTIFIER, or this CMD; False where there is none."""
-    for job in _crontab.jobs(raw_cron(user)):
+    for job in crontab.jobs(raw_cron(user)):
         if (identifier is not None and job.identifier == identifier) or (cmd is not None and job.cmd == cmd):
             return _as_dict(job)
     return False
@@ -117,7 +118,7 @@ def set_job(
     """Have CMD run for USER at these times. "new", "updated", or "present" where it did so before. COMMENT None keeps
     the one that is there; COMMENTED keeps the job and does not run it."""
     values = (minute, hour, daymonth, month, dayweek)
-    when = _cron_fields.when(dict(zip(FIELDS, values, strict=True)), None)
+    when = cron_fields.when(dict(zip(FIELDS, values, strict=True)), None)
     return _set(user, when, cmd, commented, comment, identifier)
 
 
@@ -131,7 +132,7 @@ def set_special(
     identifier: str | None = None,
 ) -> str:
     """Have CMD run for USER by the word SPECIAL (`@daily`). What is told is as of `cron.set_job`."""
-    return _set(user, _cron_fields.when({}, special), cmd, commented, comment, identifier)
+    return _set(user, cron_fields.when({}, special), cmd, commented, comment, identifier)
 
 
 @acting
@@ -151,10 +152,10 @@ def rm_job(
     given = {name: str(value) for name, value in times.items() if value is not None}
 
     def change(text: str) -> str:
-        job = _crontab.job_of(text, cmd, identifier)
+        job = crontab.job_of(text, cmd, identifier)
         have = {} if job is None else _as_dict(job)
         fits = all(have.get(name) == value for name, value in given.items())
-        return _crontab.without_job(text, cmd, identifier) if fits else text
+        return crontab.without_job(text, cmd, identifier) if fits else text
 
     return "removed" if _edit(user, change) else "absent"
 
@@ -168,7 +169,7 @@ def rm(user: str, cmd: str, identifier: str | None = None) -> str:
 @acting
 def rm_special(user: str, cmd: str, special: str | None = None, identifier: str | None = None) -> str:
     """As `cron.rm_job`; SPECIAL: only one that runs at that word (`@daily`)."""
-    job = _crontab.job_of(text_of(user), cmd, identifier)
+    job = crontab.job_of(text_of(user), cmd, identifier)
     if job is None or special not in (None, job.when):
         return "absent"
     return rm_job(user, cmd, identifier=identifier)
@@ -178,15 +179,15 @@ def rm_special(user: str, cmd: str, special: str | None = None, identifier: str 
 def set_env(user: str, name: str, value: str | Secret | None = None) -> str:
     """Give the jobs of USER the variable NAME. "new", "updated" or "present"."""
     wanted = variable(name, value)
-    there = any(env.name == name for env in _crontab.variables(text_of(user)))
-    changed = _edit(user, lambda text: _crontab.with_env(text, wanted))
+    there = any(env.name == name for env in crontab.variables(text_of(user)))
+    changed = _edit(user, lambda text: crontab.with_env(text, wanted))
     return "present" if not changed else "updated" if there else "new"
 
 
 @acting
 def rm_env(user: str, name: str) -> str:
     """Take the variable NAME from the jobs of USER: "removed", or "absent" where there was none."""
-    return "removed" if _edit(user, lambda text: _crontab.without_env(text, name)) else "absent"
+    return "removed" if _edit(user, lambda text: crontab.without_env(text, name)) else "absent"
 
 
 @acting
@@ -214,14 +215,14 @@ def put(user: str, contents: Contents) -> bool:
 def variable(name: str, value: str | Secret | None) -> Env:
     """A variable as a crontab has it. BadCron where it can't."""
     text = value.reveal() if isinstance(value, Secret) else value or ""
-    return Env(_cron_fields.variable(name), _crontab.env_text(_cron_fields.variable_value(text)))
+    return Env(cron_fields.variable(name), crontab.env_text(cron_fields.variable_value(text)))
 
 
 def _set(user: str, when: str, cmd: str, commented: bool, comment: str | None, identifier: str | None) -> str:
-    before = _crontab.job_of(text_of(user), cmd.strip(), identifier)
-    when = _cron_fields.settled(when, before.when if before else None, f"{user}\0{identifier or cmd}")
-    job = _cron_fields.job(cmd, when, identifier, comment, commented)
-    changed = _edit(user, lambda text: _crontab.with_job(text, job, keep_comment=comment is None))
+    before = crontab.job_of(text_of(user), cmd.strip(), identifier)
+    when = cron_fields.settled(when, before.when if before else None, f"{user}\0{identifier or cmd}")
+    job = cron_fields.job(cmd, when, identifier, comment, commented)
+    changed = _edit(user, lambda text: crontab.with_job(text, job, keep_comment=comment is None))
     return "present" if not changed else "updated" if before else "new"
 
 

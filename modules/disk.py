@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from modules import _disk, _disk_notes, _disk_users, _libvirt, _safe, _sizes, image
-from modules._disk import DiskError, notes_folder
+from modules import _sizes, image
+from modules._disk import files as disk_files
+from modules._disk import notes as disk_notes
+from modules._disk import users as disk_users
+from modules._disk.files import DiskError, notes_folder
+from modules._file import safe
+from modules._virt import hypervisor
 from saltern.context import Context
 from saltern.marks import acting, reading
 
@@ -38,7 +43,7 @@ def list_(ctx: Context) -> list[dict[str, Any]]:
             "persistent": note.persistent,
             **({"in_use": in_use(note.path)} if away is None else {"error": away}),
         }
-        for note, away in _disk.noted(notes_folder(ctx))
+        for note, away in disk_files.noted(notes_folder(ctx))
     ]
 
 
@@ -46,37 +51,37 @@ def list_(ctx: Context) -> list[dict[str, Any]]:
 def in_use(path: str) -> bool:
     """Whether QEMU or qemu-img has the disk or image at PATH open, here or on another node of the same datastore. False
     where there is no such file."""
-    return _disk.in_use(path)
+    return disk_files.in_use(path)
 
 
 @reading
 def overlays_of(ctx: Context, path: str) -> list[str]:
     """The disks of this node that stand on the image at PATH: it must not change while they are there."""
-    return _disk.standing_on(path, notes_folder(ctx))
+    return disk_files.standing_on(path, notes_folder(ctx))
 
 
 @acting
 def grow(ctx: Context, path: str, size: int | str, format: str | None = None) -> bool:
     """Make the disk PATH larger: SIZE like "20G", a mere number is MiB. A running guest of this node's libvirt sees it
     at once. False where it has that size already. FORMAT: of a disk that this node did not make."""
-    target, wanted, uri = _safe.absolute(path), _sizes.size_bytes(size), _libvirt.uri_of(ctx)
-    note = _disk_notes.find(notes_folder(ctx), target)
+    target, wanted, uri = safe.absolute(path), _sizes.size_bytes(size), hypervisor.uri_of(ctx)
+    note = disk_notes.find(notes_folder(ctx), target)
     if note is None and format is None:
         raise DiskError(f"{target} was not made by this node: say its `format`, qcow2 or raw")
-    guest = _disk_users.running(uri, target) if in_use(target) else None
-    return _disk.grow(target, wanted, format=note.format if note else str(format), guest=guest, uri=uri)
+    guest = disk_users.running(uri, target) if in_use(target) else None
+    return disk_files.grow(target, wanted, format=note.format if note else str(format), guest=guest, uri=uri)
 
 
 @acting
 def remove(ctx: Context, path: str, persistent: bool = False) -> bool:
     """Delete the disk PATH, which this node made. PERSISTENT: also one that outlives its guest. DiskError where a guest
     has it, running or not, where it is in use, or where other disks stand on it."""
-    target, notes = _safe.absolute(path), notes_folder(ctx)
-    note = _disk_notes.find(notes, target)
+    target, notes = safe.absolute(path), notes_folder(ctx)
+    note = disk_notes.find(notes, target)
     if note is None:
         raise DiskError(f"{target} was not made by this node, so it is not deleted")
     if note.persistent and not persistent:
         raise DiskError(f"{target} is persistent: say persistent=True to delete it")
-    if (why := _disk_users.kept_by(_libvirt.uri_of(ctx), target, notes)) is not None:
+    if (why := disk_users.kept_by(hypervisor.uri_of(ctx), target, notes)) is not None:
         raise DiskError(f"{target} is not deleted: {why}")
-    return _disk.delete(target, notes=notes)
+    return disk_files.delete(target, notes=notes)

@@ -1,6 +1,6 @@
 """Files, folders and links on the node: what they are, and safe ways to change them.
 
-Writes are atomic; no function follows a link that another user made (see `modules/_safe.py`).
+Writes are atomic; no function follows a link that another user made (see `modules/_file/safe.py`).
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from modules import _identity, _owner, _remove, _safe
-from modules._contents import Contents
-from modules._contents import read as read_contents
-from modules._file_lookups import (
+from modules._file import identity, safe
+from modules._file import owner as file_owner
+from modules._file import remove as file_remove
+from modules._file.contents import Contents
+from modules._file.contents import read as read_contents
+from modules._file.lookups import (
     access,
     basename,
     dirname,
@@ -59,32 +61,32 @@ class FileError(PermanentError):
 @reading
 def file_exists(path: str) -> bool:
     """Whether PATH is a file (a link to one counts)."""
-    return os.path.isfile(_safe.absolute(path))
+    return os.path.isfile(safe.absolute(path))
 
 
 @reading
 def directory_exists(path: str) -> bool:
     """Whether PATH is a directory (a link to one counts)."""
-    return os.path.isdir(_safe.absolute(path))
+    return os.path.isdir(safe.absolute(path))
 
 
 @reading
 def path_exists(path: str) -> bool:
     """Whether there is anything at PATH, be it a link that leads nowhere."""
-    return os.path.lexists(_safe.absolute(path))
+    return os.path.lexists(safe.absolute(path))
 
 
 @reading
 def is_link(path: str) -> bool:
     """Whether PATH is a symbolic link."""
-    return os.path.islink(_safe.absolute(path))
+    return os.path.islink(safe.absolute(path))
 
 
 @reading
 def readlink(path: str) -> str:
     """Where the symbolic link PATH points. FileError where it is none."""
     try:
-        return os.readlink(_safe.absolute(path))
+        return os.readlink(safe.absolute(path))
     except OSError as error:
         raise FileError(f"{path} is not a symbolic link: {error.strerror}") from None
 
@@ -92,12 +94,12 @@ def readlink(path: str) -> str:
 @reading
 def read(path: str) -> str:
     """The text of the file PATH (UTF-8, other bytes replaced). FileError where it is missing or over 10 MiB."""
-    fd = _opened(_safe.absolute(path))
+    fd = _opened(safe.absolute(path))
     try:
         size = os.fstat(fd).st_size
         if size > 10 << 20:
             raise FileError(f"{path} is too long to be shown: {size} bytes")
-        from modules._contents import drain
+        from modules._file.contents import drain
 
         return drain(fd, size).decode("utf-8", "replace")
     finally:
@@ -108,7 +110,7 @@ def read(path: str) -> str:
 def stats(path: str, follow_symlinks: bool = True) -> dict[str, Any]:
     """What the kernel knows of PATH: type, mode ("0644"), user, group, uid, gid, size (bytes), inode, times (seconds
     since 1970), target (the real path)."""
-    path = _safe.absolute(path)
+    path = safe.absolute(path)
     try:
         found = os.stat(path, follow_symlinks=follow_symlinks)
     except OSError as error:
@@ -117,14 +119,14 @@ def stats(path: str, follow_symlinks: bool = True) -> dict[str, Any]:
         "inode": found.st_ino,
         "uid": found.st_uid,
         "gid": found.st_gid,
-        "group": _owner.group_name(found.st_gid),
-        "user": _owner.user_name(found.st_uid),
+        "group": file_owner.group_name(found.st_gid),
+        "user": file_owner.user_name(found.st_uid),
         "atime": found.st_atime,
         "mtime": found.st_mtime,
         "ctime": found.st_ctime,
         "size": found.st_size,
-        "mode": _owner.mode_of(found.st_mode),
-        "type": _safe.kind_of(found.st_mode).split(" ", 1)[1],
+        "mode": file_owner.mode_of(found.st_mode),
+        "type": safe.kind_of(found.st_mode).split(" ", 1)[1],
         "target": os.path.realpath(path),
     }
 
@@ -133,7 +135,7 @@ def stats(path: str, follow_symlinks: bool = True) -> dict[str, Any]:
 def get_mode(path: str, follow_symlinks: bool = True) -> str:
     """The permissions of PATH as four octal digits, or "" where it does not exist."""
     with suppress(OSError):
-        return _owner.mode_of(os.stat(_safe.absolute(path), follow_symlinks=follow_symlinks).st_mode)
+        return file_owner.mode_of(os.stat(safe.absolute(path), follow_symlinks=follow_symlinks).st_mode)
     return ""
 
 
@@ -154,7 +156,7 @@ def get_hash(path: str, form: str = "sha256") -> str:
     """The digest of the file PATH in hex; FORM is a hash that Python's hashlib knows."""
     import hashlib
 
-    fd = _opened(_safe.absolute(path))
+    fd = _opened(safe.absolute(path))
     with open(fd, "rb") as file:
         try:
             return hashlib.file_digest(file, form).hexdigest()
@@ -166,7 +168,7 @@ def get_hash(path: str, form: str = "sha256") -> str:
 def readdir(path: str) -> list[str]:
     """The names in the directory PATH, sorted."""
     try:
-        return sorted(os.listdir(_safe.absolute(path)))
+        return sorted(os.listdir(safe.absolute(path)))
     except OSError as error:
         raise FileError(f"{path}: {error.strerror}") from None
 
@@ -197,9 +199,9 @@ def status(path: str, follow: bool = True) -> os.stat_result | None:
     try:
         found = os.lstat(path)
         if follow and st.S_ISLNK(found.st_mode):
-            if not _safe.trusted(found):
-                maker = _owner.user_name(found.st_uid)
-                raise _safe.UnsafePath(f"{path}: refused, since it is a symbolic link that user {maker} made")
+            if not safe.trusted(found):
+                maker = file_owner.user_name(found.st_uid)
+                raise safe.UnsafePath(f"{path}: refused, since it is a symbolic link that user {maker} made")
             return os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -222,14 +224,14 @@ def held(path: str, size: int, wished: Contents | None = None) -> Contents:
 def _opened(path: str) -> int:
     """PATH, open for reading; never waits on a pipe. FileError where it is missing or no file."""
     try:
-        with _identity.reading(path):
+        with identity.reading(path):
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise FileError(f"{path}: {error.strerror}") from None
     mode = os.fstat(fd).st_mode
     if not st.S_ISREG(mode):
         os.close(fd)
-        raise FileError(f"{path} is {_safe.kind_of(mode)}, not a file")
+        raise FileError(f"{path} is {safe.kind_of(mode)}, not a file")
     return fd
 
 
@@ -256,12 +258,12 @@ def put(
     for command in [check_cmd] if isinstance(check_cmd, str) else check_cmd:
         _approve(path, body, command, tmp_ext)
     with _Worded(path):
-        _safe.write(
+        safe.write(
             path,
             body.chunks(),
-            uid=None if user is None else _owner.uid(user),
-            gid=None if group is None else _owner.gid(group),
-            mode=None if mode is None else _owner.bits(mode),
+            uid=None if user is None else file_owner.uid(user),
+            gid=None if group is None else file_owner.gid(group),
+            mode=None if mode is None else file_owner.bits(mode),
             follow=follow_symlinks,
         )
     return True
@@ -289,12 +291,12 @@ def touch(path: str, atime: float | None = None, mtime: float | None = None, mak
     """Make sure that the file PATH exists, and set its times to ATIME and MTIME (seconds since 1970; where only one is
     given both are it), or to now. MAKEDIRS makes the directories above it."""
     if makedirs:
-        mkdir(os.path.dirname(_safe.absolute(path)))
+        mkdir(os.path.dirname(safe.absolute(path)))
     if not path_exists(path):
         put(path, "")
     given = [time for time in (atime, mtime) if time is not None]
     with _Worded(path):
-        _safe.set_times(path, (given[0], given[-1]) if given else None)
+        safe.set_times(path, (given[0], given[-1]) if given else None)
     return True
 
 
@@ -308,12 +310,12 @@ def set_attributes(
     follow_symlinks: bool = True,
 ) -> bool:
     """Give PATH an owner, group and MODE; None leaves one as it is."""
-    with _Worded(path), _identity.writing(path):
-        _safe.set_attributes(
+    with _Worded(path), identity.writing(path):
+        safe.set_attributes(
             path,
-            uid=None if user is None else _owner.uid(user),
-            gid=None if group is None else _owner.gid(group),
-            mode=None if mode is None else _owner.bits(mode),
+            uid=None if user is None else file_owner.uid(user),
+            gid=None if group is None else file_owner.gid(group),
+            mode=None if mode is None else file_owner.bits(mode),
             follow=follow_symlinks,
         )
     return True
@@ -325,11 +327,11 @@ def set_tree(root: str, changes: Sequence[tuple[str, Mapping[str, str]]]) -> int
     for path, wanted in changes:
         full = f"{root}/{path}"
         with _Worded(full):
-            _safe.set_attributes(
+            safe.set_attributes(
                 full,
-                uid=_owner.uid(wanted["user"]) if "user" in wanted else None,
-                gid=_owner.gid(wanted["group"]) if "group" in wanted else None,
-                mode=_owner.bits(wanted["mode"]) if "mode" in wanted else None,
+                uid=file_owner.uid(wanted["user"]) if "user" in wanted else None,
+                gid=file_owner.gid(wanted["group"]) if "group" in wanted else None,
+                mode=file_owner.bits(wanted["mode"]) if "mode" in wanted else None,
                 follow=False,
             )
     return len(changes)
@@ -354,11 +356,11 @@ def mkdir(
 ) -> bool:
     """Make the directory PATH and the missing ones above it, each with this owner and MODE (default 0755)."""
     with _Worded(path):
-        _safe.make_folders(
+        safe.make_folders(
             path,
-            uid=None if user is None else _owner.uid(user),
-            gid=None if group is None else _owner.gid(group),
-            mode=0o755 if mode is None else _owner.bits(mode),
+            uid=None if user is None else file_owner.uid(user),
+            gid=None if group is None else file_owner.gid(group),
+            mode=0o755 if mode is None else file_owner.bits(mode),
         )
     return True
 
@@ -368,14 +370,14 @@ def remove(path: str) -> bool:
     """Delete PATH, a directory with all that it holds. Links are deleted, never followed; `/`, mount points and what
     holds one are refused. Whether it was there."""
     with _Worded(path):
-        return _remove.remove(path)
+        return file_remove.remove(path)
 
 
 @acting
 def remove_entries(folder: str, names: Sequence[str]) -> int:
     """Delete the entries NAMES of FOLDER as `file.remove` does. How many were there."""
     with _Worded(folder):
-        return _remove.remove_entries(folder, names)
+        return file_remove.remove_entries(folder, names)
 
 
 @acting
@@ -386,11 +388,11 @@ def symlink(
     if replace and path_exists(path) and not is_link(path):
         remove(path)
     with _Worded(path):
-        _safe.link(
+        safe.link(
             target,
             path,
-            uid=None if user is None else _owner.uid(user),
-            gid=None if group is None else _owner.gid(group),
+            uid=None if user is None else file_owner.uid(user),
+            gid=None if group is None else file_owner.gid(group),
             replace=replace,
         )
     return True
@@ -400,7 +402,7 @@ def symlink(
 def rename(source: str, target: str) -> bool:
     """Move SOURCE to TARGET, inside one file system."""
     with _Worded(source):
-        _safe.rename(source, target)
+        safe.rename(source, target)
     return True
 
 
@@ -442,10 +444,10 @@ def _keep_copy(path: str, folder: str) -> None:
         return
     from datetime import UTC, datetime
 
-    real = os.path.realpath(_safe.absolute(path))
+    real = os.path.realpath(safe.absolute(path))
     found = os.stat(real)
     stamp = datetime.now(UTC).strftime("%a_%b_%d_%H:%M:%S_%f_%Y")
     kept = f"{folder}{real}_{stamp}"
-    _safe.make_folders(os.path.dirname(kept), mode=0o700)
+    safe.make_folders(os.path.dirname(kept), mode=0o700)
     body = Contents(path=real, size=found.st_size)
-    _safe.write(kept, body.chunks(), uid=found.st_uid, gid=found.st_gid, mode=st.S_IMODE(found.st_mode), follow=False)
+    safe.write(kept, body.chunks(), uid=found.st_uid, gid=found.st_gid, mode=st.S_IMODE(found.st_mode), follow=False)

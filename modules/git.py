@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from modules import _git_checkout as work
-from modules import _git_config as settings
-from modules._git import ASK_S, WORK_S, checked, git, told, who
-from modules._git_values import (
+from modules._file.safe import absolute
+from modules._git import checkout as work
+from modules._git import config as settings
+from modules._git.command import ASK_S, WORK_S, checked, git, told, who
+from modules._git.values import (
     GitError,
     checked_key,
     checked_ref,
@@ -23,7 +24,6 @@ from modules._git_values import (
     parsed_refs,
     without_credentials,
 )
-from modules._safe import absolute
 from saltern.errors import nearest
 from saltern.marks import acting, reading
 from saltern.secret import Secret

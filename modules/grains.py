@@ -246,8 +246,8 @@ def _read(ctx: Context) -> tuple[Path, dict[str, Any]]:
 def _write(file: Path, data: dict[str, Any]) -> None:
     import yaml
 
-    from modules import _safe
+    from modules._file import safe
 
-    _safe.make_folders(str(file.parent))
+    safe.make_folders(str(file.parent))
     text = yaml.safe_dump(data, default_flow_style=False, allow_unicode=True)
-    _safe.write(str(file), [text.encode()])
+    safe.write(str(file), [text.encode()])

@@ -7,7 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from modules import _hosts_text, _system_text, config
+from modules import _hosts_text, config
+from modules._file import system_text
 from saltern.context import Context
 from saltern.errors import PermanentError
 from saltern.marks import acting, reading
@@ -67,7 +68,7 @@ def set_host(ctx: Context, ip: str, alias: str | Sequence[str]) -> bool:
 
 def text_of(ctx: Context) -> str:
     """What the file holds; nothing where there is none."""
-    return _system_text.text_of(place(ctx))
+    return system_text.text_of(place(ctx))
 
 
 def place(ctx: Context) -> str:
@@ -92,5 +93,5 @@ def checked_name(name: Any) -> str:
 
 
 def _write(ctx: Context, text: str) -> bool:
-    _system_text.put_text(place(ctx), text)
+    system_text.put_text(place(ctx), text)
     return True

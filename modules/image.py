@@ -6,8 +6,11 @@ import os
 import stat
 from dataclasses import dataclass
 
-from modules import _identity, _image_note, _owner, _qcow2, _safe
-from modules._qcow2 import BadImage
+from modules._file import identity, safe
+from modules._file import owner as file_owner
+from modules._image import note as image_note
+from modules._image import qcow2
+from modules._image.qcow2 import BadImage
 from saltern.context import Context
 from saltern.marks import acting, reading
 
@@ -39,17 +42,17 @@ def info(path: str, format: str | None = None) -> Image | None:
     """
     if format is not None and format not in FORMATS:
         raise BadImage(f"not a format of an image: {format!r} (qcow2 and raw are)")
-    target = _safe.absolute(path)
+    target = safe.absolute(path)
     try:
         # O_NONBLOCK: a named pipe must not keep us waiting
-        with _identity.reading(target):
+        with identity.reading(target):
             fd = os.open(target, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            raise BadImage(f"{target} is no image: it is {_safe.kind_of(status.st_mode)}")
+            raise BadImage(f"{target} is no image: it is {safe.kind_of(status.st_mode)}")
         return read(fd, status.st_size, status.st_blocks * 512, format, target)
     finally:
         os.close(fd)
@@ -57,15 +60,15 @@ def info(path: str, format: str | None = None) -> Image | None:
 
 def read(fd: int, size: int, disk_size: int, format: str | None, name: str) -> Image:
     """The image in the open file FD of SIZE bytes; NAME is for what is said. See `info`."""
-    head = b"" if format == "raw" else os.pread(fd, _qcow2.FIRST_BYTES, 0)
-    if not _qcow2.is_enough(head):
-        head = os.pread(fd, _qcow2.HEAD_BYTES, 0)
+    head = b"" if format == "raw" else os.pread(fd, qcow2.FIRST_BYTES, 0)
+    if not qcow2.is_enough(head):
+        head = os.pread(fd, qcow2.HEAD_BYTES, 0)
     if format is None:
-        format = _qcow2.foreign(head) or ("qcow2" if _qcow2.is_qcow2(head) else "raw")
+        format = qcow2.foreign(head) or ("qcow2" if qcow2.is_qcow2(head) else "raw")
     if format != "qcow2":
         return Image(format=format, virtual_size=size, disk_size=disk_size)
     try:
-        header = _qcow2.parse(head)
+        header = qcow2.parse(head)
     except BadImage as error:
         raise BadImage(f"{name}: {error}") from None
     return Image(
@@ -114,37 +117,38 @@ def make(
     shall be in. The whole takes TIMEOUT_S seconds at most for the download, and as many for the conversion. An error
     leaves nothing behind, and what is there stays until the new image is whole.
     """
-    from modules import _image_run, cp
-    from modules._image_make import Job
+    from modules import cp
+    from modules._image import run as image_run
+    from modules._image.make import Job
 
     local = cp.local_copy(ctx, source) if source.startswith("salt://") else source
     job = Job(
         source=local,
-        target=_safe.absolute(target),
+        target=safe.absolute(target),
         digest=digest,
         format=format,
         convert_to=convert_to,
-        uid=None if user is None else _owner.uid(user),
-        gid=None if group is None else _owner.gid(group),
-        mode=None if mode is None else _owner.bits(mode),
+        uid=None if user is None else file_owner.uid(user),
+        gid=None if group is None else file_owner.gid(group),
+        mode=None if mode is None else file_owner.bits(mode),
         replace=replace,
         origins=origins,
         timeout_s=timeout_s,
     )
-    _image_run.run(job, source)
+    image_run.run(job, source)
 
 
 @acting
 def note(target: str, origins: tuple[str, ...], format: str) -> None:
     """Note what the image TARGET, as it is now, was made of, so that it need not be read again to be known."""
-    _image_note.write(target, _image_note.Note(origins, format))
+    image_note.write(target, image_note.Note(origins, format))
 
 
 @acting
 def remove(target: str) -> None:
     """Delete the image TARGET, and what was noted of it."""
-    path = _safe.absolute(target)
-    with _identity.within(os.path.dirname(path)), _safe.parent_of(path, follow=False) as (folder, name):
+    path = safe.absolute(target)
+    with identity.within(os.path.dirname(path)), safe.parent_of(path, follow=False) as (folder, name):
         os.unlink(name, dir_fd=folder)
-        _safe.sync_folder(folder)
-    _image_note.remove(path)
+        safe.sync_folder(folder)
+    image_note.remove(path)

@@ -10,7 +10,8 @@ import os
 import re
 from typing import Any
 
-from modules import _safe, _text_file
+from modules._file import safe
+from modules._file import text as file_text
 from modules._run import checked
 from saltern.errors import PermanentError, nearest
 from saltern.marks import acting, reading
@@ -76,12 +77,12 @@ def folder() -> str:
 
 def loaded() -> frozenset[str]:
     """The modules in the kernel now, without the built-in ones."""
-    return frozenset(parse_loaded(_text_file.read("/proc/modules")))
+    return frozenset(parse_loaded(file_text.read("/proc/modules")))
 
 
 def builtin() -> frozenset[str]:
     """The modules built into the kernel, where it came with their list."""
-    return parse_files(_text_file.read(f"{folder()}/modules.builtin"))
+    return parse_files(file_text.read(f"{folder()}/modules.builtin"))
 
 
 @reading
@@ -89,7 +90,7 @@ def is_loaded(name: str) -> bool:
     """Whether the module NAME is in the kernel: loaded or built in."""
     name = plain(name)
     if os.path.isdir(f"/sys/module/{name}"):  # loaded, or built in with parameters
-        return _text_file.read(f"/sys/module/{name}/initstate").strip() in ("", "live")
+        return file_text.read(f"/sys/module/{name}/initstate").strip() in ("", "live")
     return name in loaded() or name in builtin()
 
 
@@ -97,13 +98,13 @@ def is_loaded(name: str) -> bool:
 def is_available(name: str) -> bool:
     """Whether the module NAME is in the kernel or could be loaded."""
     name = plain(name)
-    return is_loaded(name) or name in parse_files(_text_file.read(f"{folder()}/modules.dep"))
+    return is_loaded(name) or name in parse_files(file_text.read(f"{folder()}/modules.dep"))
 
 
 @reading
 def available() -> list[str]:
     """All modules that the running kernel has: loadable and built in."""
-    return sorted(builtin() | parse_files(_text_file.read(f"{folder()}/modules.dep")))
+    return sorted(builtin() | parse_files(file_text.read(f"{folder()}/modules.dep")))
 
 
 @reading
@@ -117,7 +118,7 @@ def lsmod() -> list[dict[str, Any]]:
     """The loaded modules: module, size (bytes), depcount (users), deps (modules that use it)."""
     return [
         {"module": name, "size": str(size), "depcount": str(users), "deps": list(by)}
-        for name, (size, users, by) in parse_loaded(_text_file.read("/proc/modules")).items()
+        for name, (size, users, by) in parse_loaded(file_text.read("/proc/modules")).items()
     ]
 
 
@@ -150,19 +151,19 @@ def remove(mod: str, persist: bool = False) -> list[str]:
 
 def at_boot() -> tuple[str, ...]:
     """The modules that /etc/modules names."""
-    return parse_at_boot(_text_file.read(MODULES_FILE))
+    return parse_at_boot(file_text.read(MODULES_FILE))
 
 
 @acting
 def set_at_boot(mod: str) -> bool:
     """Have the module MOD loaded at boot. Whether the file changed."""
-    return _rewrite(with_module(_text_file.read(MODULES_FILE), plain(mod)))
+    return _rewrite(with_module(file_text.read(MODULES_FILE), plain(mod)))
 
 
 @acting
 def unset_at_boot(mod: str) -> bool:
     """Have the module MOD not loaded at boot by /etc/modules. Whether the file changed."""
-    return _rewrite(without_module(_text_file.read(MODULES_FILE), plain(mod)))
+    return _rewrite(without_module(file_text.read(MODULES_FILE), plain(mod)))
 
 
 def missing(name: str) -> str:
@@ -171,7 +172,7 @@ def missing(name: str) -> str:
 
 
 def _rewrite(text: str) -> bool:
-    if text == _text_file.read(MODULES_FILE):
+    if text == file_text.read(MODULES_FILE):
         return False
-    _safe.write(MODULES_FILE, [text.encode("utf-8", "surrogateescape")])
+    safe.write(MODULES_FILE, [text.encode("utf-8", "surrogateescape")])
     return True

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from modules._addressing import family_of, metric
-from modules._linkvalues import alias as checked_alias
-from modules._linkvalues import mac_address, queue_length
-from modules._netlink import AF_INET6, Link, NetworkError, View, look_with, session
-from modules._netvalues import gateway_address, interface_address, interface_name
-from modules._netvalues import mtu as checked_mtu
+from modules._network.addressing import family_of, metric
+from modules._network.linkvalues import alias as checked_alias
+from modules._network.linkvalues import mac_address, queue_length
+from modules._network.netlink import AF_INET6, Link, NetworkError, View, look_with, session
+from modules._network.netvalues import gateway_address, interface_address, interface_name
+from modules._network.netvalues import mtu as checked_mtu
 from saltern.marks import acting
 
 _LOCAL = 255  # RT_TABLE_LOCAL: the kernel's own

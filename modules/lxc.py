@@ -13,15 +13,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _lxc_config as file
-from modules import _lxc_root as inner
-from modules import _lxc_tools as tools
-from modules import _lxc_wish as wished
-from modules._lxc_config import LxcError, Section, container_name
-from modules._lxc_tools import read_text, tool
+from modules._file.safe import UnsafePath
+from modules._lxc import config as file
+from modules._lxc import root as inner
+from modules._lxc import tools
+from modules._lxc import wish as wished
+from modules._lxc.config import LxcError, Section, container_name
+from modules._lxc.tools import read_text, tool
 from modules._run import Ran, told
 from modules._run import run as _run
-from modules._safe import UnsafePath
 from saltern.errors import nearest
 from saltern.marks import acting, reading
 
@@ -247,11 +247,11 @@ def unpack(
 ) -> bool:
     """Make the container NAME with the content of the tar file ARCHIVE as its root, and the system's default
     configuration. It is there as a whole or not at all. SHA256: what the archive must be. True."""
-    from modules import _lxc_archive
+    from modules._lxc import archive as lxc_archive
 
     folder = lxcpath(path)
     _must_be_free(name, folder)
-    _lxc_archive.unpack(name, folder, archive, sha256, timeout)
+    lxc_archive.unpack(name, folder, archive, sha256, timeout)
     return True
 
 
@@ -259,12 +259,12 @@ def unpack(
 def write_config(name: str, sections: Sequence[Section], path: str | None = None, silent: bool = False) -> bool:
     """Make the file of the container NAME say what SECTIONS want; all its other lines stay. SILENT: the file keeps its
     time, since nothing of it matters to a container that runs. True."""
-    from modules import _safe
+    from modules._file import safe
 
     _must(name, path)
     target = config_path(name, path)
     before = os.stat(target)
-    _safe.write(target, [file.put(read_text(target), sections).encode("utf-8", "surrogateescape")], follow=False)
+    safe.write(target, [file.put(read_text(target), sections).encode("utf-8", "surrogateescape")], follow=False)
     if silent:
         os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns), follow_symlinks=False)
     return True
@@ -340,14 +340,14 @@ def unfreeze(name: str, path: str | None = None) -> bool:
 @acting
 def destroy(name: str, path: str | None = None, stop: bool = False, timeout: float = 60.0) -> bool:
     """Delete the container NAME with its files. One that runs is refused, unless STOP ends it first. True."""
-    from modules import _remove
+    from modules._file import remove as file_remove
 
     folder, current = lxcpath(path), _must(name, path)
     if current.is_running and not stop:
         raise LxcError(f"{name} runs, so it is not deleted; stop it first, or say stop=True")
     if current.is_running:
         tool("stop", name, folder, "-t", str(max(1, round(timeout))), timeout_s=timeout + 10, accept=(0, 2))
-    _remove.check_removable(os.path.join(folder, name))  # what is mounted below is not the container's own
+    file_remove.check_removable(os.path.join(folder, name))  # what is mounted below is not the container's own
     tool("destroy", name, folder, timeout_s=max(timeout, 300))
     return True
 
@@ -431,7 +431,7 @@ def _remove_rest(name: str, folder: str) -> None:
     """Delete what lxc-create has left of NAME. Its file `partial` is locked while one works (lxc's create_partial)."""
     import fcntl
 
-    from modules import _remove
+    from modules._file import remove as file_remove
 
     home = os.path.join(folder, name)
     try:
@@ -442,4 +442,4 @@ def _remove_rest(name: str, folder: str) -> None:
     except FileNotFoundError:
         pass
     else:
-        _remove.remove(home)
+        file_remove.remove(home)

@@ -6,12 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _interface
-from modules._interface import ELSEWHERE, Interface
-from modules._linkinfo import MacvlanInfo
-from modules._linkvalues import macvlan_mode
-from modules._netlink import Link, View, look, look_with, session
-from modules._netvalues import interface_name
+from modules._network import interface
+from modules._network.interface import ELSEWHERE, Interface
+from modules._network.linkinfo import MacvlanInfo
+from modules._network.linkvalues import macvlan_mode
+from modules._network.netlink import Link, View, look, look_with, session
+from modules._network.netvalues import interface_name
 from modules.link import found
 from saltern.marks import acting, makes, reading
 
@@ -29,7 +29,7 @@ class Macvlan(Interface):
 
 def read(view: View, name: str, *, addresses: Collection[str] = (), gateway: str | None = None) -> Macvlan | None:
     """The macvlan NAME in VIEW, None where there is no interface of that name."""
-    link = _interface.named(view, name, "macvlan")
+    link = interface.named(view, name, "macvlan")
     if link is None:
         return None
     parent = None if link.parent_elsewhere else view.at(link.parent)
@@ -37,7 +37,7 @@ def read(view: View, name: str, *, addresses: Collection[str] = (), gateway: str
         parent=parent.name if parent else ELSEWHERE,
         mode=_mode(link),
         parent_up=parent.is_up if parent else True,
-        **_interface.common(view, link, addresses, gateway),
+        **interface.common(view, link, addresses, gateway),
     )
 
 
@@ -71,7 +71,7 @@ def add(name: str, parent: str, mode: str) -> bool:
 @acting
 def delete(name: str) -> bool:
     """Delete the macvlan NAME."""
-    _interface.delete(name, "macvlan")
+    interface.delete(name, "macvlan")
     return True
 
 
@@ -79,7 +79,7 @@ def delete(name: str) -> bool:
 def set_mode(name: str, mode: str) -> bool:
     """Change the mode of the macvlan NAME; not to or from "passthru"."""
     with session() as socket:
-        link = _interface.ours(look_with(socket), name, "macvlan")
+        link = interface.ours(look_with(socket), name, "macvlan")
         socket.link("set", index=link.index, kind="macvlan", macvlan_mode=macvlan_mode(mode))
     return True
 
@@ -90,12 +90,12 @@ def replace(name: str, parent: str, mode: str) -> bool:
     where the new one can't be made, the old one is put back."""
     with session() as socket:
         view = look_with(socket, addresses=True)
-        old = _interface.ours(view, name, "macvlan")
+        old = interface.ours(view, name, "macvlan")
         below = found(view, parent)
         new = {"link": below.index, "macvlan_mode": macvlan_mode(mode), **_mac(old, mode)}
         new["mtu"] = min(old.mtu, below.mtu)
         back = {"link": old.parent, "macvlan_mode": _mode(old), **_mac(old, _mode(old))}
-        _interface.remake(socket, old, view.addresses, new, back)
+        interface.remake(socket, old, view.addresses, new, back)
     return True
 
 

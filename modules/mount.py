@@ -9,10 +9,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _fstab, _holders, _mount_options, _mount_unit, _mountinfo, _probe, _safe, _text_file
-from modules._fstab import Line
-from modules._mount_options import MountOptionError
-from modules._mountinfo import Live
+from modules import _probe
+from modules._file import safe
+from modules._file import text as file_text
+from modules._mount import fstab as mount_fstab
+from modules._mount import holders
+from modules._mount import options as mount_options
+from modules._mount import table as mount_table
+from modules._mount import unit as mount_unit
+from modules._mount.fstab import Line
+from modules._mount.options import MountOptionError
+from modules._mount.table import Live
 from modules._run import CommandError, checked, run
 from saltern.converge.plan import UNSET, Unset
 from saltern.errors import PermanentError
@@ -70,10 +77,10 @@ class Mount:
 
 def point(name: str) -> str:
     """NAME as a mount point: absolute, no `..`, nothing that a line of fstab or a unit can't hold."""
-    target = _safe.absolute(name)
+    target = safe.absolute(name)
     if not target.isprintable() or any(char in target for char in "\\\"'") or target.endswith(" "):
         raise MountOptionError(f"not a mount point: {name!r} (no quote, backslash or line break may be in it)")
-    if len(_mountinfo.unit_name(target)) > 255:
+    if len(mount_table.unit_name(target)) > 255:
         raise MountOptionError(f"not a mount point: {name!r} is too long for the name of a systemd unit")
     return target
 
@@ -106,7 +113,7 @@ def without_links(target: str, found: Iterable[Live]) -> str:
     place, rest = target, ""
     while place != "/":
         try:
-            with _safe.parent_of(place, follow=True) as (folder, name):
+            with safe.parent_of(place, follow=True) as (folder, name):
                 return f"{os.readlink(f'/proc/self/fd/{folder}').rstrip('/')}/{name}{rest}"
         except (FileNotFoundError, NotADirectoryError):
             place, _, last = place.rpartition("/")
@@ -118,7 +125,7 @@ def without_links(target: str, found: Iterable[Live]) -> str:
 def mounts() -> list[Live]:
     """All mounts of this process, in the kernel's order."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        return _mountinfo.parse(file.read())
+        return mount_table.parse(file.read())
 
 
 @reading
@@ -133,7 +140,7 @@ def active() -> dict[str, dict[str, Any]]:
 def is_mounted(name: str) -> bool:
     """Whether something is mounted at NAME. What is mounted is not touched, so a server that is away hangs nothing."""
     found = mounts()
-    return _mountinfo.on_top(found, without_links(_safe.absolute(name), found)) is not None
+    return mount_table.on_top(found, without_links(safe.absolute(name), found)) is not None
 
 
 @reading
@@ -147,7 +154,7 @@ def fstab() -> dict[str, dict[str, Any]]:
             "dump": str(entry.dump),
             "pass": str(entry.check),
         }
-        for target, entry in _fstab.entries(_text_file.read(FSTAB))
+        for target, entry in mount_fstab.entries(file_text.read(FSTAB))
     }
 
 
@@ -160,8 +167,8 @@ def under_systemd() -> bool:
 @reading
 def unit_of(target: str, kind: str = "mount") -> Unit | None:
     """The unit of KIND ("mount", "automount") that an administrator (or this module) wrote for TARGET, or None."""
-    name = _mountinfo.unit_name(target, kind)
-    text = _text_file.read(f"{UNITS}/{name}")
+    name = mount_table.unit_name(target, kind)
+    text = file_text.read(f"{UNITS}/{name}")
     return Unit(text, os.path.islink(f"{UNITS}/{WANTS}/{name}")) if text else None
 
 
@@ -174,43 +181,43 @@ def is_armed(target: str) -> bool:
 @reading
 def line_of(target: str) -> Line | None:
     """The entry of /etc/fstab for TARGET, or None."""
-    return _fstab.find(_text_file.read(FSTAB), target)
+    return mount_fstab.find(file_text.read(FSTAB), target)
 
 
 def loop_file(device: str) -> str:
     """The file behind the loop device DEVICE ("/dev/loop0"), or ""."""
-    return _text_file.read(f"/sys/block/{os.path.basename(device)}/loop/backing_file").strip()
+    return file_text.read(f"/sys/block/{os.path.basename(device)}/loop/backing_file").strip()
 
 
 @acting
 def make_point(target: str) -> None:
     """Make the directory TARGET and those above it."""
-    _safe.make_folders(target)
+    safe.make_folders(target)
 
 
 @acting
 def write_unit(target: str, text: str, kind: str = "mount") -> None:
     """Put the unit of KIND of TARGET in place and have systemd read it."""
-    _safe.write(f"{UNITS}/{_mountinfo.unit_name(target, kind)}", [text.encode()], mode=0o644)
+    safe.write(f"{UNITS}/{mount_table.unit_name(target, kind)}", [text.encode()], mode=0o644)
     checked(["systemctl", "daemon-reload"])
 
 
 @acting
 def enable_unit(target: str, kind: str = "mount") -> None:
     """Have the unit of TARGET started at boot."""
-    checked(["systemctl", "enable", "--quiet", "--", _mountinfo.unit_name(target, kind)])
+    checked(["systemctl", "enable", "--quiet", "--", mount_table.unit_name(target, kind)])
 
 
 @acting
 def disable_unit(target: str, kind: str = "mount") -> None:
     """Have the unit of TARGET no longer started at boot."""
-    checked(["systemctl", "disable", "--quiet", "--", _mountinfo.unit_name(target, kind)])
+    checked(["systemctl", "disable", "--quiet", "--", mount_table.unit_name(target, kind)])
 
 
 @acting
 def remove_unit(target: str, kind: str = "mount") -> None:
     """Have the unit of TARGET no longer started at boot, and remove it."""
-    name = _mountinfo.unit_name(target, kind)
+    name = mount_table.unit_name(target, kind)
     for path in (f"{UNITS}/{WANTS}/{name}", f"{UNITS}/{name}"):
         with suppress(FileNotFoundError):
             os.unlink(path)
@@ -221,26 +228,26 @@ def remove_unit(target: str, kind: str = "mount") -> None:
 @acting
 def arm(target: str) -> None:
     """Have TARGET mounted when it is used: start its automount unit. Nothing may be mounted there."""
-    checked(["systemctl", "restart", "--", _mountinfo.unit_name(target, "automount")], timeout_s=ATTEMPT_S)
+    checked(["systemctl", "restart", "--", mount_table.unit_name(target, "automount")], timeout_s=ATTEMPT_S)
 
 
 @acting
 def disarm(target: str) -> None:
     """Have TARGET no longer mounted when it is used: stop its automount unit."""
-    checked(["systemctl", "stop", "--", _mountinfo.unit_name(target, "automount")], timeout_s=ATTEMPT_S)
+    checked(["systemctl", "stop", "--", mount_table.unit_name(target, "automount")], timeout_s=ATTEMPT_S)
 
 
 @acting
 def write_line(target: str, entry: Line | None) -> None:
     """Put ENTRY for TARGET into /etc/fstab, or take it out where it is None. Other lines stay as they are."""
-    _safe.write(FSTAB, [_fstab.put(_text_file.read(FSTAB), target, entry).encode("utf-8", "surrogateescape")])
+    safe.write(FSTAB, [mount_fstab.put(file_text.read(FSTAB), target, entry).encode("utf-8", "surrogateescape")])
 
 
 @acting
 def set_fstab(name: str, device: str, fstype: str, opts: str = "defaults", dump: int = 0, pass_num: int = 0) -> str:
     """Have /etc/fstab mount DEVICE at NAME: "new", "change" or "present"."""
     target = point(name)
-    words = ",".join(_mount_options.listed(opts)) or "defaults"
+    words = ",".join(mount_options.listed(opts)) or "defaults"
     entry = Line(device_word(device), fstype_word(fstype), words, int(dump), int(pass_num))
     old = line_of(target)
     if old == entry:
@@ -262,8 +269,8 @@ def rm_fstab(name: str) -> bool:
 @acting
 def start_unit(target: str, fstype: str = "") -> None:
     """Mount TARGET by its unit. MountError says what mount(8) said."""
-    name = _mountinfo.unit_name(target)
-    what = _mount_unit.parse(_text_file.read(f"{UNITS}/{name}")).what
+    name = mount_table.unit_name(target)
+    what = mount_unit.parse(file_text.read(f"{UNITS}/{name}")).what
     if what.startswith("/dev/") and not os.path.exists(what):  # systemd would wait for it, systemd.device(5)
         raise MountError(f"{target} can't be mounted: there is no device {what}")
 
@@ -287,9 +294,9 @@ def start_unit(target: str, fstype: str = "") -> None:
 def mount(name: str, device: str, mkmnt: bool = False, fstype: str = "", opts: str = "defaults") -> bool:
     """Mount DEVICE at NAME. MKMNT: make the directory first. True; MountError says what mount(8) said."""
     target = point(name)
-    words = _mount_options.listed(opts)
+    words = mount_options.listed(opts)
     if mkmnt:
-        _safe.make_folders(target)
+        safe.make_folders(target)
     kind = ["-t", fstype_word(fstype)] if fstype else []
     argv = ["mount", *kind, *(["-o", ",".join(words)] if words else []), "--", device_word(device), target]
 
@@ -305,11 +312,11 @@ def mount(name: str, device: str, mkmnt: bool = False, fstype: str = "", opts: s
 def remount(name: str, opts: str) -> bool:
     """Give the mount at NAME other options, without unmounting it."""
     target = point(name)
-    live = _mountinfo.on_top(mounts(), target)
+    live = mount_table.on_top(mounts(), target)
     if live is None:
         raise MountError(f"nothing is mounted at {target}")
-    given = _mount_options.listed(opts)
-    words = ",".join(("remount", *(_mount_options.keeping(given, live) if "bind" in given else given)))
+    given = mount_options.listed(opts)
+    words = ",".join(("remount", *(mount_options.keeping(given, live) if "bind" in given else given)))
     # with both device and directory, mount(8) takes nothing from /etc/fstab or from the options as they are
     return _quick(["mount", "-o", words, "--", live.device, target])
 
@@ -327,7 +334,7 @@ def umount(name: str) -> bool:
         except MountError as error:
             if "busy" not in str(error):
                 raise
-            raise MountError(f"{target} is busy{_holders.told(mounts(), target)}") from None
+            raise MountError(f"{target} is busy{holders.told(mounts(), target)}") from None
         if not is_mounted(target):
             return True
     raise MountError(f"{target} still has a mount after {LAYERS} were taken away")

@@ -6,10 +6,8 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
-from modules._linkinfo import BondInfo, MacvlanInfo, TunInfo, VxlanInfo
-from modules._netlink import AF_INET, AF_INET6, Address, Link, View, look, session
-from modules._netvalues import BadValue
-from modules._network_lookups import (
+from modules._network.linkinfo import BondInfo, MacvlanInfo, TunInfo, VxlanInfo
+from modules._network.lookups import (
     get_hostname,
     hw_addr,
     in_subnet,
@@ -20,6 +18,8 @@ from modules._network_lookups import (
     subnets,
     subnets6,
 )
+from modules._network.netlink import AF_INET, AF_INET6, Address, Link, View, look, session
+from modules._network.netvalues import BadValue
 from modules._run import run
 from saltern.context import Context
 from saltern.errors import PermanentError, UsageError
@@ -128,7 +128,7 @@ def declared(ctx: Context) -> dict[str, Any]:
     """
     from importlib import import_module
 
-    from modules import _declared
+    from modules._network import declared as network_declared
 
     assert ctx.call is not None
     lows = ctx.call("state.show_lowstate")
@@ -136,7 +136,7 @@ def declared(ctx: Context) -> dict[str, Any]:
     if wrong:
         raise PermanentError("the states of this node can't be compiled: " + "\n".join(wrong))
     translate = import_module("states.network").translated  # by name, as states are found: modules know none
-    return _declared.declared(lows, ctx.pillar, translate)
+    return network_declared.declared(lows, ctx.pillar, translate)
 
 
 def _filtered(view: View) -> dict[str, dict[str, Any]]:
@@ -144,8 +144,8 @@ def _filtered(view: View) -> dict[str, dict[str, Any]]:
     bridges = {link.index for link in view.links if link.vlan_filtering}
     if not bridges:
         return {}
-    from modules._declared import vlans_shown
-    from modules._netlink import vlans_with
+    from modules._network.declared import vlans_shown
+    from modules._network.netlink import vlans_with
 
     with session() as socket:
         known = vlans_with(socket)
@@ -161,10 +161,10 @@ def _guests(links: Iterable[Link]) -> dict[str, dict[str, str]]:
     ends = [link for link in links if link.is_guests]
     if not ends:
         return {}
-    from modules import _guest_taps
+    from modules._virt import guest_taps
 
-    machines = _guest_taps.machines()
-    veths = _guest_taps.veths(_guest_taps.containers()) if any(link.kind == "veth" for link in ends) else {}
+    machines = guest_taps.machines()
+    veths = guest_taps.veths(guest_taps.containers()) if any(link.kind == "veth" for link in ends) else {}
     found = {}
     for link in ends:
         if link.name in machines:
@@ -308,33 +308,33 @@ def ping(host: str, timeout: float = 5, return_boolean: bool = False, count: int
 def pending(ctx: Context) -> dict[str, Any]:
     """The network transaction that is not committed, nothing where there is none: `jid`, `phase`, `left_s` (seconds
     until it is taken back), `opened`, `path` (the management path), `guarded` (whether a guard lives)."""
-    from modules import _transaction_person
+    from modules._transaction import person as transaction_person
 
-    return _transaction_person.pending(ctx)
+    return transaction_person.pending(ctx)
 
 
 @acting
 def confirm(ctx: Context) -> str:
     """Keep the network change that a run with `confirm=SECONDS` left to a person. An error where there is none, or the
     run is still at work."""
-    from modules import _transaction_person
+    from modules._transaction import person as transaction_person
 
-    return _transaction_person.confirm(ctx)
+    return transaction_person.confirm(ctx)
 
 
 @acting
 def rollback(ctx: Context) -> dict[str, Any]:
     """Take the network change that is not committed back now, or try once more where something remained. An error with
     what remains where it does not go back."""
-    from modules import _transaction_person
+    from modules._transaction import person as transaction_person
 
-    return _transaction_person.rollback(ctx)
+    return transaction_person.rollback(ctx)
 
 
 @reading
 def last(ctx: Context) -> dict[str, Any]:
     """How the last network transaction of this node ended: `jid`, `outcome` ("committed", "rolled back", "rollback
     incomplete"), `why`, `by` (run, guard, boot, person), `ended`, `took_s`, `remains`."""
-    from modules import _transaction_person
+    from modules._transaction import person as transaction_person
 
-    return _transaction_person.last(ctx)
+    return transaction_person.last(ctx)

@@ -6,8 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from modules import _exports, _safe, _text_file
+from modules import _exports
 from modules._exports import Clients, ExportError, Options
+from modules._file import safe
+from modules._file import text as file_text
 from modules._run import run
 from saltern.converge.plan import UNSET, Unset
 from saltern.marks import acting, reading
@@ -29,7 +31,7 @@ class Export:
 
 def checked_path(path: str) -> str:
     """PATH, absolute and plain. ExportError for one that exports(5) can't hold."""
-    target = _safe.absolute(path)
+    target = safe.absolute(path)
     if any(char in target for char in '"\\,') or not target.isprintable():
         raise ExportError(f"not a path to export: {path!r} (no comma, quote, backslash or line break may be in it)")
     return target
@@ -145,7 +147,7 @@ def elsewhere(path: str) -> str | None:
 def write(path: str, clients: Clients | None) -> None:
     """Put the entry of PATH into /etc/exports, or take it out. All other lines and comments stay as they are."""
     text = _exports.put(_read(EXPORTS), path, dict(clients) if clients else None)
-    _safe.write(EXPORTS, [text.encode("utf-8", "surrogateescape")])
+    safe.write(EXPORTS, [text.encode("utf-8", "surrogateescape")])
 
 
 @acting
@@ -175,7 +177,7 @@ def _plain(found: Mapping[str, Mapping[str, Options]]) -> dict[str, dict[str, li
 
 def _read(path: str) -> str:
     try:
-        return _text_file.read(path)
+        return file_text.read(path)
     except OSError as error:
         if path == THREADS:  # there, but the server was never started
             return ""

@@ -11,8 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 
 from modules import _run
-from modules._debian import FORMAT, Package, compare, is_comparison, is_name, parse_policy, parse_status, version_of
-from modules._pkg_repos import del_repo, get_repo, list_repos, mod_repo
+from modules._pkg.debian import FORMAT, Package, compare, is_comparison, is_name, parse_policy, parse_status, version_of
+from modules._pkg.repos import del_repo, get_repo, list_repos, mod_repo
 from saltern.errors import PermanentError, nearest
 from saltern.marks import acting, reading
 

@@ -112,7 +112,7 @@ def str_encode(value: str, encoder: str = "base64") -> str:
 def shadow_hash(crypt_salt: str | None = None, password: str | None = None, algorithm: str = "sha512") -> str:
     """The hash of PASSWORD (default: a random one) as /etc/shadow has it (crypt(5)), by sha512, with CRYPT_SALT or a
     random salt."""
-    from modules._sha512_crypt import crypted
+    from modules._seed.sha512_crypt import crypted
 
     if algorithm != "sha512":
         raise UsageError(f"there is only sha512 here, not {algorithm!r}")

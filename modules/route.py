@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _linkvalues
-from modules._addressing import family_of
-from modules._netlink import AF_INET, AF_INET6, NetworkError, View, look_with, routes_with, session
-from modules._netvalues import BadValue, gateway_address, whole_number
+from modules._network import linkvalues
+from modules._network.addressing import family_of
+from modules._network.netlink import AF_INET, AF_INET6, NetworkError, View, look_with, routes_with, session
+from modules._network.netvalues import BadValue, gateway_address, whole_number
 from modules.link import delete_route, found
 from saltern.converge.plan import UNSET, Unset
 from saltern.errors import nearest
@@ -197,7 +197,7 @@ def replace(
 ) -> bool:
     """Lead DESTINATION over GATEWAY, through INTERFACE, in the place of any route of the same METRIC in TABLE; or with
     another KIND have it end here. SOURCE: the address to send from. ONLINK: take GATEWAY for reachable by INTERFACE."""
-    destination = _linkvalues.destination(destination, gateway)
+    destination = linkvalues.destination(destination, gateway)
     priority = default_metric(destination) if metric is None else metric
     arguments: dict[str, Any] = {"scope": _GLOBAL if gateway or ":" in destination else _LINK}
     if kind != "unicast":
@@ -205,7 +205,7 @@ def replace(
     if gateway:
         arguments["gateway"] = gateway_address(gateway, None)
     if source:
-        arguments["prefsrc"] = _linkvalues.host(source, "source")
+        arguments["prefsrc"] = linkvalues.host(source, "source")
     if onlink:
         arguments["flags"] = _ONLINK
     with session() as socket:

@@ -7,8 +7,9 @@ import pwd
 from collections.abc import Sequence
 from typing import Any
 
-from modules import _authorized_keys, _system_text, file
+from modules import _authorized_keys, file
 from modules._authorized_keys import Key
+from modules._file import system_text
 from saltern.errors import PermanentError
 from saltern.marks import acting, reading
 
@@ -77,7 +78,7 @@ def place(user: str, config: str) -> str:
 
 
 def _text(user: str, config: str) -> str:
-    return _system_text.text_of(place(user, config))
+    return system_text.text_of(place(user, config))
 
 
 def _write(user: str, config: str, text: str) -> None:
@@ -85,4 +86,4 @@ def _write(user: str, config: str, text: str) -> None:
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         file.mkdir(folder, user=found.pw_uid, group=found.pw_gid, mode="0700")
-    _system_text.put_text(path, text, user=found.pw_uid, group=found.pw_gid, mode="0600")
+    system_text.put_text(path, text, user=found.pw_uid, group=found.pw_gid, mode="0600")

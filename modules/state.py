@@ -13,9 +13,9 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from modules import _state_lock
-from modules._state_data import high, low, top
-from modules._state_requests import check_request, clear_request, request, run_request
+from modules._state import lock as state_lock
+from modules._state.data import high, low, top
+from modules._state.requests import check_request, clear_request, request, run_request
 from modules.pillar import overlaid
 from saltern import names
 from saltern.context import Context
@@ -194,8 +194,8 @@ def test(
 @reading
 def running(ctx: Context) -> list[str]:
     """A sentence about the state run that is at work, if any."""
-    owner = _state_lock.owner(_state_lock.lock_file(ctx.config.paths.var))
-    return [] if owner is None else [_state_lock.told(owner)]
+    owner = state_lock.owner(state_lock.lock_file(ctx.config.paths.var))
+    return [] if owner is None else [state_lock.told(owner)]
 
 
 @reading
@@ -391,10 +391,10 @@ def converged(
     from saltern.converge.engine import run
     from saltern.sls.functions import ACTS
 
-    lock = _state_lock.lock_file(ctx.config.paths.var)
+    lock = state_lock.lock_file(ctx.config.paths.var)
     free = concurrent or ctx.test
     try:
-        with nullcontext() if free else _state_lock.held(lock, jid=ctx.jid, fun=fun, wait=queue):
+        with nullcontext() if free else state_lock.held(lock, jid=ctx.jid, fun=fun, wait=queue):
             len(ctx.pillar)  # a pillar with a mistake ends the run here, even if no SLS asks for a value of it
             known = compile(_tree(ctx))
             lows = chosen(known)

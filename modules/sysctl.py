@@ -11,7 +11,8 @@ import os
 import re
 from typing import Any
 
-from modules import _safe, _text_file
+from modules._file import safe
+from modules._file import text as file_text
 from saltern.errors import PermanentError, nearest
 from saltern.marks import acting, reading
 
@@ -55,7 +56,7 @@ def config_path(path: object) -> str:
     """The file to persist in, checked: an absolute path that ends in `.conf`, since nothing else is read at boot."""
     if not isinstance(path, str) or not path.endswith(".conf"):
         raise SysctlError(f"not a file that is read at boot: {path!r}; it must end in .conf, like {CONFIG}")
-    return _safe.absolute(path)
+    return safe.absolute(path)
 
 
 def parse(text: str) -> dict[str, str]:
@@ -129,7 +130,7 @@ def missing(path: str) -> str:
 
 def saved(config: str) -> dict[str, str]:
     """The parameters that the file CONFIG sets, by path; none where it is missing."""
-    return parse(_text_file.read(config))
+    return parse(file_text.read(config))
 
 
 @reading
@@ -174,10 +175,10 @@ def assign(name: str, value: str | int) -> dict[str, str]:
 def persist(name: str, value: str | int, config: str = CONFIG) -> bool:
     """Have the kernel parameter NAME set to VALUE at each boot by the file CONFIG. Whether that changed."""
     config = config_path(config)
-    before = _text_file.read(config)
+    before = file_text.read(config)
     after = with_parameter(before, path_of(name), value_of(value))
     if after == before:
         return False
     os.makedirs(os.path.dirname(config), mode=0o755, exist_ok=True)
-    _safe.write(config, [after.encode("utf-8", "surrogateescape")])
+    safe.write(config, [after.encode("utf-8", "surrogateescape")])
     return True

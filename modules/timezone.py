@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from modules import _system_text, file
+from modules import file
+from modules._file import system_text
 from saltern.errors import PermanentError, nearest
 from saltern.marks import acting, reading
 
@@ -65,14 +66,14 @@ def set_zone(timezone: str) -> bool:
     checked(timezone)
     file.symlink(f"{ZONES}/{timezone}", LOCALTIME, replace=True)
     if os.path.exists(NAMED):
-        _system_text.put_text(NAMED, f"{timezone}\n")
+        system_text.put_text(NAMED, f"{timezone}\n")
     return True
 
 
 def _lines(path: str) -> list[str]:
     """The zones and links that the compact source of the zones names: `Z NAME …` and `L TARGET NAME`."""
     found = []
-    for line in _system_text.text_of(path).splitlines():
+    for line in system_text.text_of(path).splitlines():
         words = line.split()
         if words[:1] == ["Z"] and len(words) > 1:
             found.append(words[1])

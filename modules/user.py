@@ -129,9 +129,9 @@ def make_home(name: str) -> bool:
     if helper is not None:
         _run_checked([helper, name])
     else:
-        from modules import _safe
+        from modules._file import safe
 
-        _safe.make_folders(found.pw_dir, uid=found.pw_uid, gid=found.pw_gid, mode=0o750)
+        safe.make_folders(found.pw_dir, uid=found.pw_uid, gid=found.pw_gid, mode=0o750)
     return True
 
 

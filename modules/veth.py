@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _interface
-from modules._interface import ELSEWHERE, Interface
-from modules._netlink import NetworkError, View, look, look_with, session
-from modules._netvalues import interface_name
+from modules._network import interface
+from modules._network.interface import ELSEWHERE, Interface
+from modules._network.netlink import NetworkError, View, look, look_with, session
+from modules._network.netvalues import interface_name
 from modules.link import found, set_or_interrupt
 from saltern.converge.plan import UNSET, Unset
 from saltern.marks import acting, makes, reading
@@ -27,7 +27,7 @@ class Veth(Interface):
 def read(view: View, name: str, *, addresses: Collection[str] = (), gateway: str | None = None) -> Veth | None:
     """The veth NAME in VIEW, None where there is no interface of that name. A peer that was moved into another network
     namespace (a container's) is ELSEWHERE: this node does not see its name."""
-    link = _interface.named(view, name, "veth")
+    link = interface.named(view, name, "veth")
     if link is None:
         return None
     peer = None if link.parent_elsewhere else view.at(link.parent)
@@ -35,7 +35,7 @@ def read(view: View, name: str, *, addresses: Collection[str] = (), gateway: str
         peer=peer.name if peer else ELSEWHERE,
         peer_up=peer.is_up if peer else UNSET,
         peer_mtu=peer.mtu if peer else UNSET,
-        **_interface.common(view, link, addresses, gateway),
+        **interface.common(view, link, addresses, gateway),
     )
 
 
@@ -68,7 +68,7 @@ def add(name: str, peer: str) -> bool:
 @acting
 def delete(name: str) -> bool:
     """Delete the veth NAME, and with it its peer wherever that is."""
-    _interface.delete(name, "veth")
+    interface.delete(name, "veth")
     return True
 
 
@@ -77,7 +77,7 @@ def rename_peer(name: str, peer: str) -> bool:
     """Give the other end of the veth NAME the name PEER."""
     with session() as socket:
         view = look_with(socket)
-        link = _interface.ours(view, name, "veth")
+        link = interface.ours(view, name, "veth")
         other = None if link.parent_elsewhere else view.at(link.parent)
         if other is None:
             raise NetworkError(f"the other end of {name} is in another network namespace")

@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _addressing
-from modules._netlink import Link, NetworkError, View, look, look_with, session
-from modules._netvalues import PROTOCOLS, interface_name, vlan_id, vlan_protocol
+from modules._network import addressing
+from modules._network.netlink import Link, NetworkError, View, look, look_with, session
+from modules._network.netvalues import PROTOCOLS, interface_name, vlan_id, vlan_protocol
 from modules.bridge import elsewhere, kind_words
 from modules.link import found, put_route, routes_of
 from saltern.converge.plan import UNSET, Unset
@@ -53,9 +53,9 @@ def read(view: View, name: str, *, addresses: Collection[str] = (), gateway: str
         up=link.is_up,
         parent_up=parent.is_up if parent else True,
         mtu=link.mtu,
-        addresses=_addressing.addresses(view, link.index, addresses),
+        addresses=addressing.addresses(view, link.index, addresses),
         addresses_elsewhere=elsewhere(view, link.index, addresses),
-        gateway=_addressing.gateway(view, link.index, gateway) if gateway else UNSET,
+        gateway=addressing.gateway(view, link.index, gateway) if gateway else UNSET,
     )
 
 

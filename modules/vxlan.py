@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _interface
-from modules._interface import Interface
-from modules._linkinfo import VxlanInfo
-from modules._linkvalues import port as checked_port
-from modules._linkvalues import port_range, vxlan_id
-from modules._netlink import Link, View, look, look_with, session
-from modules._netvalues import interface_name, whole_number
+from modules._network import interface
+from modules._network.interface import Interface
+from modules._network.linkinfo import VxlanInfo
+from modules._network.linkvalues import port as checked_port
+from modules._network.linkvalues import port_range, vxlan_id
+from modules._network.netlink import Link, View, look, look_with, session
+from modules._network.netvalues import interface_name, whole_number
 from modules.link import found
 from saltern.converge.plan import UNSET, Unset
 from saltern.marks import acting, makes, reading
@@ -45,7 +45,7 @@ class Vxlan(Interface):
 
 def read(view: View, name: str, *, addresses: Collection[str] = (), gateway: str | None = None) -> Vxlan | None:
     """The VXLAN interface NAME in VIEW, None where there is no interface of that name."""
-    link = _interface.named(view, name, "vxlan")
+    link = interface.named(view, name, "vxlan")
     if link is None:
         return None
     parent = view.at(link.parent)
@@ -61,7 +61,7 @@ def read(view: View, name: str, *, addresses: Collection[str] = (), gateway: str
         ttl=info.ttl,
         tos=info.tos,
         source_ports=info.source_ports,
-        **_interface.common(view, link, addresses, gateway),
+        **interface.common(view, link, addresses, gateway),
     )
 
 
@@ -113,7 +113,7 @@ def add(
 @acting
 def delete(name: str) -> bool:
     """Delete the VXLAN interface NAME."""
-    _interface.delete(name, "vxlan")
+    interface.delete(name, "vxlan")
     return True
 
 
@@ -132,14 +132,14 @@ def replace(
     is put back."""
     with session() as socket:
         view = look_with(socket, addresses=True)
-        old = _interface.ours(view, name, "vxlan")
+        old = interface.ours(view, name, "vxlan")
         had = info_of(old)
         mac = {"address": old.hwaddr} if old.hwaddr else {}
         index = found(view, parent).index if parent else None
         kept = {option: getattr(had, option) for option in OPTIONS}
         new = _arguments(id, remote, local, index, port) | _options(kept | options) | mac
         back = _arguments(had.id, had.remote, had.local, had.parent, had.port) | _options(kept) | mac
-        _interface.remake(socket, old, view.addresses, new, back)
+        interface.remake(socket, old, view.addresses, new, back)
     return True
 
 

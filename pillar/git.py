@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from modules import _run
-from modules._git_values import without_credentials
+from modules._git.values import without_credentials
 from pillar.external import Checked, ExternalError
 from saltern.errors import ConfigError
 from saltern.files import LocalFiles

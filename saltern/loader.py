@@ -73,19 +73,19 @@ def namespace(package: str, name: str) -> ModuleType | None:
 
 def functions(module: ModuleType, offered: Callable[[object], object] = kind_of) -> dict[str, Callable[..., Any]]:
     """The offered functions that MODULE itself defines, by the name that users write (`list_` is `list`). What it
-    imports from a part of itself counts too: `modules._virt_pool` is one of `modules.virt`. A module that was made for
-    Salt has a table of them, `__saltern_offers__` (see `saltern.compat`)."""
+    imports from a part of itself counts too: `modules._virt.pool` is one of `modules.virt`, and of a tree's `web` is
+    `_web_words`. A module that was made for Salt has a table of them, `__saltern_offers__` (see `saltern.compat`)."""
     if isinstance(table := vars(module).get("__saltern_offers__"), dict):
         return {name: value for name, value in table.items() if offered(value)}
     package, _, own = module.__name__.rpartition(".")
-    part = f"{package}._{own}_"
+    parts = (f"{package}._{own}.", f"{package}._{own}_")
     return {
         name.rstrip("_"): value
         for name, value in vars(module).items()
         if not name.startswith("_")
         and callable(value)
         and offered(value)
-        and (value.__module__ == module.__name__ or value.__module__.startswith(part))
+        and (value.__module__ == module.__name__ or value.__module__.startswith(parts))
     }
 
 

@@ -7,11 +7,11 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from modules._archive_members import Member
+from modules._archive.members import Member
 from modules.archive import shown_path
 from saltern.converge.compare import same
 from saltern.converge.plan import UNSET, Unset
-from states._file import FileStateError
+from states._file.shared import FileStateError
 
 SHOWN = 5000  # paths in a diff
 _STRIP = re.compile(r"--strip(?:-components)?=([0-9]{1,2})")

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from modules import _git_checkout as work
-from modules._git import Who
-from modules._git_checkout import ALWAYS, IF_KNOWN, KEEP, Looked
-from modules._git_values import GitError, Rev, listed, short, without_credentials
+from modules._git import checkout as work
+from modules._git.checkout import ALWAYS, IF_KNOWN, KEEP, Looked
+from modules._git.command import Who
+from modules._git.values import GitError, Rev, listed, short, without_credentials
 from saltern.converge.plan import UNSET, Step, Unset, call
 
 NEW_BRANCH = "main"  # what a repository without commits is on, where only a commit is wanted

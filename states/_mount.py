@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from modules import _mount_options as options
-from modules import _mount_proof as proof
-from modules import _mountinfo as mountinfo
 from modules import mount
-from modules._fstab import Line
+from modules._mount import options, proof
+from modules._mount import table as mountinfo
+from modules._mount.fstab import Line
 from modules.mount import Mount, Unit
 from saltern.converge.plan import Step, call
 

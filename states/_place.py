@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from modules import _safe
 from modules import datastore as stores
-from modules._datastores import DatastoreError
+from modules._datastore.register import DatastoreError
+from modules._file import safe
 from saltern.context import Context
 
 
@@ -17,7 +17,7 @@ def place(ctx: Context, name: str, store: str | int | None) -> str:
     if store is not None:
         folder = store if isinstance(store, str) and store.startswith("/") else stores.path_of(ctx, store)
         path = f"{folder}/{name}"
-    path = _safe.absolute(path)
+    path = safe.absolute(path)
     answers(path)
     return path
 

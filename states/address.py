@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _linkvalues
-from modules import _netvalues as values
-from modules._netlink import View, look
+from modules._network import linkvalues
+from modules._network import netvalues as values
+from modules._network.netlink import View, look
 from modules.bridge import elsewhere
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Unset
 from saltern.converge.state import check, check_together, state
-from states._addressing import address_steps, around
-from states._network_check import asked, conflicts
-from states._persistence import persisted
+from states._network.addressing import address_steps, around
+from states._network.check import asked, conflicts
+from states._network.persistence import persisted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def absent(ctx: Context, name: str, *, interface: str, addresses: Sequence[str] 
     """INTERFACE does not have the address NAME (or any of ADDRESSES), whatever its prefix length, which need not be
     given. Its other addresses stay, and so do routes that don't need it."""
     given = [name] if isinstance(addresses, Unset) else [addresses] if isinstance(addresses, str) else addresses
-    unwanted = frozenset(_linkvalues.plain_address(address) for address in given)
+    unwanted = frozenset(linkvalues.plain_address(address) for address in given)
     view, link, _ = _look(interface)
     none: frozenset[str] = frozenset()
     have = having(view, link, unwanted)

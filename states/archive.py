@@ -6,20 +6,21 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from modules import _owner, archive, file
-from modules._archive_members import Kind, tops
-from modules._archive_survey import How, Notes, Survey, identity_of, notes
-from modules._owner import NoSuchOwner
-from modules._safe import absolute, kind_of
+from modules import archive, file
+from modules._archive.members import Kind, tops
+from modules._archive.survey import How, Notes, Survey, identity_of, notes
+from modules._file import owner as file_owner
+from modules._file.owner import NoSuchOwner
+from modules._file.safe import absolute, kind_of
 from modules.archive import Seen
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
 from saltern.secret import Secret
 from states._archive_tree import SHOWN, Paths, Tree, strip_of
-from states._file import Attributes, FileStateError, Owner, environment, unknown, wished
-from states._file_check import WrongArgument
-from states._file_contents import Checked, origin
+from states._file.check import WrongArgument
+from states._file.contents import Checked, origin
+from states._file.shared import Attributes, FileStateError, Owner, environment, unknown, wished
 
 
 class _Source(NamedTuple):
@@ -130,16 +131,16 @@ class _Look:
 
     def __init__(self, path: str, wish: Attributes, limit: int, flag: str | None) -> None:
         self._path, self._wish, self._limit, self.flag = path, wish, limit, flag
-        self._uid = None if isinstance(wish.user, Unset) else _owner.uid(wish.user)
-        self._gid = None if isinstance(wish.group, Unset) else _owner.gid(wish.group)
+        self._uid = None if isinstance(wish.user, Unset) else file_owner.uid(wish.user)
+        self._gid = None if isinstance(wish.group, Unset) else file_owner.gid(wish.group)
 
     def at(self, survey: Survey, unpacked: str | None) -> tuple[Seen, Tree]:
         """What differs there from SURVEY, and the tree as it is; UNPACKED is the archive that came last."""
         seen = archive.look(self._path, survey.members, survey.sums, self._uid, self._gid)
         user, group = self._wish.user, self._wish.group
         for uid, gid in seen.owner.values():
-            user = user if self._uid in (None, uid) else _owner.user_name(uid)
-            group = group if self._gid in (None, gid) else _owner.group_name(gid)
+            user = user if self._uid in (None, uid) else file_owner.user_name(uid)
+            group = group if self._gid in (None, gid) else file_owner.group_name(gid)
         words: Mapping[str, str] = {
             **dict.fromkeys(seen.differ, "holds something else"),
             **{path: f"is {kind_of(status.st_mode)}" for path, status in seen.wrong.items()},

@@ -6,18 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from modules import _linkvalues, bond
-from modules import _netvalues as values
-from modules._linkinfo import BOND_MODES
-from modules._netlink import NetworkError, View, look
+from modules import bond
+from modules._network import linkvalues
+from modules._network import netvalues as values
+from modules._network.linkinfo import BOND_MODES
+from modules._network.netlink import NetworkError, View, look
 from modules.bond import LACP, Bond
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, check_together, state
-from states._addressing import Around, address_steps, gateway_steps
-from states._interface import Seen, check_free, common_wish, mtu_steps, up_steps
-from states._network_check import asked, common, conflicts, given
-from states._persistence import persisted
+from states._network.addressing import Around, address_steps, gateway_steps
+from states._network.check import asked, common, conflicts, given
+from states._network.interface import Seen, check_free, common_wish, mtu_steps, up_steps
+from states._network.persistence import persisted
 
 _WORDS = {option: option for option in bond.OPTIONS} | {
     "lacp_rate": "LACP rate",
@@ -122,15 +123,15 @@ def _check_arguments(name: str, **more: Any) -> None:
     asked(
         name=lambda: values.interface_name(name, "bond"),
         members=given(more.get("members", UNSET), lambda members: member_names(members, name)),
-        **{option: given(more[option], ask) for option, ask in _linkvalues.BOND_OPTIONS.items() if option in more},
+        **{option: given(more[option], ask) for option, ask in linkvalues.BOND_OPTIONS.items() if option in more},
         **common(more),
     )
     mode = more.get("mode", UNSET)
     if not isinstance(mode, Unset):
-        options = {option: more[option] for option in _linkvalues.BOND_OPTIONS if option in more}
+        options = {option: more[option] for option in linkvalues.BOND_OPTIONS if option in more}
         members = more.get("members", UNSET)
         names = UNSET if isinstance(members, Unset) else member_names(members, name)
-        check_mode(name, _linkvalues.bond_mode(mode), Bond(**_options(options), members=names))
+        check_mode(name, linkvalues.bond_mode(mode), Bond(**_options(options), members=names))
 
 
 check_together(conflicts, present)
@@ -202,7 +203,7 @@ def _shown(value: object) -> str:
 def _options(options: Mapping[str, Any]) -> dict[str, Any]:
     """The OPTIONS that are given, each in its canonical form. BadValue."""
     return {
-        option: _linkvalues.BOND_OPTIONS[option](value)
+        option: linkvalues.BOND_OPTIONS[option](value)
         for option, value in options.items()
         if not isinstance(value, Unset)
     }

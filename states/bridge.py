@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from modules import _bridgevalues, bridge, link
-from modules import _netvalues as values
-from modules._bridgevalues import Declared
-from modules._bridgevlans import Vlans
-from modules._netlink import NetworkError, View, look
+from modules import bridge, link
+from modules._network import bridgevalues
+from modules._network import netvalues as values
+from modules._network.bridgevalues import Declared
+from modules._network.bridgevlans import Vlans
+from modules._network.netlink import NetworkError, View, look
 from modules.bridge import Bridge
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, check_together, state
-from states._addressing import Around, address_steps, around, gateway_steps
-from states._bridge_ports import Ports, port_steps, real, survey
-from states._interface import common_wish
-from states._network_check import asked, common, conflicts, given
-from states._persistence import persisted
+from states._network.addressing import Around, address_steps, around, gateway_steps
+from states._network.bridge_ports import Ports, port_steps, real, survey
+from states._network.check import asked, common, conflicts, given
+from states._network.interface import common_wish
+from states._network.persistence import persisted
 
 
 @state
@@ -70,8 +71,8 @@ def present(
         default, see `network_persist` in the configuration) is the manager that the node uses.
     """
     values.interface_name(name, "bridge")
-    declared = None if isinstance(ports, Unset) else _bridgevalues.declared(ports, name)
-    own = {} if isinstance(vlans, Unset) else {name: _bridgevalues.own_vlans(vlans, name)}
+    declared = None if isinstance(ports, Unset) else bridgevalues.declared(ports, name)
+    own = {} if isinstance(vlans, Unset) else {name: bridgevalues.own_vlans(vlans, name)}
     common = common_wish(addresses, gateway, mtu)
     named = common["addresses"] if isinstance(common["addresses"], frozenset) else frozenset()
     wanted_gateway = common["gateway"] if isinstance(common["gateway"], str) else None
@@ -117,8 +118,8 @@ def present(
 def _check_arguments(name: str, *, stp: bool | Unset = UNSET, **more: Any) -> None:
     asked(
         name=lambda: values.interface_name(name, "bridge"),
-        ports=given(more.get("ports", UNSET), lambda ports: _bridgevalues.declared(ports, name)),
-        vlans=given(more.get("vlans", UNSET), lambda vlans: _bridgevalues.own_vlans(vlans, name)),
+        ports=given(more.get("ports", UNSET), lambda ports: bridgevalues.declared(ports, name)),
+        vlans=given(more.get("vlans", UNSET), lambda vlans: bridgevalues.own_vlans(vlans, name)),
         **{
             option: lambda option=option: _numbers(stp, **(_NUMBERS | {option: more[option]}))
             for option in _NUMBERS
@@ -251,10 +252,10 @@ def _numbers(
     vlan_default_pvid: int | Unset,
 ) -> dict[str, Any]:
     """The options that are numbers, checked. BadValue where one is none."""
-    time_s = _bridgevalues.time_s
+    time_s = bridgevalues.time_s
     found: dict[str, Any] = {}
     if not isinstance(priority, Unset):
-        found["priority"] = _bridgevalues.priority(priority)
+        found["priority"] = bridgevalues.priority(priority)
     if not isinstance(forward_delay, Unset):
         found["forward_delay"] = values.forward_delay(forward_delay, stp=stp is True)
     if not isinstance(hello_time, Unset):
@@ -264,9 +265,9 @@ def _numbers(
     if not isinstance(ageing_time, Unset):
         found["ageing_time"] = time_s(ageing_time, "ageing_time", 0, 1_000_000)
     if not isinstance(group_fwd_mask, Unset):
-        found["group_fwd_mask"] = _bridgevalues.group_fwd_mask(group_fwd_mask)
+        found["group_fwd_mask"] = bridgevalues.group_fwd_mask(group_fwd_mask)
     if not isinstance(vlan_default_pvid, Unset):
-        found["vlan_default_pvid"] = _bridgevalues.default_pvid(vlan_default_pvid)
+        found["vlan_default_pvid"] = bridgevalues.default_pvid(vlan_default_pvid)
     return found
 
 

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from modules import _owner, cloud_init
-from modules._datastores import DatastoreError
-from modules._safe import absolute
-from modules._seed_values import SeedError
+from modules import cloud_init
+from modules._datastore.register import DatastoreError
+from modules._file import owner as file_owner
+from modules._file.safe import absolute
+from modules._seed.values import SeedError
 from modules.cloud_init import Seed
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
 from saltern.secret import Secret
-from states import _file
+from states._file import shared as file_shared
 from states._place import answers
 
 
@@ -88,7 +89,7 @@ def seed(
         variables=variables,
         format=format,
     )
-    attributes = _file.wished(user, group, mode)
+    attributes = file_shared.wished(user, group, mode)
     try:
         answers(path)
     except DatastoreError as error:
@@ -96,7 +97,7 @@ def seed(
     if (missing := cloud_init.missing()) is not None:
         return Plan(None, None, unknown=missing)
     found = cloud_init.read(path)
-    have = _file.observed(os.stat(path) if found is not None else None, attributes)
+    have = file_shared.observed(os.stat(path) if found is not None else None, attributes)
     wish = Volume(wished, attributes.user, attributes.group, attributes.mode)
     current = None
     if found is not None and have is not None:
@@ -112,7 +113,7 @@ def _arguments(
 ) -> None:
     absolute(name)
     _wished(**told)
-    if int(_owner.mode(mode), 8) & 0o022:
+    if int(file_owner.mode(mode), 8) & 0o022:
         raise SeedError(f"mode {mode}: who may write the volume may give the guest's root commands; leave that out")
 
 
@@ -125,7 +126,7 @@ def _wished(*, network: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None =
 
 def steps(path: str, current: Volume | None, wish: Volume) -> Iterator[Step]:
     """The steps from CURRENT (None: no such file) to WISH. Pure."""
-    attributes = _file.Attributes(wish.user, wish.group, wish.mode)
+    attributes = file_shared.Attributes(wish.user, wish.group, wish.mode)
     if isinstance(wish.contents, Unset):
         return
     before = current.contents if current else None
@@ -135,5 +136,5 @@ def steps(path: str, current: Volume | None, wish: Volume) -> Iterator[Step]:
         do = call(cloud_init.write, path, wish.contents.files, label=wish.contents.label, **attributes.arguments)
         yield Step(f"{verb} the {kind} {path}", before, wish.contents, do=do)
     elif current is not None:
-        have = _file.Attributes(current.user, current.group, current.mode)
-        yield from _file.attribute_steps(path, have, attributes)
+        have = file_shared.Attributes(current.user, current.group, current.mode)
+        yield from file_shared.attribute_steps(path, have, attributes)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from modules import _cmd
-from modules._safe import absolute
+from modules._file.safe import absolute
 from saltern.context import Context
 from saltern.converge.plan import Plan, Step, call
 from saltern.converge.state import reaction, state

@@ -11,19 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _cron_fields, _crontab, cron
-from modules._contents import Contents
-from modules._cron_fields import FIELDS, BadCron
-from modules._crontab import Job
+from modules import cron
+from modules._cron import crontab
+from modules._cron import fields as cron_fields
+from modules._cron.crontab import Job
+from modules._cron.fields import FIELDS, BadCron
+from modules._file.contents import Contents
 from modules.cron import NoCrontab
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
 from saltern.secret import Secret
-from states import _file_managed as _managed
 from states._cron_piece import Crontab, Piece
-from states._file import FileStateError, environment, unknown
-from states._file_contents import HOLDS_A_SECRET, Checked
+from states._file import managed as _managed
+from states._file.contents import HOLDS_A_SECRET, Checked
+from states._file.shared import FileStateError, environment, unknown
 
 Identifier = str | bool | None
 
@@ -53,15 +55,15 @@ def present(
     """
     cmd, key = name.strip(), _key(name, identifier)
     times = {"minute": minute, "hour": hour, "daymonth": daymonth, "month": month, "dayweek": dayweek}
-    wanted = _cron_fields.when(times, special)
+    wanted = cron_fields.when(times, special)
     try:
         text = cron.text_of(user)
     except NoCrontab as error:
         return unknown(str(error))
-    have = _crontab.job_of(text, cmd, key)
-    when = _cron_fields.settled(wanted, have.when if have else None, f"{ctx.id}\0{user}\0{key or cmd}")
-    job = _cron_fields.job(cmd, when, key, comment, commented)
-    after = _crontab.with_job(text, job, keep_comment=comment is None)
+    have = crontab.job_of(text, cmd, key)
+    when = cron_fields.settled(wanted, have.when if have else None, f"{ctx.id}\0{user}\0{key or cmd}")
+    job = cron_fields.job(cmd, when, key, comment, commented)
+    after = crontab.with_job(text, job, keep_comment=comment is None)
     current, wish = _held(text, cmd, key), _held(after, cmd, key)
     if current == wish:
         return Plan(current, wish, comment=f"Cron {name} already present")
@@ -98,7 +100,7 @@ def absent(
         text = cron.text_of(user)
     except NoCrontab:
         return Plan(None, None, comment=f"Cron {name} already absent")
-    after = _crontab.without_job(text, cmd, key)
+    after = crontab.without_job(text, cmd, key)
     current, wish = _held(text, cmd, key), _held(after, cmd, key)
     if current == wish:
         return Plan(current, wish, comment=f"Cron {name} already absent")
@@ -118,7 +120,7 @@ def env_present(ctx: Context, name: str, *, value: str | Secret | None = None, u
         return unknown(str(error))
     hidden = HOLDS_A_SECRET if isinstance(value, Secret) else None
     current = _variable(text, name, hidden)
-    wish = _variable(_crontab.with_env(text, wanted), name, hidden)
+    wish = _variable(crontab.with_env(text, wanted), name, hidden)
     if current == wish:
         return Plan(current, wish, comment=f"Cron env {name} already present")
     sentence = f"set the variable {name} of the jobs of {user}"
@@ -133,8 +135,8 @@ def env_absent(ctx: Context, name: str, *, user: str = "root") -> Plan:
         text = cron.text_of(user)
     except NoCrontab:
         return Plan(None, None, comment=f"Cron env {name} already absent")
-    text = _crontab.with_masked(text, name)
-    current, wish = _variable(text, name, None), _variable(_crontab.without_env(text, name), name, None)
+    text = crontab.with_masked(text, name)
+    current, wish = _variable(text, name, None), _variable(crontab.without_env(text, name), name, None)
     if current == wish:
         return Plan(current, wish, comment=f"Cron env {name} already absent")
     sentence = f"remove the variable {name} of the jobs of {user}"
@@ -203,10 +205,10 @@ def file(
 
 @check(of=present)
 def _check_present(name: str, **arguments: Any) -> None:
-    when = _cron_fields.when(
+    when = cron_fields.when(
         {field: arguments[field] for field in FIELDS if field in arguments}, arguments.get("special")
     )
-    _cron_fields.job(name.strip(), when, _key(name, arguments.get("identifier", False)), arguments.get("comment"))
+    cron_fields.job(name.strip(), when, _key(name, arguments.get("identifier", False)), arguments.get("comment"))
 
 
 @check(of=env_present)
@@ -228,9 +230,9 @@ def _held(text: str, cmd: str, key: str | None) -> Crontab:
 
 def _variable(text: str, name: str, hidden: str | None) -> Crontab:
     """What the crontab TEXT has of the variable NAME."""
-    return _piece(text, lambda value: isinstance(value, _crontab.Env) and value.name == name, hidden)
+    return _piece(text, lambda value: isinstance(value, crontab.Env) and value.name == name, hidden)
 
 
 def _piece(text: str, wanted: Callable[[Any], bool], hidden: str | None = None) -> Crontab:
-    own = "".join(line for part in _crontab.parse(text) if wanted(part.value) for line in part.lines)
+    own = "".join(line for part in crontab.parse(text) if wanted(part.value) for line in part.lines)
     return Crontab(Piece(own, text, hidden))

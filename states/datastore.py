@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from modules import _datastore_pool, _datastores, _owner, _safe, datastore
+from modules import datastore
 from modules import mount as mounting
-from modules._datastores import DatastoreError, Entry
-from modules._libvirt import LibvirtUnavailable
+from modules._datastore import pool as datastore_pool
+from modules._datastore import register as datastore_register
+from modules._datastore.register import DatastoreError, Entry
+from modules._file import owner as file_owner
+from modules._file import safe
+from modules._virt.hypervisor import LibvirtUnavailable
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
@@ -51,27 +55,27 @@ def present(
     user, group, mode: of the directory.
     """
     asked = _entry(name, kind, path, mount, pool)
-    register, key = datastore.register_of(ctx), _datastores.name_of(name)
-    known = _datastores.read(register).get(key)
-    wish = Datastore(asked, True, user, group, mode if isinstance(mode, Unset) else _owner.mode(mode))
+    register, key = datastore.register_of(ctx), datastore_register.name_of(name)
+    known = datastore_register.read(register).get(key)
+    wish = Datastore(asked, True, user, group, mode if isinstance(mode, Unset) else file_owner.mode(mode))
     try:
         wish = replace(
             wish,
-            user=user if isinstance(user, Unset) else _owner.user_name(_owner.uid(user)),
-            group=group if isinstance(group, Unset) else _owner.group_name(_owner.gid(group)),
+            user=user if isinstance(user, Unset) else file_owner.user_name(file_owner.uid(user)),
+            group=group if isinstance(group, Unset) else file_owner.group_name(file_owner.gid(group)),
         )
-    except _owner.NoSuchOwner as error:
+    except file_owner.NoSuchOwner as error:
         return Plan(Datastore(known), wish, unknown=str(error))
     if isinstance(pool, str):
         try:
-            found = _datastore_pool.path_of_pool(ctx, pool)
+            found = datastore_pool.path_of_pool(ctx, pool)
         except LibvirtUnavailable as error:
             return Plan(Datastore(known), wish, unknown=str(error))
         if found is None:
             return Plan(Datastore(known), wish, unknown=f"libvirt has no storage pool {pool}")
         asked = Entry(kind=kind, path=found, mount=asked.mount, pool=pool)
         wish = replace(wish, entry=asked)
-    if (why := _datastores.unmounted(asked, mounting.mounts())) is not None:
+    if (why := datastore_register.unmounted(asked, mounting.mounts())) is not None:
         return Plan(Datastore(known), wish, unknown=f"the datastore {key} is away: {why}")
     have = datastore.observe(asked.path)
     current = Datastore(known, have is not None)
@@ -95,21 +99,21 @@ def checked(
     """DatastoreError for a name, path or mode that can't be one."""
     _entry(name, kind, path, mount, pool)
     if not isinstance(mode, Unset):
-        _owner.mode(mode)
+        file_owner.mode(mode)
 
 
 @state
 def absent(ctx: Context, name: str | int) -> Plan:
     """NAME is no datastore of this node. Its directory and what lies in it stay."""
-    register, key = datastore.register_of(ctx), _datastores.name_of(name)
-    known = _datastores.read(register).get(key)
+    register, key = datastore.register_of(ctx), datastore_register.name_of(name)
+    known = datastore_register.read(register).get(key)
     return Plan(known, None, gone_steps(register, key, known), comment=f"{key} is no datastore of this node")
 
 
 @check(absent)
 def checked_name(name: str | int) -> None:
     """DatastoreError for a name that no datastore can have."""
-    _datastores.name_of(name)
+    datastore_register.name_of(name)
 
 
 def steps(register: str, name: str, current: Datastore, wish: Datastore) -> Iterator[Step]:
@@ -140,13 +144,13 @@ def _owners(of: Datastore) -> tuple[str | Unset, str | Unset, str | Unset]:
 
 def _entry(name: str | int, kind: str, path: str | Unset, mount: str | bool | Unset, pool: str | Unset) -> Entry:
     """What the register is to say, the directory of a pool left open. Pure."""
-    _datastores.name_of(name)
+    datastore_register.name_of(name)
     if isinstance(path, str) == isinstance(pool, str):
         raise DatastoreError(f"datastore {name}: say where it is, either by `path` or by `pool`")
     needed = mount if isinstance(mount, str) else True if mount is True else None
     if isinstance(path, Unset):
         return Entry(kind=kind, path="/", mount=needed, pool=str(pool))
-    target = _safe.absolute(path)
+    target = safe.absolute(path)
     if not target.isprintable() or target == "/":
         raise DatastoreError(f"datastore {name}: not a directory for it: {path!r}")
     return Entry(kind=kind, path=target, mount=needed)

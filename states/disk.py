@@ -12,16 +12,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from modules import _disk as disk
-from modules import _disk_notes, _disk_users, _identity, _libvirt, _owner, _sizes, image
-from modules._datastores import DatastoreError
-from modules._disk import Disk, DiskError
-from modules._disk_notes import Note
-from modules._safe import absolute
+from modules import _sizes, image
+from modules._datastore.register import DatastoreError
+from modules._disk import files as disk
+from modules._disk import notes as disk_notes
+from modules._disk import users as disk_users
+from modules._disk.files import Disk, DiskError
+from modules._disk.notes import Note
+from modules._file import identity
+from modules._file import owner as file_owner
+from modules._file.safe import absolute
+from modules._virt import hypervisor
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
-from states import _file
+from states._file import shared as file_shared
 from states._place import is_relative, place
 
 Format = Literal["qcow2", "raw"]
@@ -82,15 +87,15 @@ def present(
         path, source = _place(ctx, name, datastore), _source(ctx, image, image_datastore or datastore)
     except DatastoreError as error:
         return Plan(None, None, unknown=str(error))
-    notes, uri = disk.notes_folder(ctx), _libvirt.uri_of(ctx)
-    attributes = _file.wished(user, group, mode)
+    notes, uri = disk.notes_folder(ctx), hypervisor.uri_of(ctx)
+    attributes = file_shared.wished(user, group, mode)
     found = disk.get(path, format)
     used = found is not None and disk.in_use(path)
     if used:
         attributes = attributes._replace(user=UNSET, group=UNSET)
     stands_on = source if format == "qcow2" and not persistent else None
     wanted: int | Unset = UNSET if isinstance(size, Unset) else _sizes.size_bytes(size)
-    note = _disk_notes.find(notes, path) if found is not None else None
+    note = disk_notes.find(notes, path) if found is not None else None
     kept = persistent if note is not None else UNSET  # of a disk that this node did not make, it says nothing
     wish = File(format, wanted, stands_on, kept, attributes.user, attributes.group, attributes.mode)
     if found is None:
@@ -98,12 +103,12 @@ def present(
             return Plan(None, wish, unknown=missing)
         return Plan(None, wish, steps(None, wish, _making(path, notes, persistent, source, wanted)))
     _kept(path, found, wish, note)
-    have = _file.observed(_identity.status(path), attributes) or attributes
+    have = file_shared.observed(identity.status(path), attributes) or attributes
     lasts = note.persistent if note is not None else UNSET
     current = File(found.format, found.size, found.below, lasts, have.user, have.group, have.mode)
     guest = None
     if used and isinstance(wanted, int) and wanted > found.size:
-        guest = _disk_users.running(uri, path)
+        guest = disk_users.running(uri, path)
         if guest is None:
             raise DiskError(f"{path} can't be grown now: it is in use by something that is no guest of this node")
     planned = steps(current, wish, Making(path, notes, persistent), guest, uri)
@@ -130,7 +135,7 @@ def _present_arguments(
             raise DiskError(f"{name}: an empty disk needs a `size`; or name the `image` that it is made of")
     else:
         _sizes.size_bytes(size)
-    if int(_owner.mode(mode), 8) & 0o007:
+    if int(file_owner.mode(mode), 8) & 0o007:
         raise DiskError(f"{name}: mode {mode}: a guest's disk is nothing for everybody; give owner and group alone")
 
 
@@ -148,19 +153,19 @@ def absent(
         path, notes = _place(ctx, name, datastore), disk.notes_folder(ctx)
     except DatastoreError as error:
         return Plan(None, None, unknown=str(error))
-    if not _identity.is_there(path):
+    if not identity.is_there(path):
         return Plan(None, None, comment=f"there is no disk {path}")
-    note = _disk_notes.find(notes, path)
+    note = disk_notes.find(notes, path)
     if note is None and not force:
         raise DiskError(f"{path} was not made by this node, so it is not deleted; `force: true` deletes it")
     if note is not None and note.persistent and not persistent:
         raise DiskError(f"{path} is persistent, so it is not deleted; say `persistent: true` here too")
-    if not stat.S_ISREG(_identity.status(path, follow=False).st_mode):
+    if not stat.S_ISREG(identity.status(path, follow=False).st_mode):
         raise DiskError(f"{path} is no file")
     if others := disk.standing_on(path, notes):
         raise DiskError(f"{path} is not deleted: {', '.join(others)} stand on it")
     current = File(note.format if note else "unknown", image=note.image if note else None)
-    if (why := _disk_users.kept_by(_libvirt.uri_of(ctx), path, notes)) is not None:
+    if (why := disk_users.kept_by(hypervisor.uri_of(ctx), path, notes)) is not None:
         return Plan(current, None, unknown=f"{path} is not deleted: {why}")
     return Plan(current, None, [Step(f"delete disk {path}", path, None, do=call(disk.delete, path, notes=notes))])
 
@@ -169,7 +174,7 @@ def steps(
     current: File | None, wish: File, making: Making, guest: str | None = None, uri: str | None = None
 ) -> Iterator[Step]:
     """The steps from CURRENT (None: it is made as MAKING says) to WISH. GUEST uses it and sees it grow. Pure."""
-    attributes = _file.Attributes(wish.user, wish.group, wish.mode)
+    attributes = file_shared.Attributes(wish.user, wish.group, wish.mode)
     path = making.path
     if current is None:
         size = wish.size if isinstance(wish.size, int) else None
@@ -203,7 +208,9 @@ def steps(
         word = "persistent" if wish.persistent else "one that goes with its guest"
         do = call(disk.note_persistent, path, wish.persistent, notes=making.notes)
         yield Step(f"note that disk {path} is {word}", current.persistent, wish.persistent, do=do)
-    yield from _file.attribute_steps(path, _file.Attributes(current.user, current.group, current.mode), attributes)
+    yield from file_shared.attribute_steps(
+        path, file_shared.Attributes(current.user, current.group, current.mode), attributes
+    )
 
 
 def _making(path: str, notes: str, persistent: bool, source: str | None, size: int | Unset) -> Making:
@@ -257,7 +264,7 @@ def _warning(path: str, note: Note | None) -> str | None:
     if note is None or note.image is None or note.persistent or note.format != "qcow2":
         return None
     try:
-        now = _identity.status(note.image)
+        now = identity.status(note.image)
     except OSError:
         return None
     if (now.st_size, now.st_mtime_ns) == (note.image_size, note.image_mtime_ns):
@@ -268,11 +275,11 @@ def _warning(path: str, note: Note | None) -> str | None:
 
 
 def _missing(path: str, source: str | None) -> str | None:
-    if not _identity.exists(os.path.dirname(path)):
+    if not identity.exists(os.path.dirname(path)):
         return f"there is no directory {os.path.dirname(path)} on this node"
-    if _identity.is_there(path):
+    if identity.is_there(path):
         raise DiskError(f"{path} is there and is no file")
-    if source is not None and not _identity.exists(source):
+    if source is not None and not identity.exists(source):
         return f"there is no image {source} on this node"
     return None
 

@@ -11,14 +11,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modules import file
-from modules._contents import Contents
-from modules._owner import NoSuchOwner
-from modules._safe import absolute, kind_of
+from modules._file.contents import Contents
+from modules._file.owner import NoSuchOwner
+from modules._file.safe import absolute, kind_of
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
-from states import _file_managed as _managed
-from states._file import (
+from states._file import managed as _managed
+from states._file.accumulated import accumulated, accumulator
+from states._file.check import check_arguments, check_directory
+from states._file.contents import Checked
+from states._file.derived import copy, serialize, touch
+from states._file.lines import append, blockreplace, comment, keyvalue, line, prepend, replace, uncomment
+from states._file.shared import (
     FileStateError,
     Mode,
     Owner,
@@ -30,11 +35,6 @@ from states._file import (
     unknown,
     wished,
 )
-from states._file_accumulated import accumulated, accumulator
-from states._file_check import check_arguments, check_directory
-from states._file_contents import Checked
-from states._file_from import copy, serialize, touch
-from states._file_lines import append, blockreplace, comment, keyvalue, line, prepend, replace, uncomment
 
 # states of this namespace that lie in other files
 __all__ = [
@@ -199,7 +199,7 @@ def directory(
     makedirs: make missing directories above. force: delete a file or link in its place. allow_symlink: a link to a
     directory will do.
     """
-    from states import _file_directory as _directory
+    from states._file import directory as _directory
 
     path = absolute(name)
     if isinstance(mode, Unset):
@@ -221,7 +221,7 @@ def directory(
         return Plan(None, new, _directory.steps(path, None, new, makedirs=makedirs, in_the_way=in_the_way))
     surplus = None
     if clean:
-        from states._file_kept import surplus as surplus_of
+        from states._file.kept import surplus as surplus_of
 
         surplus = surplus_of(ctx, path, exclude_pat)
     return _directory.plan(path, have, wish, below, surplus)
@@ -231,8 +231,8 @@ def directory(
 def absent(ctx: Context, name: str) -> Plan:
     """Nothing is at NAME: a file or link is deleted, a directory with all that it holds. A link is never followed; `/`,
     a mount point and what holds one are refused."""
-    from modules._remove import check_removable
-    from states._file_link import Entry
+    from modules._file.remove import check_removable
+    from states._file.link import Entry
 
     path = absolute(name)
     status = file.status(path, follow=False)
@@ -260,7 +260,7 @@ def symlink(
     force: delete a file or directory in its place. makedirs: make missing directories above, with DIR_MODE. user,
     group: of the link itself.
     """
-    from states._file_link import Link
+    from states._file.link import Link
 
     path = absolute(name)
     status = file.status(path, follow=False)
@@ -320,7 +320,7 @@ def recurse(
     Salt's sake: a tree has files alone.
     template, context, defaults, replace: as `file.managed`.
     """
-    from states import _file_recurse as _recurse
+    from states._file import recurse as _recurse
 
     path = absolute(name)
     keep = file_mode == "keep"
@@ -341,7 +341,7 @@ def recurse(
         return unknown(reason)
     surplus = None
     if clean and file.status(path) is not None:
-        from states._file_kept import surplus as surplus_of
+        from states._file.kept import surplus as surplus_of
 
         surplus = surplus_of(ctx, path, exclude_pat, _recurse.wanted_paths(ctx, asked)[2])
     try:

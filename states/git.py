@@ -11,11 +11,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from modules import _git_checkout as work
-from modules import _git_config as settings
-from modules._git import missing, who
-from modules._git_checkout import ALWAYS, IF_KNOWN, KEEP
-from modules._git_values import (
+from modules._file.safe import absolute
+from modules._git import checkout as work
+from modules._git import config as settings
+from modules._git.checkout import ALWAYS, IF_KNOWN, KEEP
+from modules._git.command import missing, who
+from modules._git.values import (
     GitError,
     Rev,
     checked_key,
@@ -26,7 +27,6 @@ from modules._git_values import (
     is_commit,
     listed,
 )
-from modules._safe import absolute
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, call
 from saltern.converge.state import check, state

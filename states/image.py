@@ -8,16 +8,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from modules import _disk, _disk_users, _identity, _image_note, _libvirt, _safe, file, image
-from modules import _image_source as sources
-from modules._datastores import DatastoreError
-from modules._image_source import Digest
-from modules._qcow2 import BadImage
-from modules._qemu_img import ImageError
+from modules import file, image
+from modules._datastore.register import DatastoreError
+from modules._disk import files as disk_files
+from modules._disk import users as disk_users
+from modules._file import identity, safe
+from modules._image import note as image_note
+from modules._image import source as sources
+from modules._image.qcow2 import BadImage
+from modules._image.qemu_img import ImageError
+from modules._image.source import Digest
+from modules._virt import hypervisor
 from saltern.context import Context, split_uri
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
-from states import _file
+from states._file import shared as file_shared
 from states._place import is_relative, place
 
 Format = Literal["qcow2", "raw"]
@@ -81,20 +86,20 @@ def present(
         path = place(ctx, name, datastore)
     except DatastoreError as error:
         return Plan(None, None, unknown=str(error))
-    attributes = _file.wished(user, group, mode)
+    attributes = file_shared.wished(user, group, mode)
     target = convert_to if isinstance(convert_to, str) else format
     wish = File(origin or UNSET, target, True, attributes.user, attributes.group, attributes.mode)
     try:
-        status = _identity.status(path, follow=False)
+        status = identity.status(path, follow=False)
     except FileNotFoundError:
         missing = None if origin else f"there is no file {source} on this node"
-        if not _identity.exists(os.path.dirname(path)):
+        if not identity.exists(os.path.dirname(path)):
             missing = f"there is no directory {os.path.dirname(path)} on this node"
         how = Making(ctx, path, source, digest, _text(format), _text(convert_to), timeout)
         return Plan(None, wish, steps(None, wish, how), unknown=missing)
     if not stat.S_ISREG(status.st_mode):
-        raise ImageError(f"{path} is there and is {_safe.kind_of(status.st_mode)}, no image")
-    have = _file.observed(status, attributes) or attributes
+        raise ImageError(f"{path} is there and is {safe.kind_of(status.st_mode)}, no image")
+    have = file_shared.observed(status, attributes) or attributes
     current = File(UNSET, UNSET, UNSET, have.user, have.group, have.mode)
     if not replace or origin is None:
         wish = File(UNSET, UNSET, UNSET, wish.user, wish.group, wish.mode)
@@ -138,7 +143,7 @@ def absent(ctx: Context, name: str, *, datastore: str | int | None = None) -> Pl
     except DatastoreError as error:
         return Plan(None, None, unknown=str(error))
     try:
-        status = _identity.status(path, follow=False)
+        status = identity.status(path, follow=False)
     except FileNotFoundError:
         return Plan(None, None, comment=f"there is no image {path}")
     if stat.S_ISDIR(status.st_mode):
@@ -152,7 +157,7 @@ def absent(ctx: Context, name: str, *, datastore: str | int | None = None) -> Pl
 def checked_name(name: str, *, datastore: str | int | None = None) -> None:
     """BadImage for a name that no image can have."""
     if datastore is None or (isinstance(datastore, str) and datastore.startswith("/")):
-        _safe.absolute(name if datastore is None else str(datastore))
+        safe.absolute(name if datastore is None else str(datastore))
     if not is_relative(name.strip("/")) or os.path.basename(name.rstrip("/")).startswith("."):
         raise BadImage(f"not the name of an image: {name!r}")
     if datastore is not None and name.startswith("/"):
@@ -169,7 +174,7 @@ def steps(current: File | None, wish: File, how: Making) -> Iterator[Step]:
         assert isinstance(current.format, str)
         do = call(image.note, how.path, (wish.origin,), current.format)
         yield Step(f"note what {how.path} was made of", None, wish.origin, do=do)
-    yield from _file.attribute_steps(how.path, _attributes(current), _attributes(wish))
+    yield from file_shared.attribute_steps(how.path, _attributes(current), _attributes(wish))
 
 
 def _made(current: File | None, wish: File, how: Making) -> Iterator[Step]:
@@ -217,7 +222,7 @@ def _origin(ctx: Context, source: str, source_hash: str | Unset) -> tuple[str | 
     if given is not None:
         return str(given), str(given)
     try:
-        status = _identity.status(source)
+        status = identity.status(source)
     except OSError:
         return None, None
     return None, f"file:{status.st_size}:{status.st_mtime_ns}"
@@ -226,7 +231,7 @@ def _origin(ctx: Context, source: str, source_hash: str | Unset) -> tuple[str | 
 def _known(path: str, status: os.stat_result, wish: File, current: File, digest: str | None, converted: bool) -> File:
     """CURRENT with what the image at PATH was made of: as noted, or where nothing is, by reading it."""
     assert isinstance(wish.origin, str)
-    note = _image_note.find(path, status)
+    note = image_note.find(path, status)
     if note is not None:
         origin = wish.origin if wish.origin in note.origins else next(iter(note.origins), "unknown")
         found = replace(current, origin=origin, format=note.format, noted=True)
@@ -242,11 +247,11 @@ def _known(path: str, status: os.stat_result, wish: File, current: File, digest:
 
 def _kept_by(ctx: Context, path: str) -> str | None:
     """Why the image at PATH must stay as it is, in words, or None."""
-    return _disk_users.kept_by(_libvirt.uri_of(ctx), path, _disk.notes_folder(ctx))
+    return disk_users.kept_by(hypervisor.uri_of(ctx), path, disk_files.notes_folder(ctx))
 
 
-def _attributes(of: File) -> _file.Attributes:
-    return _file.Attributes(of.user, of.group, of.mode)
+def _attributes(of: File) -> file_shared.Attributes:
+    return file_shared.Attributes(of.user, of.group, of.mode)
 
 
 def _text(given: str | Unset) -> str | None:

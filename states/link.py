@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _linkvalues, link
-from modules import _netvalues as values
-from modules._netlink import look
+from modules import link
+from modules._network import linkvalues
+from modules._network import netvalues as values
+from modules._network.netlink import look
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
-from states._interface import mtu_steps, up_steps
-from states._network_check import asked, given
-from states._persistence import persisted
+from states._network.check import asked, given
+from states._network.interface import mtu_steps, up_steps
+from states._network.persistence import persisted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ def _check_arguments(name: str, **more: Any) -> None:
     asked(
         name=lambda: values.interface_name(name),
         mtu=given(more.get("mtu", UNSET), values.mtu),
-        mac=given(more.get("mac", UNSET), _linkvalues.mac_address),
+        mac=given(more.get("mac", UNSET), linkvalues.mac_address),
     )
     words = ("up", "mtu", "mac", "alias", "txqueuelen")
     _wish(name, **{word: more.get(word, UNSET) for word in words})
@@ -89,9 +90,9 @@ def _wish(
     wish = Settings(
         up=up,
         mtu=UNSET if isinstance(mtu, Unset) else values.mtu(mtu),
-        mac=UNSET if isinstance(mac, Unset) else _linkvalues.mac_address(mac),
-        alias=UNSET if isinstance(alias, Unset) else _linkvalues.alias(alias),
-        txqueuelen=UNSET if isinstance(txqueuelen, Unset) else _linkvalues.queue_length(txqueuelen),
+        mac=UNSET if isinstance(mac, Unset) else linkvalues.mac_address(mac),
+        alias=UNSET if isinstance(alias, Unset) else linkvalues.alias(alias),
+        txqueuelen=UNSET if isinstance(txqueuelen, Unset) else linkvalues.queue_length(txqueuelen),
     )
     if wish == Settings():
         raise values.BadValue(f"nothing is said of {name}: give up, mtu, mac, alias or txqueuelen")

@@ -11,18 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from modules import _lxc_config as file
-from modules import _lxc_live as live
-from modules import _lxc_tools as tools
 from modules import lxc, vnet
-from modules._lxc_config import LxcError
+from modules._lxc import config as file
+from modules._lxc import live, tools
+from modules._lxc.config import LxcError
 from modules.lxc import Container
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import reaction, state
 from saltern.errors import nearest
-from states import _lxc_look as look
-from states._lxc_plan import Guest, lease_key, lease_steps, observed, start_steps, steps
+from states._lxc import look
+from states._lxc.plan import Guest, lease_key, lease_steps, observed, start_steps, steps
 
 SETTLE_S = 5.0  # a container that starts or stops by itself meanwhile
 CREATE_S = 1800.0

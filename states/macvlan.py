@@ -6,17 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from modules import _linkvalues, macvlan
-from modules import _netvalues as values
-from modules._netlink import NetworkError, View, look
+from modules import macvlan
+from modules._network import linkvalues
+from modules._network import netvalues as values
+from modules._network.netlink import NetworkError, View, look
 from modules.macvlan import PASSTHRU, Macvlan
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, check_together, state
-from states._addressing import Around
-from states._interface import Seen, check_free, check_mtu, common_steps, common_wish, up_steps
-from states._network_check import asked, common, conflicts, parent_of
-from states._persistence import persisted
+from states._network.addressing import Around
+from states._network.check import asked, common, conflicts, parent_of
+from states._network.interface import Seen, check_free, check_mtu, common_steps, common_wish, up_steps
+from states._network.persistence import persisted
 
 
 @state
@@ -43,7 +44,7 @@ def present(
     """
     values.interface_name(name, "macvlan")
     parent_of(name, parent)
-    wish = Macvlan(parent=parent, mode=_linkvalues.macvlan_mode(mode), **common_wish(addresses, gateway, mtu))
+    wish = Macvlan(parent=parent, mode=linkvalues.macvlan_mode(mode), **common_wish(addresses, gateway, mtu))
     seen = Seen(wish)
     current = macvlan.read(seen.view, name, **seen.judged)
     wish, unknown = _checked(seen.view, name, current, wish)
@@ -57,7 +58,7 @@ def _check_arguments(name: str, *, parent: str, mode: str = "bridge", **more: An
     asked(
         name=lambda: values.interface_name(name, "macvlan"),
         parent=lambda: parent_of(name, parent),
-        mode=lambda: _linkvalues.macvlan_mode(mode),
+        mode=lambda: linkvalues.macvlan_mode(mode),
         **common(more),
     )
 

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from modules import _fstab, _mount_unit, mount
-from modules import _mount_options as options
-from modules import _mount_proof as proof
-from modules import _mountinfo as mountinfo
-from modules._fstab import Line
-from modules._mount_options import MountOptionError
-from modules._mountinfo import Live
+from modules import mount
+from modules._mount import fstab as mount_fstab
+from modules._mount import options, proof
+from modules._mount import table as mountinfo
+from modules._mount import unit as mount_unit
+from modules._mount.fstab import Line
+from modules._mount.options import MountOptionError
+from modules._mount.table import Live
 from modules._probe import ask, server_of
 from modules.mount import Mount, MountError, Unit
 from saltern.context import Context
@@ -79,11 +80,11 @@ def mounted(
     wish = Mount(device, fstype, asked)
     if by_unit:
         enabled = "noauto" not in words and automount is not True
-        wish = replace(wish, unit=Unit(_mount_unit.text(target, device, fstype, words), enabled))
+        wish = replace(wish, unit=Unit(mount_unit.text(target, device, fstype, words), enabled))
     elif persist:
         wish = replace(wish, line=Line(device, fstype, ",".join(words) or "defaults", dump, pass_num))
     if isinstance(automount, bool) and mount.under_systemd():
-        auto = Unit(_mount_unit.automount(target, idle_timeout), True) if automount else None
+        auto = Unit(mount_unit.automount(target, idle_timeout), True) if automount else None
         wish = replace(wish, automount=auto, armed=automount)
     current = _current(target, live, wish, found, bound, may)
     way = Way(target, mount.device_word(device), mount.fstype_word(fstype), words, True, by_unit)
@@ -212,11 +213,11 @@ def _current(
     line: Line | Unset | None = UNSET
     if isinstance(wish.unit, Unit):
         unit = mount.unit_of(target)
-        if unit and _mount_unit.same(unit.text, wish.unit.text):
+        if unit and mount_unit.same(unit.text, wish.unit.text):
             unit = Unit(wish.unit.text, unit.enabled)
     if isinstance(wish.line, Line):
         line = mount.line_of(target)
-        if line and _fstab.same(line, wish.line):
+        if line and mount_fstab.same(line, wish.line):
             line = wish.line
     now = Mount(None, None, frozenset(), unit, line)
     if not isinstance(wish.armed, Unset):

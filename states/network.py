@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from modules import _netvalues as values
+from modules._network import netvalues as values
 from saltern.context import Context
 from saltern.converge.compare import field_names
 from saltern.converge.plan import UNSET, Plan, Unset
 from saltern.converge.state import check, check_of, check_together, is_state, state
 from saltern.errors import nearest
 from saltern.loader import find
-from states._network_check import conflicts
+from states._network.check import conflicts
 
 _TYPES = ("eth", "bridge", "vlan", "bond", "slave")
 _PROTOS = ("none", "static", "manual")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from modules import pkg
-from modules._debian import Package, satisfies, version_of
+from modules._pkg.debian import Package, satisfies, version_of
 from modules.pkg import PackageError, checked_name
 from saltern.context import Context
 from saltern.converge.plan import Plan, Step, Unset, call

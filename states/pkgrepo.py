@@ -7,17 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from modules import _openpgp as openpgp
-from modules import _pkg_repos as repos
 from modules import file
-from modules._apt_sources import Entry, Part, SourceError, check_alone, found_in
-from modules._contents import Contents
-from modules._openpgp import BadKeyring, Keyring
+from modules._file.contents import Contents
+from modules._pkg import openpgp, repos
+from modules._pkg.apt_sources import Entry, Part, SourceError, check_alone, found_in
+from modules._pkg.openpgp import BadKeyring, Keyring
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
-from states._file import Attributes, parent_steps
-from states._file_contents import Checked, origin
+from states._file.contents import Checked, origin
+from states._file.shared import Attributes, parent_steps
 
 Words = str | Sequence[str] | None
 _SETTINGS = ("uri", "dist", "comps", "type", "architectures")

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from modules import _linkvalues, route
-from modules import _netvalues as values
+from modules import route
+from modules._network import linkvalues
+from modules._network import netvalues as values
 from modules.route import MAIN, Hop, Route
 from saltern.context import Context
 from saltern.converge.compare import same
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, state
-from states._persistence import persisted
+from states._network.persistence import persisted
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ def _wish(
 ) -> tuple[Key, Route]:
     """What the route is known by and where it shall lead. BadValue."""
     key, via = _key(name, destination, gateway, metric, table)
-    kind = _linkvalues.one_of(type, "a type of a route", ("unicast", *route.NOWHERE))
+    kind = linkvalues.one_of(type, "a type of a route", ("unicast", *route.NOWHERE))
     if kind != "unicast":
         if via is not None or not all(isinstance(given, Unset) for given in (interface, source)) or onlink is True:
             raise values.BadValue(f"the route to {key.words} ends here ({kind}): give no gateway, interface or source")
@@ -186,7 +187,7 @@ def _wish(
         raise values.BadValue(f"the gateway {via} and the destination {key.destination} must be of one family")
     if onlink is True and (via is None or isinstance(interface, Unset)):
         raise values.BadValue(f"the route to {key.words} can't be onlink: that needs a gateway and an interface")
-    near = UNSET if isinstance(source, Unset) else _linkvalues.host(source, "source")
+    near = UNSET if isinstance(source, Unset) else linkvalues.host(source, "source")
     if isinstance(near, str) and (":" in near) != (":" in key.destination):
         raise values.BadValue(f"the source {near} and the destination {key.destination} must be of one family")
     where = UNSET if isinstance(interface, Unset) else values.interface_name(interface)
@@ -198,6 +199,6 @@ def _key(
 ) -> tuple[Key, str | None]:
     """What the route is known by, and its gateway, both checked."""
     via = None if isinstance(gateway, Unset) else values.gateway_address(gateway, None)
-    to = _linkvalues.destination(name if isinstance(destination, Unset) else destination, via)
+    to = linkvalues.destination(name if isinstance(destination, Unset) else destination, via)
     priority = route.default_metric(to) if isinstance(metric, Unset) else route.metric(metric, to)
     return Key(to, priority, route.table_number(table)), via

@@ -11,8 +11,8 @@ from modules.ssh import CONFIG, NoSuchUser
 from saltern.context import Context
 from saltern.converge.plan import Plan, Step, call
 from saltern.converge.state import state
-from states._file import unknown
-from states._file_contents import origin, template_text
+from states._file.contents import origin, template_text
+from states._file.shared import unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modules import _owner, user
+from modules import user
+from modules._file import owner as file_owner
 from modules.user import UserError
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
@@ -65,10 +66,10 @@ def present(
     primary: str | Unset = UNSET
     try:
         if not isinstance(gid, Unset):
-            primary = _owner.group_name(_owner.gid(gid))
+            primary = file_owner.group_name(file_owner.gid(gid))
         for group in () if isinstance(groups, Unset) else groups:
-            _owner.gid(group)
-    except _owner.NoSuchOwner as error:
+            file_owner.gid(group)
+    except file_owner.NoSuchOwner as error:
         return Plan(None, None, unknown=str(error))
     wish = User(
         uid,
@@ -106,8 +107,8 @@ def _groups(
     wanted = frozenset(() if isinstance(groups, Unset) else groups)
     for group in optional:
         try:
-            _owner.gid(group)
-        except _owner.NoSuchOwner:
+            file_owner.gid(group)
+        except file_owner.NoSuchOwner:
             continue
         wanted |= {group}
     return wanted if remove else wanted | frozenset(found.get("groups", ()))
@@ -117,7 +118,7 @@ def as_seen(found: dict[str, Any], wish: User, password: str | Secret | Unset) -
     """The user that `user.info` FOUND, as far as WISH manages it."""
     seen = {
         "uid": found["uid"],
-        "group": _owner.group_name(found["gid"]),
+        "group": file_owner.group_name(found["gid"]),
         "groups": frozenset(found["groups"]),
         "home": found["home"],
         "shell": found["shell"],

@@ -6,18 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from modules import _netvalues as values
 from modules import veth
-from modules._interface import ELSEWHERE
-from modules._netlink import NetworkError, View, look
+from modules._network import netvalues as values
+from modules._network.interface import ELSEWHERE
+from modules._network.netlink import NetworkError, View, look
 from modules.veth import Veth
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, check_together, state
-from states._addressing import Around
-from states._interface import Seen, check_free, common_steps, common_wish, mtu_steps, up_steps
-from states._network_check import asked, common, conflicts
-from states._persistence import persisted
+from states._network.addressing import Around
+from states._network.check import asked, common, conflicts
+from states._network.interface import Seen, check_free, common_steps, common_wish, mtu_steps, up_steps
+from states._network.persistence import persisted
 
 
 @state

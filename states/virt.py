@@ -11,20 +11,24 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from modules import _domain_wish, _libvirt, _virt_act, _virt_read
-from modules._datastores import DatastoreError
-from modules._domain_xml import DomainError
-from modules._libvirt import LibvirtUnavailable
+from modules._datastore.register import DatastoreError
+from modules._virt import act as virt_act
+from modules._virt import domain_wish, hypervisor
+from modules._virt import read as virt_read
+from modules._virt.domain_xml import DomainError
+from modules._virt.hypervisor import LibvirtUnavailable
 from saltern import names
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, reaction, state
-from states import _virt_gone, _virt_look, _virt_plan
-from states._virt_network import network_absent, network_defined, network_running
-from states._virt_plan import Policy
-from states._virt_pool import pool_absent, pool_defined, pool_running
-from states._virt_snapshot import snapshot_absent, snapshot_present
-from states._virt_volume import volume_absent, volume_defined, volume_present
+from states._virt import gone as virt_gone
+from states._virt import look as virt_look
+from states._virt import plan as virt_plan
+from states._virt.network import network_absent, network_defined, network_running
+from states._virt.plan import Policy
+from states._virt.pool import pool_absent, pool_defined, pool_running
+from states._virt.snapshot import snapshot_absent, snapshot_present
+from states._virt.volume import volume_absent, volume_defined, volume_present
 
 __all__ = [  # what is offered from parts of this namespace
     "network_absent",
@@ -168,11 +172,11 @@ def running(
 @reaction(to=running)
 def _restarted(ctx: Context, name: str, **given: Any) -> Iterator[Step]:
     """Restart it, unless this very run starts it."""
-    uri = _libvirt.uri_of(ctx)
-    with _libvirt.session(uri) as connection:
-        found = _virt_read.guest(connection, names.guest(name))
+    uri = hypervisor.uri_of(ctx)
+    with hypervisor.session(uri) as connection:
+        found = virt_read.guest(connection, names.guest(name))
     if found is not None and found.is_active:
-        do = call(_virt_act.restart, uri, name, given.get("timeout", SHUTDOWN_S), given.get("force", False))
+        do = call(virt_act.restart, uri, name, given.get("timeout", SHUTDOWN_S), given.get("force", False))
         yield Step(f"restart guest {name}", "running", "running", do=do)
 
 
@@ -182,16 +186,18 @@ def stopped(ctx: Context, name: str, *, timeout: float = SHUTDOWN_S, force: bool
 
     timeout: how many seconds it gets. force: after that it is powered off; without, the state fails.
     """
-    uri = _libvirt.uri_of(ctx)
+    uri = hypervisor.uri_of(ctx)
     words = f"shut down guest {name}"
-    return _off(ctx, name, Step(words, None, None, do=call(_virt_act.stop, uri, name, timeout, force)))
+    return _off(ctx, name, Step(words, None, None, do=call(virt_act.stop, uri, name, timeout, force)))
 
 
 @state
 def powered_off(ctx: Context, name: str) -> Plan:
     """The guest NAME does not run: the plug is pulled at once, and what it had not written is lost. Its disks stay."""
     return _off(
-        ctx, name, Step(f"power off guest {name}", None, None, do=call(_virt_act.power_off, _libvirt.uri_of(ctx), name))
+        ctx,
+        name,
+        Step(f"power off guest {name}", None, None, do=call(virt_act.power_off, hypervisor.uri_of(ctx), name)),
     )
 
 
@@ -206,7 +212,7 @@ def rebooted(ctx: Context, name: str) -> Plan:
         return Plan(None, None, imperative=True, unknown=str(error))
     if found is None or not found.is_active:
         return Plan(None, None, imperative=True, unknown=f"there is no guest {name} that runs on this node")
-    step = Step(f"reboot guest {name}", "running", "rebooted", do=call(_virt_act.reboot, _libvirt.uri_of(ctx), name))
+    step = Step(f"reboot guest {name}", "running", "rebooted", do=call(virt_act.reboot, hypervisor.uri_of(ctx), name))
     return Plan(None, None, [step], imperative=True)
 
 
@@ -228,7 +234,7 @@ def absent(
     """
     names.guest(name)
     try:
-        return _virt_gone.plan(ctx, name, stop=stop, timeout=timeout, force=force, remove_disks=remove_disks)
+        return virt_gone.plan(ctx, name, stop=stop, timeout=timeout, force=force, remove_disks=remove_disks)
     except LibvirtUnavailable as error:
         return Plan(None, None, unknown=str(error))
 
@@ -245,7 +251,7 @@ def _running_arguments(name: str, **given: Any) -> None:
 
 def _checked(name: str, given: Mapping[str, Any]) -> None:
     """What can be refused before anything runs."""
-    _domain_wish.wanted(name, {key: value for key, value in given.items() if key not in _POLICY})
+    domain_wish.wanted(name, {key: value for key, value in given.items() if key not in _POLICY})
     _may_restart(given.get("restart", "never"), given.get("window", UNSET))
 
 
@@ -255,10 +261,10 @@ def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plan(ctx: Context, name: str, run: bool, given: Mapping[str, Any]) -> Plan:
-    wanted = _domain_wish.wanted(name, {key: value for key, value in given.items() if key not in _POLICY})
+    wanted = domain_wish.wanted(name, {key: value for key, value in given.items() if key not in _POLICY})
     restart, later = _may_restart(given["restart"], given["window"])
     try:
-        seen = _virt_look.look(ctx, name, wanted)
+        seen = virt_look.look(ctx, name, wanted)
     except (LibvirtUnavailable, DatastoreError) as error:
         return Plan(None, wanted.facets, unknown=str(error))
     if seen.found is None and "memory" not in wanted.facets:
@@ -271,7 +277,7 @@ def _plan(ctx: Context, name: str, run: bool, given: Mapping[str, Any]) -> Plan:
         timeout=given["timeout"],
         force=given["force"],
     )
-    return _virt_plan.plan(ctx, name, seen, policy)
+    return virt_plan.plan(ctx, name, seen, policy)
 
 
 def _may_restart(restart: str, window: str | Unset) -> tuple[bool, str | None]:
@@ -281,13 +287,13 @@ def _may_restart(restart: str, window: str | Unset) -> tuple[bool, str | None]:
     if isinstance(window, Unset):
         return restart == "if-needed", None
     now = time.localtime()
-    is_now = _domain_wish.inside(now.tm_hour * 60 + now.tm_min, _domain_wish.window(window))
+    is_now = domain_wish.inside(now.tm_hour * 60 + now.tm_min, domain_wish.window(window))
     return is_now, None if is_now else window
 
 
-def _read(ctx: Context, name: str) -> _virt_read.Guest | None:
-    with _libvirt.session(_libvirt.uri_of(ctx)) as connection:
-        return _virt_read.guest(connection, name)
+def _read(ctx: Context, name: str) -> virt_read.Guest | None:
+    with hypervisor.session(hypervisor.uri_of(ctx)) as connection:
+        return virt_read.guest(connection, name)
 
 
 def _off(ctx: Context, name: str, how: Step) -> Plan:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from modules import _netvalues as values
 from modules import link, vlan
-from modules._netlink import NetworkError, View, look
+from modules._network import netvalues as values
+from modules._network.netlink import NetworkError, View, look
 from modules.vlan import Vlan
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, check_together, state
 from saltern.kept import promised
-from states._addressing import Around, address_steps, around, gateway_steps
-from states._interface import check_free
-from states._network_check import asked, common, conflicts, parent_of
-from states._persistence import persisted
+from states._network.addressing import Around, address_steps, around, gateway_steps
+from states._network.check import asked, common, conflicts, parent_of
+from states._network.interface import check_free
+from states._network.persistence import persisted
 
 
 @state

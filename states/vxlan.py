@@ -6,17 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from modules import _linkvalues, vxlan
-from modules import _netvalues as values
-from modules._netlink import NetworkError, View, look
+from modules import vxlan
+from modules._network import linkvalues
+from modules._network import netvalues as values
+from modules._network.netlink import NetworkError, View, look
 from modules.vxlan import PORT, Vxlan
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
 from saltern.converge.state import check, check_together, state
-from states._addressing import Around
-from states._interface import Seen, check_free, common_steps, common_wish, up_steps
-from states._network_check import asked, common, conflicts, given, parent_of
-from states._persistence import persisted
+from states._network.addressing import Around
+from states._network.check import asked, common, conflicts, given, parent_of
+from states._network.interface import Seen, check_free, common_steps, common_wish, up_steps
+from states._network.persistence import persisted
 
 
 @state
@@ -69,11 +70,11 @@ def present(
 def _check_arguments(name: str, *, id: int, **more: Any) -> None:
     asked(
         name=lambda: values.interface_name(name, "VXLAN interface"),
-        id=lambda: _linkvalues.vxlan_id(id),
-        port=given(more.get("port", UNSET), _linkvalues.port),
+        id=lambda: linkvalues.vxlan_id(id),
+        port=given(more.get("port", UNSET), linkvalues.port),
         **{option: given(more[option], ask) for option, ask in vxlan.OPTIONS.items() if option in more},
-        local=given(more.get("local", UNSET), lambda local: _linkvalues.host(local, "local")),
-        group=given(more.get("group", UNSET), _linkvalues.group),
+        local=given(more.get("local", UNSET), lambda local: linkvalues.host(local, "local")),
+        group=given(more.get("group", UNSET), linkvalues.group),
         parent=given(more.get("parent", UNSET), lambda parent: parent_of(name, parent)),
         **common(more),
     )
@@ -163,17 +164,17 @@ def _wish(
         raise values.BadValue(f"the group of {name} needs a parent: the interface by which the group is reached")
     if not isinstance(parent, Unset) and values.interface_name(parent, "parent") == name:
         raise values.BadValue(f"{name} can't be its own parent")
-    far = None if isinstance(remote, Unset) else _linkvalues.host(remote, "remote")
-    far = far if isinstance(group, Unset) else _linkvalues.group(group)
-    near = None if isinstance(local, Unset) else _linkvalues.host(local, "local")
+    far = None if isinstance(remote, Unset) else linkvalues.host(remote, "remote")
+    far = far if isinstance(group, Unset) else linkvalues.group(group)
+    near = None if isinstance(local, Unset) else linkvalues.host(local, "local")
     if far and near and (":" in far) != (":" in near):
         raise values.BadValue(f"{far} and {near}, the two ends of {name}, must both be IPv4 or both IPv6")
     return Vxlan(
-        id=_linkvalues.vxlan_id(id),
+        id=linkvalues.vxlan_id(id),
         remote=far,
         local=near,
         parent=None if isinstance(parent, Unset) else parent,
-        port=_linkvalues.port(port),
+        port=linkvalues.port(port),
         **common,  # type: ignore[arg-type]
     )
 

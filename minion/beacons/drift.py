@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from modules._beacon_away import StillAway
+from modules._beacon.away import StillAway
 from saltern.answers import answers
 from saltern.errors import PermanentError, SalternError, nearest
 
@@ -165,21 +165,21 @@ def look(root: Path, minion_id: str, mods: Sequence[str]) -> dict[str, Any]:
     from minion.beacons.asking import Asking
     from minion.connected import Bundled, context
     from minion.pipe import BundleIs
-    from modules import _state_lock
+    from modules._state import lock as state_lock
     from saltern.config import load_minion
     from saltern.runner import run_function
 
     config = load_minion(root)
     identity = identities.load(replace(config, id=minion_id))
     config = replace(config, id=identity.id)
-    lock = _state_lock.lock_file(config.paths.var)
-    if _state_lock.owner(lock) is not None:
+    lock = state_lock.lock_file(config.paths.var)
+    if state_lock.owner(lock) is not None:
         return {"differs": None}
     bundled = Bundled(config, identity, b"", b"", 0, lambda pillarenv: BundleIs(b"", "a beacon looks at what is here"))
     ask = Asking(config.paths.run / "minion.sock")
     ctx = context(config, identity, "", bundled, lambda step, total, state_id: None, ask)
     result = run_function("state.apply", [list(mods)] if mods else [], {"test": True}, ctx)
-    if _state_lock.owner(lock) is not None:
+    if state_lock.owner(lock) is not None:
         return {"differs": None}
     if ask.away:
         return {"away": f"nothing is looked at, since a state asks the master, and that is away now: {ask.away}"}

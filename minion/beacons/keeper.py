@@ -201,7 +201,7 @@ class Beacons:
         return {"result": True, "comment": comment}
 
 
-# Of modules/_beacons.py, which is not imported here, and drift.
+# Of modules/_beacon/kinds.py, which is not imported here, and drift.
 KINDS = (
     *("load", "diskusage", "memusage", "service", "link", "network_settings", "inotify", "libvirt", "lxc", "drift"),
 )

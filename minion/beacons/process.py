@@ -16,7 +16,7 @@ from typing import Any
 
 from minion.beacons.item import BeaconItemError, Item, Told, parse
 from minion.pipe import Blocking, News, Trouble, Watch
-from modules._beacon_away import StillAway
+from modules._beacon.away import StillAway
 
 logger = logging.getLogger(__name__)
 
@@ -134,14 +134,14 @@ def _made(item: Item, root: Path, minion_id: str) -> Any:
         from minion.beacons.drift import Drift
 
         return Drift(item.options, root, minion_id)
-    from modules import _beacons
+    from modules._beacon import kinds as beacon_kinds
 
     options = dict(item.options)
     if item.kind == "libvirt" and "uri" not in options:
         from saltern.config import load_minion
 
         options["uri"] = load_minion(root).libvirt_uri
-    return _beacons.make(item.kind, options)
+    return beacon_kinds.make(item.kind, options)
 
 
 def main(descriptor: int, root: Path, minion_id: str) -> None:

@@ -56,9 +56,10 @@ def datastores(config: Config) -> dict[str, Any]:
     of the numbers where one is away or does not answer within 3 s."""
     if not os.path.exists(config.paths.var / "minion" / "datastores.json"):
         return {}
-    from modules import _datastores, datastore
+    from modules import datastore
+    from modules._datastore import register as datastore_register
 
-    known = _datastores.read(_datastores.file_in(config.paths.var))
+    known = datastore_register.read(datastore_register.file_in(config.paths.var))
     return {"datastores": datastore.capacities(known, datastore.GRAIN_S)} if known else {}
 
 

@@ -41,7 +41,7 @@ class Call:
 
     def __str__(self) -> str:
         words = [repr(arg) for arg in self.args] + [f"{key}={value!r}" for key, value in self.kwargs]
-        namespace = self.function.__module__.rpartition(".")[2]
+        namespace = self.function.__module__.partition(".")[2]
         return f"{namespace}.{self.function.__name__}({', '.join(words)})"
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modules._libvirt import LibvirtUnavailable, connect
+from modules._virt.hypervisor import LibvirtUnavailable, connect
 from tests.patience import WAIT_S
 
 PLACES = ("/etc/libvirt", "/run/libvirt", "/var/lib/libvirt", "/var/log/libvirt", "/var/cache/libvirt")

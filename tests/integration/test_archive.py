@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from modules import archive as module
-from modules._archive_members import ArchiveError
-from modules._safe import UnsafePath
+from modules._archive.members import ArchiveError
+from modules._file.safe import UnsafePath
 from saltern.converge.compare import differences
 from saltern.marks import permit_acting
 from states import archive

@@ -16,8 +16,10 @@ import pytest
 
 from minion.beacons.item import parse
 from minion.beacons.process import _made
-from modules import _beacons, _libvirt, lxc
-from modules._beacon_away import StillAway
+from modules import lxc
+from modules._beacon import kinds as beacon_kinds
+from modules._beacon.away import StillAway
+from modules._virt import hypervisor
 from saltern.marks import permit_acting
 from tests.integration import test_lxc
 from tests.integration.libvirt_daemon import Libvirtd, available, libvirtd
@@ -60,8 +62,8 @@ def test_what_becomes_of_a_kvm_guest_is_told(
             told(beacon, lambda seen: False)
         with pytest.raises(StillAway, match="ended the connection; can't reach libvirt"):
             list(beacon.look())
-        with pytest.raises(_libvirt.LibvirtUnavailable, match="can't reach libvirt"):
-            _beacons.make("libvirt", {"uri": daemon.uri})
+        with pytest.raises(hypervisor.LibvirtUnavailable, match="can't reach libvirt"):
+            beacon_kinds.make("libvirt", {"uri": daemon.uri})
         (daemon.folder / "etc/libvirt/qemu/web2.xml").unlink()  # as good as undefined meanwhile
         daemon.start()
         gone = {"name": "web2", "uuid": uuid, "event": "undefined", "detail": "while libvirt was away"}
@@ -98,7 +100,7 @@ def _of_one_guest(daemon: Libvirtd, beacon: Any) -> None:
 @test_lxc.pytestmark[1]
 def test_containers_that_come_start_restart_and_go_are_told(node: Lxc) -> None:  # noqa: F811
     name = test_lxc.NAME
-    beacon = _beacons.make("lxc", {"path": node.path, "containers": ["saltern-*"]})
+    beacon = beacon_kinds.make("lxc", {"path": node.path, "containers": ["saltern-*"]})
     assert list(beacon.look()) == []
     node.present(network=[])
     assert list(beacon.look()) == [{"name": name, "old": None, "new": "stopped"}]

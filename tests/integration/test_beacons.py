@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from modules import _beacons
+from modules._beacon import kinds as beacon_kinds
 from tests.integration.kernel import ip, network_namespace
 from tests.integration.system import BIN, System, wait_for
 from tests.patience import WAIT_S
@@ -69,7 +69,7 @@ def beacon_speaks(beacon: Any) -> bool:
 
 def test_a_link_that_comes_and_goes_wakes_the_beacon() -> None:
     with network_namespace(f"saltern-beacon-{os.getpid()}"):
-        beacon = _beacons.make("link", {"interfaces": ["br7"]})
+        beacon = beacon_kinds.make("link", {"interfaces": ["br7"]})
         seen = []
         for words in (["add", "br7", "type", "bridge"], ["set", "br7", "up"], ["del", "br7"]):
             ip("link", *words)
@@ -84,7 +84,7 @@ def test_addresses_and_ports_that_change_wake_the_beacon() -> None:
     with network_namespace(f"saltern-beacon-{os.getpid()}"):
         ip("link", "add", "br7", "type", "bridge")
         ip("link", "add", "port7", "type", "veth", "peer", "name", "far7")
-        beacon = _beacons.make("network_settings", {"interfaces": {"br7": ["ipaddr"], "port*": ["master", "mtu"]}})
+        beacon = beacon_kinds.make("network_settings", {"interfaces": {"br7": ["ipaddr"], "port*": ["master", "mtu"]}})
         seen: list[Any] = []
         for words in (
             ["addr", "add", "10.7.0.1/24", "dev", "br7"],

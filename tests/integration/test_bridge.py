@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from modules import bridge, link, network
-from modules._netlink import NetworkError
-from modules._netvalues import BadValue
+from modules._network.netlink import NetworkError
+from modules._network.netvalues import BadValue
 from saltern.marks import permit_acting
 from states.bridge import absent, present
 from tests.integration.kernel import Node, ip, needs_root, network_namespace

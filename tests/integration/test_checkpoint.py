@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from modules import _checkpoint_capture as capture
-from modules import _checkpoint_restore as restore
-from modules._checkpoint import Checkpoint, Kernel, SavedLink, Touched, decoded, encoded
-from modules._checkpoint_diff import way_back
+from modules._checkpoint import capture, restore
+from modules._checkpoint.checkpoint import Checkpoint, Kernel, SavedLink, Touched, decoded, encoded
+from modules._checkpoint.diff import way_back
 from tests.integration.kernel import ip, needs_root, network_namespace
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs root")]

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from modules import _cron_fields, cron
+from modules import cron
+from modules._cron import fields as cron_fields
 from saltern.marks import permit_acting
 from tests.integration.commands import Ran, run
 
@@ -99,7 +100,7 @@ def test_jobs_and_variables_come_once_change_in_place_and_go(node: Node) -> None
     assert [result["changes"] for result in done[:1]] == [previewed[0]["changes"]]
     text = node.crontab
     number = text.split(b"backup\n")[1].split()[0].decode()
-    assert _cron_fields.field("minute", number) == number
+    assert cron_fields.field("minute", number) == number
     assert (
         text
         == BY_HAND
@@ -180,11 +181,11 @@ def test_without_crontab_one_error_says_what_to_install(node: Node, monkeypatch:
     [("minute", "*/5,7"), ("minute", "5/10"), ("month", "Jan,mar-may"), ("month", "january"), ("dayweek", "mon-7")],
 )
 def test_cron_itself_takes_what_is_taken_here(node: Node, name: str, value: str) -> None:
-    fields = " ".join(value if field == name else "1" for field in _cron_fields.FIELDS)
+    fields = " ".join(value if field == name else "1" for field in cron_fields.FIELDS)
     taken = subprocess.run(["crontab", "-u", USER, "-"], input=f"{fields} x\n".encode(), capture_output=True)
     try:
-        _cron_fields.field(name, value)
-    except _cron_fields.BadCron:
+        cron_fields.field(name, value)
+    except cron_fields.BadCron:
         assert taken.returncode != 0
     else:
         assert taken.returncode == 0

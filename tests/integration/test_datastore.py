@@ -9,7 +9,7 @@ import pytest
 
 from minion.grains import LazyGrains
 from modules import _probe, _run, datastore
-from modules._datastores import DatastoreError
+from modules._datastore.register import DatastoreError
 from states.datastore import absent, present
 from tests.integration.hang import silent
 from tests.integration.kernel import Node, mount_namespace, needs_root, tool

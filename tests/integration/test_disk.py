@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from modules import _disk, disk
-from modules._disk import DiskError
-from modules._qcow2 import BadImage
+from modules import disk
+from modules._disk import files as disk_files
+from modules._disk.files import DiskError
+from modules._image.qcow2 import BadImage
 from saltern.marks import permit_acting
 from states.disk import absent, present
 from tests.integration.kernel import Node
@@ -191,7 +192,7 @@ def test_a_disk_that_stands_on_another_or_is_used_is_not_deleted_or_grown(
     with qemu_with(upper, path):  # the image below is in use too
         assert "in use" in str(node.plan(absent, str(upper)).unknown)
         with permit_acting(), pytest.raises(DiskError, match="in use"):
-            _disk.grow(str(upper), 64 * M, format="qcow2")
+            disk_files.grow(str(upper), 64 * M, format="qcow2")
         with permit_acting(), pytest.raises(DiskError, match="in use"):
             disk.remove(node.ctx, str(upper))
         assert node.plan(present, str(upper), image=str(path), user="nobody").steps == ()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from modules import file as module
-from modules._safe import UnsafePath
+from modules._file.safe import UnsafePath
 from saltern.context import Context
 from saltern.errors import SalternError
 from saltern.marks import permit_acting

@@ -20,10 +20,15 @@ from typing import Any
 
 import pytest
 
-from modules import _disk, _identity, _image_make, _image_note, _qemu_img, _run, disk, file, image
-from modules._identity import IdentityError
-from modules._image_make import Job
-from modules._qemu_img import ImageError
+from modules import _run, disk, file, image
+from modules._disk import files as disk_files
+from modules._file import identity
+from modules._file.identity import IdentityError
+from modules._image import make as image_make
+from modules._image import note as image_note
+from modules._image import qemu_img
+from modules._image.make import Job
+from modules._image.qemu_img import ImageError
 from saltern.marks import permit_acting
 from states.disk import absent, present
 from tests.integration.kernel import Node, needs_root
@@ -87,7 +92,7 @@ def _store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     store.mkdir()
     os.chown(store, OWNER, OWNER)
     fd = os.open(store, os.O_RDONLY)
-    monkeypatch.setattr(_identity, "TYPES", frozenset({_identity._type(fd)}))
+    monkeypatch.setattr(identity, "TYPES", frozenset({identity._type(fd)}))
     os.close(fd)
     yield store
     shutil.rmtree(folder)
@@ -99,7 +104,7 @@ def node(tmp_path: Path) -> Node:
 
 
 def owned(path: Path) -> tuple[int, int, int]:
-    found = _identity.status(str(path))
+    found = identity.status(str(path))
     return found.st_uid, found.st_gid, found.st_mode & 0o7777
 
 
@@ -113,7 +118,7 @@ def test_a_disk_is_made_held_grown_and_deleted_as_its_owner(node: Node, store: P
         with pytest.raises(PermissionError):
             (store / "x").touch()
         with permit_acting():
-            _qemu_img.create(str(base), "qcow2", 4 * M)
+            qemu_img.create(str(base), "qcow2", 4 * M)
         wish: dict[str, Any] = {"image": str(base), "size": "8M", "user": str(OWNER), "group": str(OWNER)}
         assert len(node.apply(present, str(path), **wish)) == 1
         assert owned(path) == (OWNER, OWNER, 0o600)
@@ -121,7 +126,7 @@ def test_a_disk_is_made_held_grown_and_deleted_as_its_owner(node: Node, store: P
             path.read_bytes()
         assert node.apply(present, str(path), **wish) == []
         assert disk.overlays_of(node.ctx, str(base)) == [str(path)]
-        with _identity.writing(str(path)):
+        with identity.writing(str(path)):
             path.chmod(0o640)
         assert node.apply(present, str(path), **{**wish, "size": "16M"}) == [
             f"grow disk {path} from 8 MiB to 16 MiB",
@@ -139,7 +144,7 @@ def test_a_disk_is_made_held_grown_and_deleted_as_its_owner(node: Node, store: P
 def test_a_disk_that_only_its_owner_reads_is_seen_to_be_in_use(store: Path) -> None:
     path = store / "d.qcow2"
     with permit_acting():
-        _qemu_img.create(str(path), "qcow2", M)
+        qemu_img.create(str(path), "qcow2", M)
     os.chown(path, OWNER, OWNER)
     path.chmod(0o600)
     look = refused(lambda used: _same(disk.in_use(str(path)), used))
@@ -159,26 +164,26 @@ def test_an_image_is_made_of_what_root_alone_reads_and_noted(store: Path, tmp_pa
     source.chmod(0o600)
     job = Job(source=str(source), target=str(target), format="raw", convert_to="qcow2", mode=0o600, origins=("mine",))
     with permit_acting():
-        _image_make.make(job, lambda mark: None)
+        image_make.make(job, lambda mark: None)
     assert owned(target) == (OWNER, OWNER, 0o600)
-    note = _image_note.find(str(target), _identity.status(str(target)))
+    note = image_note.find(str(target), identity.status(str(target)))
     assert note is not None
     assert note.origins[0] == "mine"
     with pytest.raises(ImageError, match=rf"{target} can't be made: {source} can't be read by {OWNER}"):
         convert(source, target)
-    with _identity.reading(str(target)):
+    with identity.reading(str(target)):
         assert sorted(os.listdir(store)) == [".i.qcow2.saltern", "i.qcow2"]
 
 
 def convert(source: Path, target: Path) -> None:
     with permit_acting():
-        _qemu_img.convert(str(source), "raw", str(target), "qcow2", replace=True)
+        qemu_img.convert(str(source), "raw", str(target), "qcow2", replace=True)
 
 
 FRESH = """\
 import sys
 from modules import _identity, _image_make, _qemu_img
-from modules._image_make import Job
+from modules._image.make import Job
 from saltern.marks import permit_acting
 from tests.integration.test_identity import give_up
 
@@ -199,7 +204,7 @@ with permit_acting():
 
 
 def test_nothing_is_imported_as_the_owner_who_may_not_see_our_folders(store: Path) -> None:
-    (type_,) = _identity.TYPES
+    (type_,) = identity.TYPES
     words = [sys.executable, "-c", FRESH, str(type_), str(store / "i")]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=WAIT_S, check=False, cwd=ROOT)
     assert (ran.stdout, ran.stderr) == ("", "")
@@ -211,8 +216,8 @@ def test_what_is_made_there_is_given_to_nobody_else(store: Path) -> None:
     said = rf"can't be given to root:root: its server lets only {OWNER} write there"
     job = Job(source="/etc/passwd", target=str(store / "i"), format="raw", uid=0, gid=0)
     with permit_acting(), pytest.raises(ImageError, match=said):
-        _image_make.make(job, lambda mark: None)
-    with _identity.reading(str(store)):
+        image_make.make(job, lambda mark: None)
+    with identity.reading(str(store)):
         assert os.listdir(store) == []
 
 
@@ -229,14 +234,14 @@ def test_programs_run_as_the_owner_and_other_threads_as_before(store: Path) -> N
     thread = threading.Thread(target=other)
     thread.start()
     started.wait()
-    with _identity.within(str(store)):
+    with identity.within(str(store)):
         go.set()
         thread.join()
         assert who() == (OWNER, OWNER)
         assert _run.run(["id"]).out == f"uid={OWNER} gid={OWNER} groups={OWNER}\n"
-        with _identity.reading("/etc/passwd"):
+        with identity.reading("/etc/passwd"):
             assert who() == (0, 0)
-        with _identity.within(str(store)), _identity.as_myself():
+        with identity.within(str(store)), identity.as_myself():
             assert who() == (0, 0)
         assert who() == (OWNER, OWNER)
     assert (who(), seen) == ((0, 0), [(0, 0)])
@@ -245,30 +250,30 @@ def test_programs_run_as_the_owner_and_other_threads_as_before(store: Path) -> N
 
 @refused
 def test_an_error_within_ends_it(store: Path) -> None:
-    with pytest.raises(ValueError, match="x"), _identity.within(str(store)):
+    with pytest.raises(ValueError, match="x"), identity.within(str(store)):
         raise ValueError("x")
-    assert (who(), _identity.current()) == ((0, 0), None)
+    assert (who(), identity.current()) == ((0, 0), None)
 
 
 def test_root_stays_root_where_it_is_let_in(store: Path) -> None:
     path = store / "d"
-    with _identity.within(str(store)), _identity.writing(str(path)):
+    with identity.within(str(store)), identity.writing(str(path)):
         assert who() == (0, 0)
         path.touch(0o600)
-    with _identity.reading(str(path)):
+    with identity.reading(str(path)):
         assert who() == (0, 0)
     assert owned(path)[0] == 0
 
 
 def test_on_a_local_file_system_nobody_is_taken_on(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_identity, "TYPES", frozenset({0x6969}))
+    monkeypatch.setattr(identity, "TYPES", frozenset({0x6969}))
 
     @refused
     def body() -> None:
-        with _identity.within(str(store)):
+        with identity.within(str(store)):
             assert who() == (0, 0)
         with permit_acting(), pytest.raises(ImageError, match="where an NFS server squashes root, the directory must"):
-            _qemu_img.create(str(store / "d"), "raw", M)
+            qemu_img.create(str(store / "d"), "raw", M)
 
     body()
 
@@ -283,7 +288,7 @@ def test_a_directory_that_is_open_to_everybody_is_refused(store: Path) -> None:
     @refused
     def body() -> None:
         with permit_acting(), pytest.raises(IdentityError, match=rf"{inner} is refused: everybody may"):
-            _qemu_img.create(f"{inner}/d", "raw", M)
+            qemu_img.create(f"{inner}/d", "raw", M)
 
     body()
 
@@ -291,12 +296,12 @@ def test_a_directory_that_is_open_to_everybody_is_refused(store: Path) -> None:
 @refused
 def test_attributes_and_digests_of_what_the_owner_alone_reads(store: Path) -> None:
     path = store / "f"
-    with _identity.within(str(store)):
+    with identity.within(str(store)):
         path.write_bytes(b"")
         path.chmod(0o600)
     with permit_acting():
         assert file.get_hash(str(path), "md5") == "d41d8cd98f00b204e9800998ecf8427e"
-        assert _disk.set_owner(str(path), user=OWNER, mode="0640")
+        assert disk_files.set_owner(str(path), user=OWNER, mode="0640")
         with pytest.raises(file.FileError, match="Operation not permitted"):
-            _disk.set_owner(str(path), user="root")
+            disk_files.set_owner(str(path), user="root")
     assert owned(path) == (OWNER, OWNER, 0o640)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from modules import _qemu_img, image
-from modules._qcow2 import BadImage
-from modules._qemu_img import ImageError
+from modules import image
+from modules._image import qemu_img
+from modules._image.qcow2 import BadImage
+from modules._image.qemu_img import ImageError
 from saltern.marks import permit_acting
 from tests.integration.kernel import tool
 from tests.patience import WAIT_S
@@ -35,7 +36,7 @@ def told(path: Path, format: str = "qcow2") -> dict[str, object]:
 @pytest.mark.parametrize("format", ["qcow2", "raw"])
 def test_an_image_is_made_and_read_as_qemu_reads_it(tmp_path: Path, format: str) -> None:
     path = tmp_path / "a b.img"
-    _qemu_img.create(str(path), format, 10 * MIB)
+    qemu_img.create(str(path), format, 10 * MIB)
     found = image.info(str(path))
     assert found is not None
     assert (found.format, found.virtual_size) == (format, told(path, format)["virtual-size"]) == (format, 10 * MIB)
@@ -48,44 +49,44 @@ def test_an_image_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_text("mine")
     with pytest.raises(ImageError, match="is there already"):
-        _qemu_img.create(str(path), "raw", MIB)
+        qemu_img.create(str(path), "raw", MIB)
     with pytest.raises(ImageError, match="is there already"):
-        _qemu_img.convert(str(path), "raw", str(path), "qcow2")
+        qemu_img.convert(str(path), "raw", str(path), "qcow2")
     assert path.read_text() == "mine"
 
 
 def test_an_overlay_names_its_base_and_the_format(tmp_path: Path) -> None:
     base, top = tmp_path / "base", tmp_path / "top"
-    _qemu_img.create(str(base), "raw", MIB)
-    _qemu_img.create_overlay(str(top), str(base), "raw", 4 * MIB)
+    qemu_img.create(str(base), "raw", MIB)
+    qemu_img.create_overlay(str(top), str(base), "raw", 4 * MIB)
     found = image.info(str(top))
     assert found is not None
     assert (found.virtual_size, found.backing_file, found.backing_format) == (4 * MIB, str(base), "raw")
     with pytest.raises(ImageError, match="are less than"):
-        _qemu_img.create_overlay(str(tmp_path / "y"), str(base), "raw", MIB // 2)
+        qemu_img.create_overlay(str(tmp_path / "y"), str(base), "raw", MIB // 2)
     with pytest.raises(ImageError, match="there is no image"):
-        _qemu_img.create_overlay(str(tmp_path / "y"), str(tmp_path / "nosuch"), "raw")
+        qemu_img.create_overlay(str(tmp_path / "y"), str(tmp_path / "nosuch"), "raw")
     with pytest.raises(BadImage, match="backing file"):
-        _qemu_img.create_overlay(str(tmp_path / "y"), str(top), "qcow2")
+        qemu_img.create_overlay(str(tmp_path / "y"), str(top), "qcow2")
     assert sorted(os.listdir(tmp_path)) == ["base", "top"]
 
 
 @pytest.mark.parametrize("format", ["qcow2", "raw"])
 def test_an_image_grows_and_never_shrinks(tmp_path: Path, format: str) -> None:
     path = tmp_path / "x"
-    _qemu_img.create(str(path), format, 2 * MIB)
-    _qemu_img.resize(str(path), format, 3 * MIB)
-    _qemu_img.resize(str(path), format, 3 * MIB)
+    qemu_img.create(str(path), format, 2 * MIB)
+    qemu_img.resize(str(path), format, 3 * MIB)
+    qemu_img.resize(str(path), format, 3 * MIB)
     with pytest.raises(ImageError, match="never made smaller"):
-        _qemu_img.resize(str(path), format, 2 * MIB)
+        qemu_img.resize(str(path), format, 2 * MIB)
     assert told(path, format)["virtual-size"] == 3 * MIB
 
 
 def test_what_is_converted_holds_the_same(tmp_path: Path) -> None:
     source, middle, back = (tmp_path / name for name in ("source", "middle", "back"))
     source.write_bytes(os.urandom(MIB) + bytes(MIB))
-    _qemu_img.convert(str(source), "raw", str(middle), "qcow2")
-    _qemu_img.convert(str(middle), "qcow2", str(back), "raw")
+    qemu_img.convert(str(source), "raw", str(middle), "qcow2")
+    qemu_img.convert(str(middle), "qcow2", str(back), "raw")
     assert back.read_bytes() == source.read_bytes()
     assert image.info(str(middle)) is not None
 
@@ -102,10 +103,10 @@ def test_a_raw_disk_in_which_a_guest_wrote_a_qcow2_header_stays_raw(tmp_path: Pa
     assert image.info(str(disk), "raw") == image.Image(
         format="raw", virtual_size=len(written), disk_size=disk.stat().st_blocks * 512
     )
-    _qemu_img.convert(str(disk), "raw", str(tmp_path / "copy"), "raw")
+    qemu_img.convert(str(disk), "raw", str(tmp_path / "copy"), "raw")
     assert (tmp_path / "copy").read_bytes().rstrip(b"\0") == written.rstrip(b"\0")
     with pytest.raises(BadImage, match=f"names the backing file '{secret}'"):
-        _qemu_img.convert(str(disk), "qcow2", str(tmp_path / "stolen"), "raw")
+        qemu_img.convert(str(disk), "qcow2", str(tmp_path / "stolen"), "raw")
     assert not (tmp_path / "stolen").exists()
 
 
@@ -123,4 +124,4 @@ def test_a_folder_of_another_user_leads_nowhere(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc")
     os.chown(tmp_path / "link", 65534, 65534, follow_symlinks=False)
     with pytest.raises(Exception, match="a symbolic link that user"):
-        _qemu_img.create(str(tmp_path / "link" / "x"), "raw", MIB)
+        qemu_img.create(str(tmp_path / "link" / "x"), "raw", MIB)

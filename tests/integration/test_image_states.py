@@ -13,11 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from modules import _disk, _disk_notes, _image_note, _image_run, _libvirt, _probe, _qemu_img, _run, disk, image
-from modules._disk_notes import Note
-from modules._image_make import Job
-from modules._qcow2 import BadImage
-from modules._qemu_img import ImageError, NoSpace
+from modules import _probe, _run, disk, image
+from modules._disk import files as disk_files
+from modules._disk import notes as disk_notes
+from modules._disk.notes import Note
+from modules._image import note as image_note
+from modules._image import qemu_img
+from modules._image import run as image_run
+from modules._image.make import Job
+from modules._image.qcow2 import BadImage
+from modules._image.qemu_img import ImageError, NoSpace
+from modules._virt import hypervisor
 from modules.cp import NoSuchSource
 from saltern.files import LocalFiles
 from saltern.marks import permit_acting
@@ -35,7 +41,7 @@ MIB = 1 << 20
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     monkeypatch.setattr(_probe, "LOCKS", str(tmp_path / "locks"))
     (tmp_path / "store").mkdir()
-    _libvirt.library()  # its thread must not begin inside the namespace, which it would hold
+    hypervisor.library()  # its thread must not begin inside the namespace, which it would hold
     with mount_namespace():
         yield Node(tmp_path)
 
@@ -112,7 +118,7 @@ def test_an_image_is_fetched_checked_made_and_then_left_alone(
         file.write(b"other")
     assert node.apply(present, str(path), **arguments) == [f"replace image {path} of {address}"]
     assert path.read_bytes() == source.read_bytes()
-    _image_note.remove(str(path))
+    image_note.remove(str(path))
     assert node.apply(present, str(path), **arguments) == [f"note what {path} was made of"]
     assert node.apply(absent, str(path)) == [f"delete image {path}"]
     assert os.listdir(path.parent) == []
@@ -277,11 +283,11 @@ def test_what_is_no_file_is_refused(node: Node, tmp_path: Path, source: Path) ->
 def test_a_datastore_that_stops_answering_is_given_up(
     node: Node, tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_image_run, "START_S", 3.0)
-    monkeypatch.setattr(_image_run, "CLEAN_S", 0.2)
+    monkeypatch.setattr(image_run, "START_S", 3.0)
+    monkeypatch.setattr(image_run, "CLEAN_S", 0.2)
     monkeypatch.setattr(_run, "ENDED_S", 0.2)
     with silent(tmp_path / "filer"), pytest.raises(ImageError, match="nothing was heard of its making for 3 s"):
-        _image_run.run(Job(source=str(source), target=str(tmp_path / "filer/a")), str(source))
+        image_run.run(Job(source=str(source), target=str(tmp_path / "filer/a")), str(source))
 
 
 def test_an_image_below_a_disk_on_a_filer_that_is_away_is_kept(
@@ -293,7 +299,7 @@ def test_an_image_below_a_disk_on_a_filer_that_is_away_is_kept(
     monkeypatch.setattr(_run, "ENDED_S", 0.2)
     upper = str(tmp_path / "filer" / "disk")
     note = Note(path=upper, inode=1, format="qcow2", persistent=False, image=str(source))
-    _disk_notes.put(_disk.notes_folder(node.ctx), note)
+    disk_notes.put(disk_files.notes_folder(node.ctx), note)
     with silent(tmp_path / "filer"):
         (listed,) = disk.list_(node.ctx)
         assert "did not answer" in listed["error"]
@@ -308,5 +314,5 @@ def test_what_somebody_left_who_was_killed_is_removed(tmp_path: Path) -> None:
         (folder / "source").touch()
         os.utime(folder, (1, 1))
     with permit_acting():
-        _qemu_img.create(str(tmp_path / "x"), "raw", MIB)
+        qemu_img.create(str(tmp_path / "x"), "raw", MIB)
     assert sorted(os.listdir(tmp_path)) == [".saltern-mine", "x"]

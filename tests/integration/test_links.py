@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from modules import link, macvlan, network, veth, vxlan
-from modules._netlink import NetworkError, look_with, session
+from modules._network.netlink import NetworkError, look_with, session
 from saltern.converge.plan import Plan
 from saltern.marks import permit_acting
 from states import address as address_states

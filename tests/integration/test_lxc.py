@@ -16,11 +16,10 @@ from typing import Any
 
 import pytest
 
-from modules import _lxc_config as file
-from modules import _lxc_live as live
-from modules import _lxc_tools as tools
 from modules import lxc
-from modules._lxc_config import LxcError
+from modules._lxc import config as file
+from modules._lxc import live, tools
+from modules._lxc.config import LxcError
 from saltern.converge.plan import Plan
 from saltern.marks import permit_acting
 from states.lxc import absent, present, restarted, running, stopped

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from modules import _probe, mount
-from modules._mount_options import MountOptionError
-from modules._safe import UnsafePath
+from modules._file.safe import UnsafePath
+from modules._mount.options import MountOptionError
 from modules.mount import MountError
 from saltern.marks import permit_acting
 from states.mount import mounted, unmounted

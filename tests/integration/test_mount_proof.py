@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from modules import _mount_proof, _probe, _run
-from modules._mount_proof import Unproven
+from modules import _probe, _run
+from modules._mount import proof as mount_proof
+from modules._mount.proof import Unproven
 from modules.mount import MountError
 from saltern.marks import permit_acting
 from states.mount import mounted, unmounted
@@ -56,10 +57,10 @@ def test_a_guarded_directory_takes_no_file_while_the_mount_is_away(node: Node, t
         (place / "below").touch()
     assert node.apply(mounted, str(place), **arguments)[0] == f"mount tmpfs at {place}"
     with permit_acting():
-        _mount_proof.guard(str(place), False)  # drift, though the directory can't be seen
+        mount_proof.guard(str(place), False)  # drift, though the directory can't be seen
     assert node.apply(mounted, str(place), **arguments) == [guard]
     assert node.apply(unmounted, str(place)) == [f"unmount {place}"]
-    assert _mount_proof.below(str(place)) == (True, True)  # the line of fstab would mount it again
+    assert mount_proof.below(str(place)) == (True, True)  # the line of fstab would mount it again
     assert node.apply(unmounted, str(place), persist=True)[-1] == f"no longer {guard}"
     (place / "free").touch()
 
@@ -108,7 +109,7 @@ def test_a_mount_that_can_not_be_written_is_a_failure_that_says_so(node: Node, t
     assert said is not None
     assert re.search(r"tmpfs is mounted at .*, but it can't be written there", said)
     with permit_acting(), pytest.raises(Unproven, match="can't be written there"):
-        _mount_proof.prove(str(place), "tmpfs", True)
+        mount_proof.prove(str(place), "tmpfs", True)
     assert node.plan(mounted, str(place), prove="read", **TMPFS).steps == ()
 
 
@@ -125,7 +126,7 @@ def test_one_that_only_its_owner_may_write_is_proven(node: Node, tmp_path: Path)
     assert os.listdir(place) == []
 
 
-PROOF = f"/usr/bin/python3 -I -S {_mount_proof.__file__.replace('_mount_proof', '_look')} write"
+PROOF = f"/usr/bin/python3 -I -S {mount_proof.__file__.replace('_mount_proof', '_look')} write"
 
 
 def test_a_full_file_system_is_mounted_all_the_same(node: Node, tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def test_a_full_file_system_is_mounted_all_the_same(node: Node, tmp_path: Path) 
     node.apply(mounted, str(place), opts="size=64k", **TMPFS)
     (place / "big").write_bytes(bytes(64 << 10))
     with permit_acting():
-        _mount_proof.prove(str(place), "tmpfs", True)
+        mount_proof.prove(str(place), "tmpfs", True)
 
 
 def test_a_server_that_is_away_is_a_failure_in_bounded_time(

@@ -10,9 +10,10 @@ from typing import Any, NoReturn
 
 import pytest
 
-from modules import _netshared, bridge, link
-from modules._netlink import look
-from modules._netview import Address, Link, View
+from modules import bridge, link
+from modules._network import netshared
+from modules._network.netlink import look
+from modules._network.netview import Address, Link, View
 from saltern import kept
 from saltern.marks import acting, permit_acting
 from states import bridge as bridge_states
@@ -24,7 +25,7 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs roo
 
 @pytest.fixture(autouse=True)
 def network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(_netshared, "MAX_AGE_S", 3600.0)  # a slow machine asks no oftener for that
+    monkeypatch.setattr(netshared, "MAX_AGE_S", 3600.0)  # a slow machine asks no oftener for that
     with network_namespace(f"saltern-t-shared-{os.getpid()}"):
         for number in range(20):
             ip("link", "add", f"eth{number}", "type", "veth", "peer", "name", f"far{number}")
@@ -151,7 +152,7 @@ def test_lost_messages_are_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with kept.scope():
         look()
         ip("link", "set", "eth0", "mtu", "1400")
-        monkeypatch.setattr(_netshared, "heard", lost)
+        monkeypatch.setattr(netshared, "heard", lost)
         assert look().find("eth0").mtu == 1400  # type: ignore[union-attr]
 
 
@@ -160,12 +161,12 @@ def test_what_is_old_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None
     with kept.scope():
         look()
         ip("link", "set", "br0", "type", "bridge", "stp_state", "1")
-        monkeypatch.setattr(_netshared, "MAX_AGE_S", -1.0)
+        monkeypatch.setattr(netshared, "MAX_AGE_S", -1.0)
         assert look().find("br0").stp is True  # type: ignore[union-attr]
 
 
 def test_a_refusal_of_the_kernel_leaves_the_conversation_usable() -> None:
-    from modules._netlink import NetworkError
+    from modules._network.netlink import NetworkError
 
     with kept.scope() as run, permit_acting():
         with pytest.raises(NetworkError, match="exist"):

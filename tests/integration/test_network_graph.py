@@ -9,7 +9,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from modules import _guest_taps, network
+from modules import network
+from modules._virt import guest_taps
 from saltern.cli import network as shown
 from saltern.wire import messages as m
 from tests.integration.kernel import ip, needs_root, network_namespace
@@ -131,11 +132,11 @@ def test_the_ends_of_guests_are_known_by_their_guests(tmp_path: Path, monkeypatc
             (tmp_path / "qemu").mkdir()
             (tmp_path / "qemu/on-web.xml").write_text(DOMAIN)
             (tmp_path / "qemu/broken.xml").write_text("<domstatus><domain>")
-            pids = _guest_taps.containers(tmp_path / "cgroup")
+            pids = guest_taps.containers(tmp_path / "cgroup")
             assert pids == {"on-buster": container.pid, "gone": 999999999}
-            taps = _guest_taps.machines(tmp_path / "qemu")
-            monkeypatch.setattr(_guest_taps, "containers", lambda: pids)
-            monkeypatch.setattr(_guest_taps, "machines", lambda: taps)
+            taps = guest_taps.machines(tmp_path / "qemu")
+            monkeypatch.setattr(guest_taps, "containers", lambda: pids)
+            monkeypatch.setattr(guest_taps, "machines", lambda: taps)
             links = network.topology()["links"]
         finally:
             container.kill()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from minion import network
-from modules._persist_keep import PersistError
+from modules._persist.keep import PersistError
 from saltern.context import Context
 from saltern.converge.compare import changes
 from saltern.converge.plan import Plan

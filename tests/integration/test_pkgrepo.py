@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from modules import _pkg_repos as repos
 from modules import pkg
+from modules._pkg import repos
 from saltern.context import Context
 from saltern.errors import SalternError
 from saltern.marks import permit_acting

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from modules import route, sysctl
-from modules._netlink import NetworkError
-from modules._netvalues import BadValue
+from modules._network.netlink import NetworkError
+from modules._network.netvalues import BadValue
 from modules.sysctl import SysctlError
 from saltern.marks import permit_acting
 from states import route as states

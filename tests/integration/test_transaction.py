@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from modules._transaction_store import Pending, Store
+from modules._transaction.store import Pending, Store
 from tests.integration.kernel import ip, needs_root, network_namespace, tool
 from tests.integration.system import System, wait_for
 from tests.patience import WAIT_S

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from modules._checkpoint import Checkpoint, Kernel, SavedFile, Touched
-from modules._transaction_end import roll_back
-from modules._transaction_store import ROLLED_BACK, Pending, Store, TransactionError, boot_id, now_ns
+from modules._checkpoint.checkpoint import Checkpoint, Kernel, SavedFile, Touched
+from modules._transaction.end import roll_back
+from modules._transaction.store import ROLLED_BACK, Pending, Store, TransactionError, boot_id, now_ns
 from tests.patience import WAIT_S
 
 pytestmark = pytest.mark.root

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from modules import _kvm_probe, _probe, _run, _virt_read, virt
-from modules import _xml as xml
+from modules import _probe, _run, virt
+from modules._virt import kvm_probe, xml
+from modules._virt import read as virt_read
 from saltern.converge.compare import differences
 from saltern.converge.plan import Plan
 from saltern.errors import SalternError
@@ -398,7 +399,7 @@ def test_a_guest_is_read_with_its_persistent_and_its_running_side(kvm: Kvm) -> N
     assert virt.vm_state(kvm.ctx, NAME) == {NAME: "paused"}
     assert kvm.apply(states.running) == [f"resume guest {NAME}"]
     with kvm.daemon.open() as connection:
-        found = _virt_read.guest(connection, NAME)
+        found = virt_read.guest(connection, NAME)
     assert found is not None
     assert xml.at(found.config, "currentMemory") == str(48 << 10)
 
@@ -406,7 +407,7 @@ def test_a_guest_is_read_with_its_persistent_and_its_running_side(kvm: Kvm) -> N
 def test_the_probe_of_kvm_is_a_guest_that_answers_where_an_accelerator_works(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert len(_kvm_probe.boot_sector()) == 512
-    monkeypatch.setattr(_kvm_probe, "WALL_S", WAIT_S)
-    assert _kvm_probe.runs("tcg") is True
-    assert _kvm_probe.runs("no-such-accelerator") is False
+    assert len(kvm_probe.boot_sector()) == 512
+    monkeypatch.setattr(kvm_probe, "WALL_S", WAIT_S)
+    assert kvm_probe.runs("tcg") is True
+    assert kvm_probe.runs("no-such-accelerator") is False

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from modules import _virt_read, virt
+from modules import virt
+from modules._virt import read as virt_read
 from saltern.converge.compare import differences
 from saltern.converge.plan import Plan
 from saltern.marks import permit_acting
@@ -52,7 +53,7 @@ def booted(daemon: Libvirtd, bridges: None, tmp_path: Path) -> Iterator[tuple[Kv
 
     def answers() -> bool:
         with daemon.open() as connection:
-            found = _virt_read.guest(connection, NAME)
+            found = virt_read.guest(connection, NAME)
         return found is not None and found.has_balloon and virt.memory(kvm.ctx, NAME)["current"] == 176
 
     wait_for("the guest's balloon driver answers", answers)

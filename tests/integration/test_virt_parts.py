@@ -14,17 +14,19 @@ from typing import Any
 
 import pytest
 
-from modules import _virt_pool, _virt_snapshot, _virt_volume
-from modules._qcow2 import BadImage
-from modules._virt_network_xml import NetworkError
-from modules._virt_pool_xml import PoolError
-from modules._virt_snapshot import SnapshotError
+from modules._image.qcow2 import BadImage
+from modules._virt import pool as virt_pool
+from modules._virt import snapshot as virt_snapshot
+from modules._virt import volume as virt_volume
+from modules._virt.network_xml import NetworkError
+from modules._virt.pool_xml import PoolError
+from modules._virt.snapshot import SnapshotError
 from saltern.errors import SalternError
 from saltern.marks import permit_acting
-from states._virt_network import network_absent, network_defined, network_running
-from states._virt_pool import pool_absent, pool_defined, pool_running
-from states._virt_snapshot import snapshot_absent, snapshot_present
-from states._virt_volume import volume_absent, volume_present
+from states._virt.network import network_absent, network_defined, network_running
+from states._virt.pool import pool_absent, pool_defined, pool_running
+from states._virt.snapshot import snapshot_absent, snapshot_present
+from states._virt.volume import volume_absent, volume_present
 from states.disk import absent as disk_absent
 from states.disk import present as disk_present
 from tests.integration import libvirt_daemon
@@ -84,7 +86,7 @@ def test_a_directory_pool_is_made_run_left_alone_and_mended(node: Node, daemon: 
         "let pool images start with the node",
         "start pool images",
     ]
-    assert _virt_pool.pool_info(node.ctx, "images")["images"]["state"] == "running"
+    assert virt_pool.pool_info(node.ctx, "images")["images"]["state"] == "running"
     assert node.apply(pool_absent, "images") == ["stop pool images", "undefine pool images"]
     assert folder.is_dir()
     assert node.apply(pool_absent, "images") == []
@@ -100,10 +102,10 @@ def test_a_running_pool_takes_another_target_at_its_next_start_or_is_restarted(
         uuid = connection.storagePoolLookupByName("p").UUIDString()
     said = node.apply(pool_running, "p", target=second)
     assert said == ["redefine pool p (takes effect at its next start)", f"make directory {second}"]
-    assert first in _virt_pool.pool_get_xml(node.ctx, "p")
+    assert first in virt_pool.pool_get_xml(node.ctx, "p")
     assert node.apply(pool_running, "p", target=second) == []
     assert node.apply(pool_running, "p", target=second, restart="if-needed") == ["stop pool p", "start pool p"]
-    assert second in _virt_pool.pool_get_xml(node.ctx, "p")
+    assert second in virt_pool.pool_get_xml(node.ctx, "p")
     assert node.apply(pool_running, "p", target=third, restart="if-needed") == [
         "redefine pool p",
         f"make directory {third}",
@@ -233,14 +235,14 @@ def test_a_volume_is_made_left_alone_grown_and_deleted(node: Node, pool: Path) -
         assert image_size(pool / name) == 16 * M
         with pytest.raises(PoolError, match="never made smaller"):
             node.plan(volume_present, name, **arguments)
-    told = _virt_volume.volume_infos(node.ctx, "images")["images"]
+    told = virt_volume.volume_infos(node.ctx, "images")["images"]
     assert {name: (one["capacity"], one["format"]) for name, one in told.items()} == {
         "v.qcow2": (16 * M, "qcow2"),
         "v.raw": (16 * M, "raw"),
     }
     assert node.apply(volume_absent, "v.raw", pool="images") == ["delete volume v.raw of pool images"]
     assert node.apply(volume_absent, "v.raw", pool="images") == []
-    assert _virt_pool.pool_list_volumes(node.ctx, "images") == ["v.qcow2"]
+    assert virt_pool.pool_list_volumes(node.ctx, "images") == ["v.qcow2"]
 
 
 def test_a_volume_that_came_or_went_behind_libvirts_back_is_seen(node: Node, pool: Path) -> None:
@@ -327,24 +329,24 @@ def test_snapshots_are_taken_listed_gone_back_to_and_deleted(node: Node, tmp_pat
     assert node.apply(snapshot_present, "first", domain="web", description="<clean>") == ["take snapshot first of web"]
     assert node.apply(snapshot_present, "first", domain="web") == []
     with permit_acting():
-        assert _virt_snapshot.snapshot(node.ctx, "web", "second", suffix="-b") == {"name": "second-b"}
+        assert virt_snapshot.snapshot(node.ctx, "web", "second", suffix="-b") == {"name": "second-b"}
         with pytest.raises(SnapshotError, match="already"):
-            _virt_snapshot.snapshot(node.ctx, "web", "first")
-    told = _virt_snapshot.list_snapshots(node.ctx, "web")["web"]
+            virt_snapshot.snapshot(node.ctx, "web", "first")
+    told = virt_snapshot.list_snapshots(node.ctx, "web")["web"]
     assert {(one["name"], one["parent"], one["current"], one["state"]) for one in told} == {
         ("first", None, False, "running"),
         ("second-b", "first", True, "running"),
     }
     assert {one["name"]: one["description"] for one in told}["first"] == "<clean>"
     with permit_acting():
-        assert _virt_snapshot.revert_snapshot(node.ctx, "web", "first") == {"reverted": "first", "deleted": []}
+        assert virt_snapshot.revert_snapshot(node.ctx, "web", "first") == {"reverted": "first", "deleted": []}
         with pytest.raises(SnapshotError, match="Did you mean 'first'"):
-            _virt_snapshot.revert_snapshot(node.ctx, "web", "frist")
+            virt_snapshot.revert_snapshot(node.ctx, "web", "frist")
         with pytest.raises(SnapshotError, match="not the name"):
-            _virt_snapshot.snapshot(node.ctx, "web", "../x")
+            virt_snapshot.snapshot(node.ctx, "web", "../x")
         with pytest.raises(SalternError, match="Did you mean 'web'"):
-            _virt_snapshot.snapshot(node.ctx, "wbe", "x")
-        deleted = _virt_snapshot.delete_snapshots(node.ctx, "web", "second-b")
+            virt_snapshot.snapshot(node.ctx, "wbe", "x")
+        deleted = virt_snapshot.delete_snapshots(node.ctx, "web", "second-b")
         assert deleted == {"available": ["first"], "deleted": ["second-b"]}
     assert node.apply(snapshot_absent, "first", domain="web") == ["delete snapshot first of web"]
     assert node.apply(snapshot_absent, "first", domain="web") == []
@@ -360,11 +362,11 @@ def test_what_is_newer_than_a_snapshot_may_go_when_one_goes_back_to_it(
     with daemon.open() as connection:
         connection.lookupByName("web").destroy()
     with permit_acting():
-        _virt_snapshot.snapshot(node.ctx, "web", "a")
-        _virt_snapshot.snapshot(node.ctx, "web", "b")
-        assert _virt_snapshot.revert_snapshot(node.ctx, "web", "a", cleanup=True) == {"reverted": "a", "deleted": ["b"]}
-        assert _virt_snapshot.revert_snapshot(node.ctx, "web") == {"reverted": "a", "deleted": []}
-        assert _virt_snapshot.delete_snapshots(node.ctx, "web", all=True) == {"available": [], "deleted": ["a"]}
+        virt_snapshot.snapshot(node.ctx, "web", "a")
+        virt_snapshot.snapshot(node.ctx, "web", "b")
+        assert virt_snapshot.revert_snapshot(node.ctx, "web", "a", cleanup=True) == {"reverted": "a", "deleted": ["b"]}
+        assert virt_snapshot.revert_snapshot(node.ctx, "web") == {"reverted": "a", "deleted": []}
+        assert virt_snapshot.delete_snapshots(node.ctx, "web", all=True) == {"available": [], "deleted": ["a"]}
 
 
 def test_where_libvirt_is_down_each_state_says_so(node: Node, daemon: Libvirtd) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from modules import bridge
-from modules._netlink import NetworkError
+from modules._network.netlink import NetworkError
 from states import bond as bond_states
 from states import bridge as bridge_states
 from states import vlan as vlan_states

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modules._archive_members import ArchiveError, Kind, Raw, judged
-from modules._archive_place import place
-from modules._archive_survey import How, survey
+from modules._archive.members import ArchiveError, Kind, Raw, judged
+from modules._archive.place import place
+from modules._archive.survey import How, survey
 from saltern.marks import permit_acting
 from tests.unit.modules.archives import GOOD, Entry, folder, hard, link, tarred, unpack, zipped
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from modules import archive
-from modules._archive_members import ArchiveError
+from modules._archive.members import ArchiveError
 from saltern.errors import SalternError
 from saltern.marks import permit_acting
 from saltern.secret import Secret

@@ -12,10 +12,11 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from modules import _seed_iso, cloud_init
-from modules._contents import Contents
-from modules._seed_values import SeedError, interfaces, ssh_key
-from modules._sha512_crypt import crypted, salt_of
+from modules import cloud_init
+from modules._file.contents import Contents
+from modules._seed import iso as seed_iso
+from modules._seed.sha512_crypt import crypted, salt_of
+from modules._seed.values import SeedError, interfaces, ssh_key
 from modules.cloud_init import Seed, seed
 from saltern.marks import permit_acting
 from saltern.secret import Secret
@@ -353,25 +354,25 @@ def test_the_same_files_give_the_same_bytes_in_any_time_zone(monkeypatch: pytest
     import time
 
     files = {"user-data": b"x" * 5000, "meta-data": b"", "network-config": b"y"}
-    first = _seed_iso.iso(files, "cidata")
+    first = seed_iso.iso(files, "cidata")
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     monkeypatch.setattr(time, "time", lambda: 2_000_000_000.0)
     time.tzset()
     try:
-        assert _seed_iso.iso(dict(reversed(files.items())), "cidata") == first
+        assert seed_iso.iso(dict(reversed(files.items())), "cidata") == first
     finally:
         monkeypatch.undo()
         time.tzset()
-    assert _seed_iso.read(first) == files
-    assert _seed_iso.label_of(first) == "cidata"
+    assert seed_iso.read(first) == files
+    assert seed_iso.label_of(first) == "cidata"
 
 
 @given(st.binary(max_size=200), st.integers(0, 60000))
 def test_a_damaged_volume_is_refused_or_read_and_nothing_else(noise: bytes, at: int) -> None:
-    volume = _seed_iso.iso({"user-data": b"a", "meta-data": b"b"}, "cidata")
+    volume = seed_iso.iso({"user-data": b"a", "meta-data": b"b"}, "cidata")
     damaged = volume[:at] + noise + volume[at + len(noise) :]
     try:
-        found = _seed_iso.read(damaged)
+        found = seed_iso.read(damaged)
     except SeedError:
         return
     assert all(isinstance(data, bytes) for data in found.values())
@@ -417,9 +418,9 @@ def test_a_seed_shown_to_a_user_keeps_its_secrets(tmp_path: Path) -> None:
 
 def test_a_seed_of_too_much_and_one_of_foreign_files_are_refused() -> None:
     with pytest.raises(SeedError, match="MiB"):
-        _seed_iso.iso({"user-data": bytes(9 << 20)}, "cidata")
+        seed_iso.iso({"user-data": bytes(9 << 20)}, "cidata")
     with pytest.raises(SeedError, match="no file 'x'"):
-        _seed_iso.iso({"x": b""}, "cidata")
+        seed_iso.iso({"x": b""}, "cidata")
 
 
 def test_a_key_may_have_options_and_interfaces_their_short_words() -> None:

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modules import _contents, _owner, file
-from modules._contents import Contents
-from modules._safe import UnsafePath, absolute
+from modules import file
+from modules._file import contents
+from modules._file import owner as file_owner
+from modules._file.contents import Contents
+from modules._file.safe import UnsafePath, absolute
 from saltern.errors import SalternError, TemporaryError
 from saltern.marks import permit_acting
 
@@ -73,7 +75,7 @@ def test_a_diff_is_unified_shortened_and_never_of_binary_bytes() -> None:
     assert Contents(b"a\0").diff(Contents(b"b")) == "Binary files differ"
     assert Contents(b"\xff").diff(Contents(b"b")) == "Binary files differ"
     long = Contents("".join(f"{n}\n" for n in range(2000)).encode()).diff(Contents(b""))
-    assert long.count("\n") == _contents.DIFF_LINES + 1
+    assert long.count("\n") == contents.DIFF_LINES + 1
     assert long.endswith("... 1603 more lines of this diff are not shown\n")
 
 
@@ -109,4 +111,4 @@ def test_a_path_is_absolute_and_plain_or_refused(text: str) -> None:
 @given(st.integers(min_value=0, max_value=0o7777))
 def test_every_mode_is_read_back_as_it_was_written(bits: int) -> None:
     for written in (f"{bits:o}", f"{bits:04o}", f"0o{bits:o}", int(f"{bits:o}")):
-        assert _owner.bits(written) == bits
+        assert file_owner.bits(written) == bits

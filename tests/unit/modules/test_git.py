@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modules import _git, git
-from modules import _git_values as values
-from modules._git_values import GitError, Rev
+from modules import git
+from modules._git import command as git_command
+from modules._git import values
+from modules._git.values import GitError, Rev
 from saltern.marks import permit_acting
 from saltern.secret import Secret
 from tests.repositories import Repository
@@ -101,10 +102,12 @@ def test_changes_and_submodules_are_read() -> None:
 
 
 def test_a_password_goes_to_its_host_alone() -> None:
-    who, url = _git.who(https_user="me", https_pass="p'w$`%s"), "https://git.example:8443/x.git"
-    words = [word for one in _git._credentials(who, url) for word in ("-c", one)]
+    who, url = git_command.who(https_user="me", https_pass="p'w$`%s"), "https://git.example:8443/x.git"
+    words = [word for one in git_command._credentials(who, url) for word in ("-c", one)]
     assert "p'w" not in str(words) + repr(who)
-    given = {name: v.reveal() if isinstance(v, Secret) else v for name, v in _git._environment(who, url, None).items()}
+    given = {
+        name: v.reveal() if isinstance(v, Secret) else v for name, v in git_command._environment(who, url, None).items()
+    }
 
     def filled(host: str) -> tuple[int, str]:
         ran = subprocess.run(
@@ -128,16 +131,16 @@ def test_a_password_goes_to_its_host_alone() -> None:
 
 def test_an_identity_is_a_path_of_the_node() -> None:
     with pytest.raises(GitError, match="full path"):
-        _git.who(identity="salt://key")
-    command = str(_git._environment(_git.who(identity=["/k 1", "/k2"]), "h:x", None)["GIT_SSH_COMMAND"])
+        git_command.who(identity="salt://key")
+    command = str(git_command._environment(git_command.who(identity=["/k 1", "/k2"]), "h:x", None)["GIT_SSH_COMMAND"])
     assert command.endswith("-i '/k 1' -i /k2")
 
 
 def test_a_service_without_a_home_has_its_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "HOME" not in _git._environment(_git.who(), "", None)
+    assert "HOME" not in git_command._environment(git_command.who(), "", None)
     monkeypatch.delenv("HOME")
-    assert _git._environment(_git.who(), "", None)["HOME"] == pwd.getpwuid(os.getuid()).pw_dir
-    assert "HOME" not in _git._environment(_git.who("nobody"), "", None)
+    assert git_command._environment(git_command.who(), "", None)["HOME"] == pwd.getpwuid(os.getuid()).pw_dir
+    assert "HOME" not in git_command._environment(git_command.who("nobody"), "", None)
 
 
 @pytest.fixture

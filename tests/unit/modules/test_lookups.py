@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from modules import _safe, config, cp, grains, pillar, saltutil, sys_, test
+from modules import config, cp, grains, pillar, saltutil, sys_, test
+from modules._file import safe
 from saltern.context import Context
 from saltern.errors import SalternError, TemporaryError
 from saltern.marks import permit_acting
@@ -127,7 +128,7 @@ def test_a_file_is_copied_whole_whether_the_kernel_can_do_it_or_not(
         monkeypatch.setattr("os.copy_file_range", refused)
     data = os.urandom(size)
     (tmp_path / "a").write_bytes(data)
-    _safe.copy(f"{tmp_path}/b", f"{tmp_path}/a")
+    safe.copy(f"{tmp_path}/b", f"{tmp_path}/a")
     assert (tmp_path / "b").read_bytes() == data
 
 
@@ -144,7 +145,7 @@ def test_a_file_that_changes_while_it_is_copied_is_not_put_in_place(
 
     monkeypatch.setattr("os.copy_file_range", meanwhile)
     with pytest.raises(TemporaryError, match="changed while it was copied"):
-        _safe.copy(f"{tmp_path}/b", str(source))
+        safe.copy(f"{tmp_path}/b", str(source))
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from modules import _state_lock
+from modules._state import lock as state_lock
 from saltern.config import Config
 from saltern.context import Context
 from saltern.errors import SourceError
@@ -206,8 +206,8 @@ def test_whether_there_is_an_sls_or_an_id(ctx: Context) -> None:
 
 def test_a_second_run_is_refused_and_told_who_works(ctx: Context) -> None:
     ctx = write(ctx, a="a: {test.nop: []}\n")
-    lock = _state_lock.lock_file(ctx.config.paths.var)
-    with _state_lock.held(lock, jid="20260101000000000000", fun="state.sls", wait=False):
+    lock = state_lock.lock_file(ctx.config.paths.var)
+    with state_lock.held(lock, jid="20260101000000000000", fun="state.sls", wait=False):
         result = run(ctx, "apply", "a")
         assert (result.retcode, result.success) == (1, False)
         (text,) = result.value
@@ -224,7 +224,7 @@ def test_a_queued_run_waits_for_the_one_at_work(ctx: Context) -> None:
     ctx = write(ctx, a="a: {test.nop: []}\n")
     done: list[FunctionResult] = []
     thread = threading.Thread(target=lambda: done.append(run(ctx, "apply", "a", queue=True)))
-    with _state_lock.held(_state_lock.lock_file(ctx.config.paths.var), jid="1", fun="f", wait=False):
+    with state_lock.held(state_lock.lock_file(ctx.config.paths.var), jid="1", fun="f", wait=False):
         thread.start()
         thread.join(0.3)
         assert done == []
@@ -234,7 +234,7 @@ def test_a_queued_run_waits_for_the_one_at_work(ctx: Context) -> None:
 
 def test_the_lock_is_free_after_a_run_that_broke(ctx: Context, tmp_path: Path) -> None:
     lock = tmp_path / "x" / "state.lock"
-    with pytest.raises(KeyboardInterrupt), _state_lock.held(lock, jid="1", fun="f", wait=False):
+    with pytest.raises(KeyboardInterrupt), state_lock.held(lock, jid="1", fun="f", wait=False):
         raise KeyboardInterrupt
-    assert _state_lock.owner(lock) is None
+    assert state_lock.owner(lock) is None
     assert oct(lock.stat().st_mode & 0o777) == "0o600"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modules import _safe
+from modules._file import safe
 from saltern import kept
 from saltern.marks import acting, permit_acting
 
@@ -71,9 +71,9 @@ def test_a_run_inside_a_run_has_its_own() -> None:
 def test_what_modules_count_is_told_by_the_run_and_by_the_one_around_it(tmp_path: Path) -> None:
     kept.count("nobody's")
     with kept.scope() as outer:
-        _safe.write(str(tmp_path / "a"), [b"text"])
+        safe.write(str(tmp_path / "a"), [b"text"])
         with kept.scope() as inner:
-            _safe.write(str(tmp_path / "b"), [b"text"])
+            safe.write(str(tmp_path / "b"), [b"text"])
             kept.count("netlink reads", 3)
         assert inner.counts == {"file writes": 1, "netlink reads": 3}
     assert outer.counts == {"file writes": 2, "netlink reads": 3}

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from modules import bond, link
-from modules._linkinfo import BondInfo
-from modules._netlink import Link, NetworkError, View
-from modules._netvalues import BadValue
+from modules._network.linkinfo import BondInfo
+from modules._network.netlink import Link, NetworkError, View
+from modules._network.netvalues import BadValue
 from modules.bond import NO_BONDING, Bond
 from saltern.converge.compare import same
 from saltern.converge.plan import Call, call
 from states import bond as states
-from states._addressing import Around
+from states._network.addressing import Around
 from states.bond import Members
 from tests.plans import context
 
@@ -110,7 +110,7 @@ def nic(index: int, name: str, **more: Any) -> Link:
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[Link]:
     """The links of the node that `look` sees."""
     links = [BOND, nic(3, "eno1", master=2, altnames=("enp1s0",)), nic(4, "eno2", master=2), nic(5, "eno3")]
-    monkeypatch.setattr("states._interface.look", lambda **_: View(tuple(links)))
+    monkeypatch.setattr("states._network.interface.look", lambda **_: View(tuple(links)))
     monkeypatch.setattr(states, "look", lambda **_: View(tuple(links)))
     monkeypatch.setattr(bond, "lacking", lambda: None)
     return links
@@ -194,6 +194,6 @@ def test_absent_deletes_the_bond_unless_something_lies_on_it(seen: list[Link], t
 def test_what_can_be_no_bond_is_refused_before_the_kernel_is_asked(
     arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("states._interface.look", None)
+    monkeypatch.setattr("states._network.interface.look", None)
     with pytest.raises(BadValue):
         states.present(context(tmp_path), "bond0", **arguments)

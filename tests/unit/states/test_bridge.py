@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from modules import bridge, link
-from modules._bridgevlans import Vlans
+from modules._network.bridgevlans import Vlans
 from modules.bridge import Bridge
 from saltern.converge.plan import UNSET, Call, call
-from states._addressing import Around
-from states._bridge_ports import Ports
+from states._network.addressing import Around
+from states._network.bridge_ports import Ports
 from states.bridge import steps
 
 

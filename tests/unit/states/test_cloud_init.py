@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modules import cloud_init, file
-from modules._seed_values import SeedError
+from modules._seed.values import SeedError
 from modules.cloud_init import seed as made
 from saltern.converge.compare import changes, plain
 from saltern.converge.plan import UNSET, call

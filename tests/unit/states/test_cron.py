@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from modules import cron as module
-from modules._cron_fields import BadCron
-from modules._crontab import MARK
+from modules._cron.crontab import MARK
+from modules._cron.fields import BadCron
 from modules.cron import CronError
 from saltern.context import Context
 from saltern.converge.compare import changes

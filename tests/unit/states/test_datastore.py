@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from modules import datastore
-from modules._datastores import DatastoreError, Entry
-from modules._owner import BadMode
+from modules._datastore.register import DatastoreError, Entry
+from modules._file.owner import BadMode
 from saltern.converge.plan import Call, call
 from states.datastore import Datastore, checked, gone_steps, steps
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modules import _disk as disk
-from modules import _disk_notes, file
-from modules._disk_notes import Note
+from modules import file
+from modules._disk import files as disk
+from modules._disk import notes as disk_notes
+from modules._disk.notes import Note
 from modules._sizes import LEAST, MOST, BadSize, shown, size_bytes
 from saltern.converge.plan import UNSET, call
 from saltern.converge.state import check_of
@@ -136,16 +137,16 @@ def test_a_size_is_shown_exactly(sectors: int) -> None:
 def test_a_disk_that_somebody_put_in_the_place_of_ours_is_not_ours(tmp_path: Path) -> None:
     path, notes = tmp_path / "d", str(tmp_path / "notes")
     path.write_bytes(b"")
-    _disk_notes.put(notes, Note(path=str(path), inode=path.stat().st_ino, format="raw", persistent=False))
+    disk_notes.put(notes, Note(path=str(path), inode=path.stat().st_ino, format="raw", persistent=False))
     assert [note.path for note, _ in disk.noted(notes)] == [str(path)]
     (tmp_path / "other").write_bytes(b"")
     (tmp_path / "other").rename(path)
-    assert _disk_notes.find(notes, str(path)) is None
+    assert disk_notes.find(notes, str(path)) is None
     assert list(disk.noted(notes)) == []
     for written in (b"", b"[]", b"{}", b'{"path": 1}'):
         for note in Path(notes).iterdir():
             note.write_bytes(written)
-        assert _disk_notes.find(notes, str(path)) is None
+        assert disk_notes.find(notes, str(path)) is None
 
 
 def test_a_disk_of_somebody_else_is_not_deleted(tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from modules import file as module
-from modules._remove import MOUNTS, mount_below, mount_points
-from modules._safe import UnsafePath
+from modules._file.remove import MOUNTS, mount_below, mount_points
+from modules._file.safe import UnsafePath
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Unset, call
 from saltern.errors import SalternError
 from states import file
-from states._file_directory import Directory, steps
+from states._file.directory import Directory, steps
 from tests.plans import context, converge
 
 

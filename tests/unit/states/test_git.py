@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from modules import _git_checkout as work
+from modules._git import checkout as work
 from saltern.context import Context
 from saltern.converge.plan import Plan
 from saltern.errors import SalternError

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from modules import _git_checkout as work
-from modules._git import NOBODY_ELSE
-from modules._git_checkout import ALWAYS, Looked
-from modules._git_values import Rev
+from modules._git import checkout as work
+from modules._git.checkout import ALWAYS, Looked
+from modules._git.command import NOBODY_ELSE
+from modules._git.values import Rev
 from saltern.converge.compare import differences
 from saltern.converge.plan import call
 from saltern.errors import SalternError

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from modules import link
-from modules._netvalues import BadValue
+from modules._network.netvalues import BadValue
 from saltern.converge.plan import Call, call
 from states import address
 from states import link as states

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from modules import lxc
-from modules._lxc_config import Section
+from modules._lxc.config import Section
 from modules.lxc import Container
 from saltern.converge.plan import UNSET, Unset, call
-from states._lxc_plan import Guest, at_start, observed, steps
+from states._lxc.plan import Guest, at_start, observed, steps
 
 AUTO = Section("key", "lxc.start.auto", (("lxc.start.auto", "1"),))
 NET = Section("tree", "lxc.net", (("lxc.net.0.type", "veth"), ("lxc.net.0.link", "br43")))

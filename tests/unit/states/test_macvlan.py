@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from modules import link, macvlan
-from modules._netvalues import BadValue
+from modules._network.netvalues import BadValue
 from modules.macvlan import Macvlan
 from saltern.converge.plan import Call, call
 from states import macvlan as states
@@ -55,6 +55,6 @@ def test_only_what_differs_is_changed(
 def test_what_can_be_no_macvlan_is_refused_before_the_kernel_is_asked(
     arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("states._interface.look", None)
+    monkeypatch.setattr("states._network.interface.look", None)
     with pytest.raises(BadValue):
         states.present(context(tmp_path), "mv0", **arguments)

@@ -8,9 +8,11 @@ from shutil import which
 
 import pytest
 
-from modules import _mount_proof, _mount_unit, mount
-from modules._fstab import Line
-from modules._mountinfo import unit_name
+from modules import mount
+from modules._mount import proof as mount_proof
+from modules._mount import unit as mount_unit
+from modules._mount.fstab import Line
+from modules._mount.table import unit_name
 from modules.mount import Mount, MountError, Unit
 from saltern.converge.plan import UNSET, Call, call
 from saltern.marks import permit_acting
@@ -70,7 +72,7 @@ def test_without_systemd_the_line_is_written_and_mount_is_called() -> None:
 
 
 def test_the_unit_says_what_the_administrator_would_write() -> None:
-    assert _mount_unit.text(AT, DEVICE, "nfs4", ["rw", "_netdev"]) == (
+    assert mount_unit.text(AT, DEVICE, "nfs4", ["rw", "_netdev"]) == (
         "# Managed by Saltern\n"
         "[Unit]\n"
         "Description=Mount of /var/lib/one/datastores/100\n"
@@ -90,7 +92,7 @@ def test_the_unit_says_what_the_administrator_would_write() -> None:
 @pytest.mark.parametrize("device", [DEVICE, "//filer/a b%n", "mon1,mon2:/"])
 def test_systemd_takes_the_unit(tmp_path: Path, device: str) -> None:
     unit = tmp_path / unit_name("/mnt/a b%h-c")
-    unit.write_text(_mount_unit.text("/mnt/a b%h-c", device, "nfs4", ["rw"]))
+    unit.write_text(mount_unit.text("/mnt/a b%h-c", device, "nfs4", ["rw"]))
     argv = ["systemd-analyze", "verify", "--man=no", str(unit)]
     ran = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert [line for line in ran.stderr.splitlines() if unit.name in line] == []
@@ -99,7 +101,7 @@ def test_systemd_takes_the_unit(tmp_path: Path, device: str) -> None:
 
 def test_a_device_that_does_not_exist_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mount, "UNITS", str(tmp_path))
-    (tmp_path / unit_name(AT)).write_text(_mount_unit.text(AT, "/dev/nosuch", "ext4", []))
+    (tmp_path / unit_name(AT)).write_text(mount_unit.text(AT, "/dev/nosuch", "ext4", []))
     with permit_acting(), pytest.raises(MountError, match="there is no device /dev/nosuch"):
         mount.start_unit(AT, "ext4")
 
@@ -176,7 +178,7 @@ def test_a_stale_mount_is_mounted_anew_and_proven() -> None:
     assert [step.do for step in steps(stale, RIGHT, way)] == [
         call(mount.umount, AT),
         START,
-        call(_mount_proof.prove, AT, DEVICE, True),
+        call(mount_proof.prove, AT, DEVICE, True),
     ]
     assert list(steps(RIGHT, RIGHT, way)) == []
 
@@ -188,7 +190,7 @@ def _way(**fields: object) -> Way:
 
 
 def test_the_automount_unit_says_what_the_administrator_would_write() -> None:
-    assert _mount_unit.automount("/srv/a%b", 300) == (
+    assert mount_unit.automount("/srv/a%b", 300) == (
         "# Managed by Saltern\n[Unit]\nDescription=Automount of /srv/a%%b\n\n[Automount]\nWhere=/srv/a%%b\n"
         "TimeoutIdleSec=300\n\n[Install]\nWantedBy=multi-user.target\n"
     )
@@ -197,9 +199,9 @@ def test_the_automount_unit_says_what_the_administrator_would_write() -> None:
 def test_a_new_directory_is_guarded_where_it_can_be_and_must_be_only_when_asked() -> None:
     current, wish = _replaced(GONE, guarded=False), _replaced(RIGHT, guarded=True)
     for way, guard in (
-        (_way(has_point=False, must_guard=False), call(_mount_proof.guard_if_possible, AT)),
-        (_way(has_point=False), call(_mount_proof.guard, AT, True)),
-        (_way(has_point=True, must_guard=False), call(_mount_proof.guard, AT, True)),
+        (_way(has_point=False, must_guard=False), call(mount_proof.guard_if_possible, AT)),
+        (_way(has_point=False), call(mount_proof.guard, AT, True)),
+        (_way(has_point=True, must_guard=False), call(mount_proof.guard, AT, True)),
     ):
         done = [step.do for step in steps(current, wish, way)]
         assert done == [*([] if way.has_point else [call(mount.make_point, AT)]), guard, START]

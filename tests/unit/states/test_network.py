@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from modules._netvalues import BadValue
+from modules._network.netvalues import BadValue
 from saltern.converge.state import check_of
 from states import network
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from modules import pkg as module
-from modules._debian import parse_status
+from modules._pkg.debian import parse_status
 from saltern.converge.plan import call
 from saltern.errors import SalternError
 from states.pkg import Installed, install_steps, installed_values, latest_values, remove_steps, wishes

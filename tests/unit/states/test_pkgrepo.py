@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from modules import _pkg_repos as repos
 from modules import file
-from modules._apt_sources import Entry
-from modules._contents import Contents
+from modules._file.contents import Contents
+from modules._pkg import repos
+from modules._pkg.apt_sources import Entry
 from saltern.converge.plan import UNSET, call
 from states.pkgrepo import Key, Repository, steps
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from modules import route
-from modules._netvalues import BadValue
+from modules._network.netvalues import BadValue
 from modules.route import Hop, Route
 from saltern.converge.plan import Call, call
 from states import route as states

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from modules import sysctl
-from modules._safe import UnsafePath
+from modules._file.safe import UnsafePath
 from modules.sysctl import SysctlError
 from saltern.converge.plan import UNSET, Call, call
 from states import sysctl as states

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modules import link, veth
-from modules._netvalues import BadValue
+from modules._network.netvalues import BadValue
 from modules.veth import Veth
 from saltern.converge.plan import Call, call
 from states import veth as states
@@ -52,6 +52,6 @@ def test_only_what_differs_is_changed(current: Veth | None, wish: Veth, expected
 def test_what_can_be_no_veth_is_refused_before_the_kernel_is_asked(
     arguments: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("states._interface.look", None)
+    monkeypatch.setattr("states._network.interface.look", None)
     with pytest.raises(BadValue):
         states.present(context(tmp_path), "va", **arguments)  # type: ignore[arg-type]

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from modules._xml import parse
+from modules._virt.xml import parse
 
 pytest.importorskip("libvirt")
 
-from modules import _domain_facets as facets
-from modules import _libvirt, virt
-from modules._domain_values import Nic
-from modules._virt_act import emulator_owner
-from modules._virt_read import Guest
+from modules import virt
+from modules._virt import domain_facets as facets
+from modules._virt import hypervisor
+from modules._virt.act import emulator_owner
+from modules._virt.domain_values import Nic
+from modules._virt.read import Guest
 from saltern.context import Context
 from saltern.converge.plan import Plan
 from saltern.converge.state import check_of
@@ -25,10 +26,10 @@ from saltern.errors import SalternError
 from saltern.marks import permit_acting
 from saltern.names import InvalidName
 from saltern.secret import Secret
-from states import _virt_plan
 from states import virt as states
-from states._virt_look import Look
-from states._virt_plan import Policy
+from states._virt import plan as virt_plan
+from states._virt.look import Look
+from states._virt.plan import Policy
 from tests.plans import context, converge
 
 WISH: dict[str, Any] = {"memory": 512, "vcpus": 1, "machine": "pc"}
@@ -43,7 +44,7 @@ def guest(*, running: bool, config: dict[str, Any] | None = None, live: dict[str
 
 
 def planned(ctx: Context, found: Guest | None, wish: dict[str, Any], **policy: Any) -> Plan:
-    return _virt_plan.plan(ctx, "web1", Look(uri="x", found=found, facets={**WISH, **wish}), Policy(**policy))
+    return virt_plan.plan(ctx, "web1", Look(uri="x", found=found, facets={**WISH, **wish}), Policy(**policy))
 
 
 def said(plan: Plan) -> list[str]:
@@ -148,7 +149,7 @@ def test_what_can_be_told_wrong_is_refused_before_the_run(state: Any, name: str,
 def memory_driver(tmp_path: Path) -> Iterator[Context]:
     """libvirt's driver in memory with its guest `test`, which runs; it lasts as long as a connection is open."""
     ctx = context(tmp_path)
-    with _libvirt.session("test:///default"):
+    with hypervisor.session("test:///default"):
         yield replace(ctx, config=replace(ctx.config, libvirt_uri="test:///default"))
 
 

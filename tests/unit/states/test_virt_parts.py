@@ -6,21 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from modules import _disk as disk
-from modules import _virt_pool, _virt_volume, file
-from modules._virt_kept import Kept
-from modules._virt_network_xml import Definition as NetworkDefinition
-from modules._virt_pool_xml import Definition
-from modules._virt_volume import Place
+from modules import file
+from modules._disk import files as disk
+from modules._virt import pool as virt_pool
+from modules._virt import volume as virt_volume
+from modules._virt.kept import Kept
+from modules._virt.network_xml import Definition as NetworkDefinition
+from modules._virt.pool_xml import Definition
+from modules._virt.volume import Place
 from saltern.converge.plan import UNSET, call
 from saltern.converge.state import is_state
 from saltern.loader import find
-from states import _virt_kept
-from states import _virt_network as networks
-from states import _virt_pool as pools
-from states import _virt_volume as volumes
-from states._file import Attributes
-from states._virt_volume import Volume
+from states._file.shared import Attributes
+from states._virt import kept as virt_kept
+from states._virt import network as networks
+from states._virt import pool as pools
+from states._virt import volume as volumes
+from states._virt.volume import Volume
 
 DIR, OTHER = Definition("dir", "/a"), Definition("dir", "/b")
 POOL = pools.Wanted(DIR, True, True, False, True, UNSET, UNSET, UNSET)
@@ -67,10 +69,10 @@ def test_the_steps_of_a_pool_call_what_they_say() -> None:
     have = Attributes(UNSET, UNSET, "0755")
     current = replace(POOL, definition=OTHER, running=False, autostart=False, mode="0755")
     assert [step.do for step in pools.steps("p", current, wish, "<x/>", "u", have)] == [
-        call(_virt_pool.define, "<x/>", uri="u"),
+        call(virt_pool.define, "<x/>", uri="u"),
         call(file.set_attributes, "/a", mode="0711"),
-        call(_virt_pool.set_autostart, "p", True, uri="u"),
-        call(_virt_pool.start, "p", uri="u"),
+        call(virt_pool.set_autostart, "p", True, uri="u"),
+        call(virt_pool.start, "p", uri="u"),
     ]
 
 
@@ -99,9 +101,9 @@ def test_a_network_is_defined_and_restarted_only_where_that_is_allowed(
 
 def test_what_is_transient_is_stopped_and_what_is_stopped_undefined() -> None:
     running = Kept("<x/>", "<x/>", False, False)
-    assert [s.sentence for s in _virt_kept.going(networks.NETWORK, "n", running, "u")] == ["stop network n"]
+    assert [s.sentence for s in virt_kept.going(networks.NETWORK, "n", running, "u")] == ["stop network n"]
     stopped = Kept("<x/>", None, False, True)
-    assert [s.sentence for s in _virt_kept.going(pools.POOL, "p", stopped, "u")] == ["undefine pool p"]
+    assert [s.sentence for s in virt_kept.going(pools.POOL, "p", stopped, "u")] == ["undefine pool p"]
 
 
 def of_volume(current: Volume | None, wish: Volume, place: Place = PLACE, guest: str | None = None) -> list[str]:
@@ -124,7 +126,7 @@ def test_a_volume_may_be_declared_by_salts_word() -> None:
 def test_a_volume_of_a_running_guest_grows_through_the_guest() -> None:
     have, wish = Volume(8 * M, "qcow2"), Volume(16 * M, "qcow2")
     (step,) = volumes.steps("v", "p", PLACE, have, wish, "<x/>", "u")
-    assert step.do == call(_virt_volume.grow, "p", "v", 16 * M, uri="u")
+    assert step.do == call(virt_volume.grow, "p", "v", 16 * M, uri="u")
     (step,) = volumes.steps("v", "p", PLACE, have, wish, "<x/>", "u", "web")
     assert step.sentence == "grow volume v from 8 MiB to 16 MiB while web runs"
     assert step.do == call(disk.grow, "/a/v", 16 * M, format="qcow2", guest="web", uri="u")

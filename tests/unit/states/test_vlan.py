@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from modules import link, vlan
-from modules._netlink import Address, Link, NetworkError, View
-from modules._netvalues import BadValue
+from modules._network.netlink import Address, Link, NetworkError, View
+from modules._network.netvalues import BadValue
 from modules.vlan import NO_8021Q, Vlan
 from saltern.converge.plan import Call, call
 from states import vlan as states
-from states._addressing import Around
+from states._network.addressing import Around
 from tests.plans import context
 
 ETH = Link(index=2, name="eno1", kind=None, is_up=True, mtu=1500, hwaddr="02:00:00:00:00:01", altnames=("enp1s0",))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modules import link, vxlan
-from modules._netvalues import BadValue
+from modules._network.netvalues import BadValue
 from modules.vxlan import Vxlan
 from saltern.converge.plan import Call, call
 from states import vxlan as states
@@ -70,6 +70,6 @@ def test_only_what_differs_is_changed(
 def test_what_can_be_no_vxlan_is_refused_before_the_kernel_is_asked(
     arguments: dict[str, object], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("states._interface.look", None)
+    monkeypatch.setattr("states._network.interface.look", None)
     with pytest.raises(BadValue, match=words):
         states.present(context(tmp_path), "vx0", **arguments)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import pytest
 
 from minion.beacons import drift
 from minion.beacons.drift import Drift, changes, differing
-from modules._beacon_away import StillAway
+from modules._beacon.away import StillAway
 from saltern.errors import PermanentError
 
 TAG = "file_|-motd_|-/etc/motd_|-managed"

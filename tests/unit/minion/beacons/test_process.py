@@ -14,7 +14,7 @@ from minion.beacons import process
 from minion.beacons.item import Told, parse
 from minion.beacons.process import Loop, Watched
 from minion.pipe import News, Trouble
-from modules._beacon_away import StillAway
+from modules._beacon.away import StillAway
 
 
 class Fake:

@@ -1,0 +1,1 @@
+"""What a node can watch of itself."""

@@ -1,0 +1,1 @@
+"""Disk files of guests, and who has them."""

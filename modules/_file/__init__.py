@@ -1,0 +1,1 @@
+"""Files, reached and written without being led astray."""

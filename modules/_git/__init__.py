@@ -1,0 +1,1 @@
+"""Checkouts by git(1)."""

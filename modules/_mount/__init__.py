@@ -1,0 +1,1 @@
+"""Mounts: what the kernel, fstab(5) and systemd say of them, and their proof."""

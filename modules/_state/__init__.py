@@ -1,0 +1,1 @@
+"""What `state` does beside runs of the tree."""

@@ -1,0 +1,1 @@
+"""What a network transaction keeps, touches, proves and ends with."""

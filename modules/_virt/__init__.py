@@ -1,0 +1,1 @@
+"""Guests, pools and networks of libvirt."""
