@@ -16,7 +16,8 @@ from master.bundle_messages import PILLAR_KEY, Asked
 from master.scan import merged
 from master.trees import SETTLE_NS, Publisher
 from pillar.compiler import Compiled, compile_pillar
-from pillar.external import ExternalError, Values, externals
+from pillar.ext_pillar import externals
+from pillar.external import ExternalError, Values
 from pillar.sealed import opened, opener_of
 from saltern.config import MasterConfig
 from saltern.errors import SalternError

@@ -65,7 +65,7 @@ class BundlePool:
 
     def __init__(self, config: MasterConfig, *, idle_s: float = IDLE_S, render_s: float = RENDER_S) -> None:
         if config.ext_pillar:
-            from pillar.external import externals
+            from pillar.ext_pillar import externals
 
             externals(config.ext_pillar, config.paths.var / "master", config.nodegroups)  # a mistake ends the start
         self._config, self._idle_s, self._render_s = config, idle_s, render_s

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from saltern.jid import moment
+
 SEPARATOR = "_|-"
 _MOST_TEXT = 500
 _MOST_STATES = 2000  # of one minion
@@ -57,8 +59,6 @@ def named(tag: str, one: Mapping[str, Any]) -> str:
 
 def report(connection: sqlite3.Connection, minions: Iterable[str]) -> list[dict[str, str]]:
     """What differs on MINIONS, by minion and the time it was first seen; a line too for each that was never checked."""
-    from master.runs import moment
-
     lines = []
     checked = dict(connection.execute("SELECT minion, jid FROM checks").fetchall())
     for minion in minions:

@@ -17,6 +17,7 @@ import msgspec
 
 from master import drift
 from master.jobs import End
+from saltern.jid import moment
 
 HIGHSTATE = "highstate"
 _FUNCTIONS = ("state.apply", "state.highstate", "state.sls", "state.sls_id", "state.single", "state.test")
@@ -142,8 +143,3 @@ def _grains(connection: sqlite3.Connection, digest: str | None) -> dict[str, Any
     row = connection.execute("SELECT grains FROM facts WHERE digest = ?", (digest,)).fetchone()
     read = json.loads(row[0]) if row else {}
     return read if isinstance(read, dict) else {}
-
-
-def moment(jid: str) -> str:
-    """The time that a job id holds, as people write it."""
-    return f"{jid[:4]}-{jid[4:6]}-{jid[6:8]} {jid[8:10]}:{jid[10:12]}:{jid[12:14]}"

@@ -6,7 +6,8 @@ import os
 
 from saltern.config import Config
 from saltern.context import FileSource
-from saltern.custom.custom import KINDS, Closed, Custom
+from saltern.custom.custom import Closed, Custom
+from saltern.custom.kinds import KINDS
 
 
 def synced(config: Config) -> Custom:

@@ -12,6 +12,8 @@ from modules._network.lookups import (
     hw_addr,
     in_subnet,
     interface_ip,
+    ip_addrs,
+    ip_addrs6,
     ip_in_subnet,
     is_loopback,
     is_private,
@@ -31,6 +33,8 @@ __all__ = [
     "hw_addr",
     "in_subnet",
     "interface_ip",
+    "ip_addrs",
+    "ip_addrs6",
     "ip_in_subnet",
     "is_loopback",
     "is_private",
@@ -135,7 +139,9 @@ def declared(ctx: Context) -> dict[str, Any]:
     wrong = [low for low in lows if isinstance(low, str)]
     if wrong:
         raise PermanentError("the states of this node can't be compiled: " + "\n".join(wrong))
-    translate = import_module("states.network").translated  # by name, as states are found: modules know none
+    translate = import_module(
+        "states._network.salt_words"
+    ).translated  # by name, as states are found: modules know none
     return network_declared.declared(lows, ctx.pillar, translate)
 
 
@@ -208,45 +214,6 @@ def _kind(link: Link) -> str:
     if isinstance(link.info, TunInfo):
         return "tap" if link.info.is_tap else "tun"
     return link.kind or ("loopback" if link.is_loopback else "physical")
-
-
-@reading
-def ip_addrs(
-    interface: str | None = None, include_loopback: bool = False, cidr: str | None = None, type: str | None = None
-) -> list[str]:
-    """The IPv4 addresses, sorted: of INTERFACE, inside CIDR ("10.0.0.0/8"), of TYPE "public" or "private"."""
-    return _addresses(AF_INET, interface, include_loopback, cidr, type)
-
-
-@reading
-def ip_addrs6(interface: str | None = None, include_loopback: bool = False, cidr: str | None = None) -> list[str]:
-    """The IPv6 addresses, sorted; as `network.ip_addrs`."""
-    return _addresses(AF_INET6, interface, include_loopback, cidr, None)
-
-
-def _addresses(family: int, interface: str | None, loopback: bool, cidr: str | None, type_: str | None) -> list[str]:
-    if type_ not in (None, "public", "private"):
-        raise UsageError(f"type must be public or private, not {type_!r}")
-    try:
-        inside = ipaddress.ip_network(cidr, strict=False) if cidr else None
-    except ValueError as error:
-        raise UsageError(f"not a network: {cidr!r}: {error}") from None
-    view = look(addresses=True)
-    wanted = view.find(interface) if interface else None
-    if interface and wanted is None:
-        raise UsageError(view.missing(interface))
-    found = {
-        ipaddress.ip_interface(entry.address).ip
-        for entry in view.addresses
-        if entry.family == family and (wanted is None or entry.index == wanted.index)
-    }
-    return [
-        str(address)
-        for address in sorted(found, key=int)
-        if (loopback or not address.is_loopback)
-        and (inside is None or address in inside)
-        and (type_ is None or address.is_private == (type_ == "private"))
-    ]
 
 
 @reading

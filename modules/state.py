@@ -9,23 +9,20 @@ unless `queue=True` (wait) or `concurrent=True` (both at once, at your own risk)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from modules._state import lock as state_lock
+from modules._state import requests
 from modules._state.data import high, low, top
-from modules._state.requests import check_request, clear_request, request, run_request
-from modules.pillar import overlaid
-from saltern import names
+from modules._state.requests import check_request, clear_request
+from modules._state.run import NO_STATES, converged, job_of, told, tree_of
 from saltern.context import Context
-from saltern.errors import PermanentError, SalternError
-from saltern.lazy import LazyMapping
+from saltern.errors import PermanentError, SalternError, nearest
 from saltern.marks import acting, reading
-from saltern.runner import Returned, with_calls
+from saltern.runner import Returned
 
 # functions of this namespace that lie elsewhere
-__all__ = ["check_request", "clear_request", "high", "low", "request", "run_request", "top"]
+__all__ = ["check_request", "clear_request", "high", "low", "top"]
 
 if TYPE_CHECKING:
     from saltern.sls.low import Low
@@ -33,18 +30,6 @@ if TYPE_CHECKING:
 
 Names = str | Sequence[str] | None
 Exclude = str | Sequence[Any]
-
-_LEAST_S, _MOST_S = 5, 86400  # of confirm=
-
-NO_STATES = {
-    "no_|-states_|-states_|-None": {
-        "name": "No States",
-        "result": False,
-        "changes": {},
-        "comment": "No states found for this minion: no top file of the tree names any for it",
-        "__run_num__": 0,
-    }
-}
 
 
 @acting
@@ -191,6 +176,37 @@ def test(
     return apply(ctx, mods, True, saltenv, pillar, exclude, pillarenv=pillarenv)
 
 
+@acting
+def request(
+    ctx: Context,
+    mods: str | Sequence[str] | None = None,
+    name: str = requests.DEFAULT,
+    saltenv: str | None = None,
+    pillar: Mapping[str, Any] | None = None,
+    exclude: str | Sequence[Any] = (),
+    pillarenv: str | None = None,
+) -> Any:
+    """Tell what `state.apply` would do with these arguments, and note them as the request NAME for
+    `state.run_request`."""
+    given = {"mods": mods, "saltenv": saltenv, "pillar": pillar, "exclude": exclude, "pillarenv": pillarenv}
+    kept = {key: value for key, value in given.items() if value not in (None, (), [], "")}
+    shown = apply(ctx, mods, True, saltenv, pillar, exclude, pillarenv=pillarenv)
+    if not (isinstance(shown, Returned) and shown.retcode == 1):
+        requests.write(ctx, {**requests.read(ctx), name: {"jid": ctx.jid, "arguments": kept}})
+    return shown
+
+
+@acting
+def run_request(ctx: Context, name: str = requests.DEFAULT) -> Any:
+    """Converge to what the request NAME wants, and forget it. The tree and the pillar are those of now."""
+    waiting = requests.read(ctx)
+    if name not in waiting:
+        raise requests.RequestError(f"there is no request {name!r}.{nearest(name, waiting)} state.request makes one.")
+    arguments = waiting.pop(name)["arguments"]
+    requests.write(ctx, waiting)
+    return apply(ctx, test=False, **arguments)
+
+
 @reading
 def running(ctx: Context) -> list[str]:
     """A sentence about the state run that is at work, if any."""
@@ -208,7 +224,7 @@ def show_sls(
 ) -> Any:
     """The high state of the SLS MODS: what their files render to, with `include` and `extend` resolved."""
     job = job_of(ctx, True, saltenv, pillar, pillarenv=pillarenv)
-    return _shown(lambda: _tree(job).high(_names(mods), job.saltenv))
+    return _shown(lambda: tree_of(job).high(_names(mods), job.saltenv))
 
 
 @reading
@@ -220,7 +236,7 @@ def show_highstate(
 ) -> Any:
     """The high state that the top files give the node."""
     job = job_of(ctx, True, saltenv, pillar, pillarenv=pillarenv)
-    return _shown(lambda: _tree(job).high(None, saltenv))
+    return _shown(lambda: tree_of(job).high(None, saltenv))
 
 
 @reading
@@ -233,7 +249,7 @@ def show_low_sls(
 ) -> Any:
     """The low state of the SLS MODS: each call in its order, with its requisites."""
     job = job_of(ctx, True, saltenv, pillar, pillarenv=pillarenv)
-    return _shown(lambda: [_low(one) for one in _tree(job).low(_names(mods), job.saltenv)])
+    return _shown(lambda: [_low(one) for one in tree_of(job).low(_names(mods), job.saltenv)])
 
 
 @reading
@@ -245,20 +261,20 @@ def show_lowstate(
 ) -> Any:
     """The low state that the top files give the node."""
     job = job_of(ctx, True, saltenv, pillar, pillarenv=pillarenv)
-    return _shown(lambda: [_low(one) for one in _tree(job).low(None, saltenv)])
+    return _shown(lambda: [_low(one) for one in tree_of(job).low(None, saltenv)])
 
 
 @reading
 def show_top(ctx: Context, saltenv: str | None = None) -> Any:
     """What the top files give the node: {environment: [SLS, …]}."""
-    return _shown(lambda: _tree(job_of(ctx, True, saltenv, None)).top(saltenv))
+    return _shown(lambda: tree_of(job_of(ctx, True, saltenv, None)).top(saltenv))
 
 
 @reading
 def show_states(ctx: Context, saltenv: str | None = None) -> Any:
     """The SLS of the highstate, with what they include, in the order in which they come first."""
     job = job_of(ctx, True, saltenv, None)
-    return _shown(lambda: list(dict.fromkeys(one.sls for one in _tree(job).low(None, saltenv))))
+    return _shown(lambda: list(dict.fromkeys(one.sls for one in tree_of(job).low(None, saltenv))))
 
 
 @reading
@@ -274,7 +290,7 @@ def sls_exists(ctx: Context, mods: str | Sequence[str], saltenv: str | None = No
 def id_exists(ctx: Context, ids: str | Sequence[str], mods: Names = None, saltenv: str | None = None) -> bool:
     """Whether all of IDS are ids of the SLS MODS (without any: of the highstate)."""
     job = job_of(ctx, True, saltenv, None)
-    known = _tree(job).high(_names(mods), saltenv)
+    known = tree_of(job).high(_names(mods), saltenv)
     return all(id in known for id in _names(ids) or [])
 
 
@@ -296,7 +312,7 @@ def explain(
         from saltern.converge.engine import run
         from saltern.converge.explain import explained
 
-        lows = _tree(job).low(listed, saltenv if listed is None else job.saltenv)
+        lows = tree_of(job).low(listed, saltenv if listed is None else job.saltenv)
         return explained(lows, id_, run(lows, job, test=True))
 
     return _shown(told)
@@ -321,92 +337,6 @@ def _names(given: Names) -> list[str] | None:
     return [name for item in listed if (name := str(item).strip())]
 
 
-def job_of(
-    ctx: Context,
-    test: bool | None,
-    saltenv: str | None,
-    pillar: Mapping[str, Any] | None,
-    confirm: float | None = None,
-    pillarenv: str | None = None,
-) -> Context:
-    """The surroundings of a run: CTX with its own environment, test mode, pillar and time for a person to confirm."""
-    if confirm is not None:
-        _check_confirm(ctx, confirm)
-        ctx = replace(ctx, extra={**ctx.extra, "confirm_s": float(confirm)})
-    if pillar is not None and not isinstance(pillar, Mapping):
-        raise PermanentError(f"pillar= wants a mapping, like pillar='{{a: 1}}', not {pillar!r}")
-    if test is not None and not isinstance(test, bool):
-        raise PermanentError(f"test= is True or False, not {test!r}")
-    job = _with_pillar(ctx, pillar, _environment(ctx, saltenv, pillarenv))
-    return with_calls(replace(job, saltenv=saltenv or ctx.saltenv, test=ctx.test if test is None else test))
-
-
-def _environment(ctx: Context, saltenv: str | None, pillarenv: str | None) -> str | None:
-    """The environment that the pillar of a run with these arguments is of; None: this node's own."""
-    if pillarenv is None and ctx.config.pillarenv_from_saltenv and not ctx.config.pillarenv:
-        pillarenv = saltenv
-    return None if pillarenv is None else names.saltenv(pillarenv)
-
-
-def _with_pillar(ctx: Context, pillar: Mapping[str, Any] | None, pillarenv: str | None) -> Context:
-    """CTX with the pillar of PILLARENV, where that is given, and the values PILLAR over it, also after
-    `reload_pillar`."""
-    if pillar is None and pillarenv is None:
-        return ctx
-    return replace(
-        ctx,
-        config=ctx.config if pillarenv is None else replace(ctx.config, pillarenv=pillarenv),
-        pillar=LazyMapping(lambda: overlaid(ctx, pillar, pillarenv)),
-        extra={**ctx.extra, "renew_pillar": lambda: overlaid(ctx, pillar, pillarenv, fresh=True)},
-    )
-
-
-def _check_confirm(ctx: Context, confirm: object) -> None:
-    if isinstance(confirm, bool) or not isinstance(confirm, int | float) or not _LEAST_S <= confirm <= _MOST_S:
-        wanted = f"{_LEAST_S} to {_MOST_S} seconds in which a person says network.confirm"
-        raise PermanentError(f"confirm= wants {wanted}, not {confirm!r}")
-    if "network_transaction" not in ctx.extra:
-        raise PermanentError("confirm= needs a minion: nothing here guards a change of the network")
-
-
-def _tree(ctx: Context) -> StateTree:
-    from saltern.sls.state_tree import StateTree
-
-    if custom := ctx.extra.get("custom"):
-        custom.sync(ctx.files)
-    return StateTree(ctx)
-
-
-def converged(
-    ctx: Context,
-    fun: str,
-    compile: Callable[[StateTree], list[Low]],
-    queue: bool,
-    concurrent: bool,
-    nothing: Any = None,
-    chosen: Callable[[list[Low]], list[Low]] = lambda lows: lows,
-) -> Any:
-    """Compile and run what is CHOSEN of it, as Salt returns it; NOTHING is what a run without any state returns, where
-    that is a failure."""
-    from saltern.converge.engine import run
-    from saltern.sls.functions import ACTS
-
-    lock = state_lock.lock_file(ctx.config.paths.var)
-    free = concurrent or ctx.test
-    try:
-        with nullcontext() if free else state_lock.held(lock, jid=ctx.jid, fun=fun, wait=queue):
-            len(ctx.pillar)  # a pillar with a mistake ends the run here, even if no SLS asks for a value of it
-            known = compile(_tree(ctx))
-            lows = chosen(known)
-            if not lows and nothing is not None:
-                return Returned(nothing, 2)
-            warnings = ctx.extra.get("warnings", tuple)()  # of what the states came from
-            result = run(lows, ctx, test=ctx.test, known=known).with_warnings((*warnings, *ctx.extra.get(ACTS, ())))
-    except SalternError as error:
-        return Returned(_told(error), 1)
-    return Returned(result.as_salt(), result.retcode)
-
-
 def _shown(show: Callable[[], Any]) -> Any:
     """What SHOW gives, secrets masked, or what is wrong with the tree, as a run would say it."""
     from saltern.converge.compare import plain
@@ -414,12 +344,7 @@ def _shown(show: Callable[[], Any]) -> Any:
     try:
         return plain(show())
     except SalternError as error:
-        return Returned(_told(error), 1)
-
-
-def _told(error: SalternError) -> list[str]:
-    """An error as the list of texts that a run returns which could not begin."""
-    return [str(one) for one in getattr(error, "errors", None) or [error]]
+        return Returned(told(error), 1)
 
 
 def _low(low: Low) -> dict[str, Any]:

@@ -106,7 +106,7 @@ class MasterConfig:
     pillar_roots: dict[str, list[str]] = field(default_factory=dict)  # default: {"base": ["/srv/saltern/pillar"]}
     pillar_source_merging_strategy: str = "smart"  # how values of several SLS are joined, see saltern/merging.py
     pillar_merge_lists: bool = False  # append lists instead of replacing them
-    ext_pillar: list[Any] = field(default_factory=list)  # further sources, each `kind: options`, see pillar/external.py
+    ext_pillar: list[Any] = field(default_factory=list)  # further sources, `kind: options`, see pillar/ext_pillar.py
     ext_pillar_first: bool = False  # before pillar_roots, whose templates then see their values
     nodegroups: dict[str, Any] = field(default_factory=dict)
     peer: dict[str, Any] = field(default_factory=dict)  # which minions may have which functions run where

@@ -22,6 +22,7 @@ from modules._disk.notes import Note
 from modules._file import identity
 from modules._file import owner as file_owner
 from modules._file.safe import absolute
+from modules._image import look as image_look
 from modules._virt import hypervisor
 from saltern.context import Context
 from saltern.converge.plan import UNSET, Plan, Step, Unset, call
@@ -219,7 +220,7 @@ def _making(path: str, notes: str, persistent: bool, source: str | None, size: i
     found = image.info(source)
     if found is None:
         raise DiskError(f"there is no image {source}")
-    image.refused(found, source)
+    image_look.refused(found, source)
     if isinstance(size, int) and size < found.virtual_size:
         raise DiskError(
             f"{path}: {_sizes.shown(size)} are less than the image {source} has ({_sizes.shown(found.virtual_size)})"
@@ -246,7 +247,7 @@ def _kept(path: str, found: Disk, wish: File, note: Note | None) -> None:
         below = image.info(found.below)
         if below is None:
             raise DiskError(f"{path} stands on the image {found.below}, which is gone: bring it back, unchanged")
-        image.refused(below, found.below)
+        image_look.refused(below, found.below)
     if isinstance(wish.size, int) and wish.size < found.size:
         raise DiskError(disk.smaller(path, found.size, wish.size))
 

@@ -19,7 +19,7 @@ from saltern.errors import SourceError, UsageError
 from saltern.files import LocalFiles
 from saltern.orchestration import words
 from saltern.orchestration.asked import Asked
-from saltern.orchestration.check import missing_sls
+from saltern.orchestration.missing import missing_sls
 from saltern.sls.check import Signatures
 from saltern.sls.low import Low
 from saltern.sls.problems import Problems

@@ -14,7 +14,7 @@ from modules._checkpoint import capture
 from modules._checkpoint.checkpoint import Checkpoint, SavedAddress, SavedFile, SavedLink, SavedRoute, Touched
 from modules._checkpoint.diff import Action, way_back
 from modules._file import safe
-from modules._network.netlink import words
+from modules._network.netsocket import words
 from saltern.wire.private import sync_folder
 
 ROUNDS = 12  # a stack of links needs two or three

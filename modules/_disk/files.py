@@ -17,6 +17,7 @@ from modules import _sizes, datastore, file, image, mount
 from modules._disk import notes as disk_notes
 from modules._disk.notes import Note
 from modules._file import identity, safe
+from modules._image import look as image_look
 from modules._image import qemu_img
 from modules._image.qcow2 import BadImage
 from modules._mount import table as mount_table
@@ -56,14 +57,14 @@ def get(path: str, format: str) -> Disk | None:
     if found is None:
         return None
     if found.data_file is not None or found.encryption is not None:
-        image.refused(_without_backing(found), path)
+        image_look.refused(_without_backing(found), path)
     below = found.backing_file
     if below is not None and not below.startswith("/"):
         below = os.path.normpath(os.path.join(os.path.dirname(path), below))
     return Disk(found.format, found.virtual_size, below)
 
 
-def _without_backing(found: image.Image) -> image.Image:
+def _without_backing(found: image_look.Image) -> image_look.Image:
     return replace(found, backing_file=None)
 
 

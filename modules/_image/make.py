@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from modules import image
 from modules._file import identity
 from modules._http import CHUNK, opened
+from modules._image import look as image_look
 from modules._image import note as image_note
 from modules._image import qcow2, qemu_img
 from modules._image.note import Note
@@ -157,10 +157,10 @@ def _format(job: Job, folder: int) -> str:
             raise BadImage(f"{job.source} is empty")
         if job.format == "qcow2" and not qcow2.is_qcow2(os.pread(fd, 4, 0)):
             raise BadImage(f"{job.source} is no qcow2 image, as `format` says")
-        found = image.read(fd, status.st_size, status.st_blocks * 512, job.format, job.source)
+        found = image_look.read(fd, status.st_size, status.st_blocks * 512, job.format, job.source)
     finally:
         os.close(fd)
-    image.refused(found, job.source)
+    image_look.refused(found, job.source)
     return found.format
 
 

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from modules import image
 from modules._file import identity, safe
 from modules._file import owner as file_owner
+from modules._image import look as image_look
 from modules._image.qcow2 import BadImage
 from modules._run import run
 from modules._sizes import MOST, SECTOR
@@ -55,10 +55,10 @@ def create_overlay(path: str, backing: str, backing_format: str, size: int | Non
     where BACKING itself refers to another file.
     """
     target, base = _new(path), safe.absolute(backing)
-    found = image.info(base, _format(backing_format))
+    found = image_look.info(base, _format(backing_format))
     if found is None:
         raise ImageError(f"{target} can't be made: there is no image {base}")
-    image.refused(found, base)
+    image_look.refused(found, base)
     size = found.virtual_size if size is None else _size(size)
     if size < found.virtual_size:
         raise ImageError(f"{target} can't be made: {size} bytes are less than the {found.virtual_size} of {base}")
@@ -73,7 +73,7 @@ def resize(path: str, format: str, size: int) -> None:
     """Grow the image at PATH to SIZE bytes. ImageError where that would make it smaller: the guest's data would be
     cut off. The image must not be in use."""
     target, size = safe.absolute(path), _size(size)
-    found = image.info(target, _format(format))
+    found = image_look.info(target, _format(format))
     if found is None:
         raise ImageError(f"there is no image {target}")
     if size < found.virtual_size:
@@ -107,10 +107,10 @@ def convert_into(
     """Convert the image SOURCE (an absolute path, or `./NAME` in FOLDER) to the file NAME in the private FOLDER. TOLD
     is the image's name in errors."""
     path = f"/proc/self/fd/{folder}/{source[2:]}" if source.startswith("./") else source
-    found = image.info(path, _format(source_format))
+    found = image_look.info(path, _format(source_format))
     if found is None:
         raise ImageError(f"there is no image {source}")
-    image.refused(found, told if source.startswith("./") else source)
+    image_look.refused(found, told if source.startswith("./") else source)
     owner = identity.current()
     if owner is not None and not os.access(path, os.R_OK, effective_ids=True):
         raise ImageError(f"{told} can't be made: {source} can't be read by {owner.name}, who makes what is there")
@@ -279,8 +279,10 @@ def _denied() -> str:
 
 
 def _format(format: str) -> str:
-    if format not in image.FORMATS:
-        raise BadImage(f"not a format of an image: {format!r}.{nearest(format, image.FORMATS)} (qcow2 and raw are)")
+    if format not in image_look.FORMATS:
+        raise BadImage(
+            f"not a format of an image: {format!r}.{nearest(format, image_look.FORMATS)} (qcow2 and raw are)"
+        )
     return format
 
 

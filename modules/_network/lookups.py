@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-from modules._network.netlink import look
+from modules._network.netlink import AF_INET, AF_INET6, look
 from saltern.errors import UsageError
 from saltern.marks import reading
 
@@ -27,11 +27,48 @@ def hw_addr(iface: str) -> str:
 
 
 @reading
+def ip_addrs(
+    interface: str | None = None, include_loopback: bool = False, cidr: str | None = None, type: str | None = None
+) -> list[str]:
+    """The IPv4 addresses, sorted: of INTERFACE, inside CIDR ("10.0.0.0/8"), of TYPE "public" or "private"."""
+    return _addresses(AF_INET, interface, include_loopback, cidr, type)
+
+
+@reading
+def ip_addrs6(interface: str | None = None, include_loopback: bool = False, cidr: str | None = None) -> list[str]:
+    """The IPv6 addresses, sorted; as `network.ip_addrs`."""
+    return _addresses(AF_INET6, interface, include_loopback, cidr, None)
+
+
+def _addresses(family: int, interface: str | None, loopback: bool, cidr: str | None, type_: str | None) -> list[str]:
+    if type_ not in (None, "public", "private"):
+        raise UsageError(f"type must be public or private, not {type_!r}")
+    try:
+        inside = ipaddress.ip_network(cidr, strict=False) if cidr else None
+    except ValueError as error:
+        raise UsageError(f"not a network: {cidr!r}: {error}") from None
+    view = look(addresses=True)
+    wanted = view.find(interface) if interface else None
+    if interface and wanted is None:
+        raise UsageError(view.missing(interface))
+    found = {
+        ipaddress.ip_interface(entry.address).ip
+        for entry in view.addresses
+        if entry.family == family and (wanted is None or entry.index == wanted.index)
+    }
+    return [
+        str(address)
+        for address in sorted(found, key=int)
+        if (loopback or not address.is_loopback)
+        and (inside is None or address in inside)
+        and (type_ is None or address.is_private == (type_ == "private"))
+    ]
+
+
+@reading
 def interface_ip(iface: str) -> str:
     """The first IPv4 address of the interface IFACE, "" where it has none."""
-    from modules import network
-
-    return next(iter(network.ip_addrs(iface, include_loopback=True)), "")
+    return next(iter(ip_addrs(iface, include_loopback=True)), "")
 
 
 @reading
@@ -49,9 +86,7 @@ def subnets6() -> list[str]:
 @reading
 def in_subnet(cidr: str) -> bool:
     """Whether the node has an IPv4 address in the network CIDR."""
-    from modules import network
-
-    return bool(network.ip_addrs(include_loopback=True, cidr=cidr))
+    return bool(ip_addrs(include_loopback=True, cidr=cidr))
 
 
 @reading

@@ -18,7 +18,7 @@ from typing import Any
 
 from modules._network import netread
 from modules._network.bridgevlans import Vlans, dump_vlans
-from modules._network.netlink import NetworkError, Socket, dump_routes, read
+from modules._network.netsocket import NetworkError, Socket, dump_routes, read
 from modules._network.netview import Address, View
 from modules._network.rtnl import DELADDR, DELLINK, LINK_HEADER, NEWADDR, NEWLINK, heard, listener
 from saltern.kept import Scope

@@ -6,9 +6,13 @@ The names of functions are read from the files of the packages `modules` without
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from saltern.cli import key, run, saltern
+from saltern.cli import key, run
 from saltern.cli.options import Option
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Command:
@@ -20,10 +24,11 @@ class Command:
         self.name, self.options, self.words = name, options, words
 
 
-def script(shell: str) -> str:
-    """The completion script of `saltern`, `saltern-key` and `saltern-run` for SHELL (bash, zsh or fish)."""
+def script(shell: str, options: Sequence[Option]) -> str:
+    """The completion script of `saltern`, whose OPTIONS are given, `saltern-key` and `saltern-run` for SHELL (bash, zsh
+    or fish)."""
     commands = (
-        Command("saltern", saltern.OPTIONS, {2: functions()}),
+        Command("saltern", options, {2: functions()}),
         Command("saltern-key", key.OPTIONS, {1: key.ACTIONS}),
         Command("saltern-run", run.OPTIONS, {1: [name for name, _ in run.RUNNERS]}),
     )
@@ -34,8 +39,8 @@ def script(shell: str) -> str:
 
 
 def functions(package: str = "modules") -> list[str]:
-    """The names of the execution functions, as users write them. Nothing is imported."""
-    import ast
+    """The names of the execution functions, as users write them, also those that lie in a part of their namespace
+    (`modules/_virt/pool.py`). Nothing is imported."""
     from importlib.util import find_spec
     from pathlib import Path
 
@@ -43,10 +48,23 @@ def functions(package: str = "modules") -> list[str]:
     names = []
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         for file in sorted(Path(folder).glob("[a-z]*.py")):
-            for node in ast.parse(file.read_text()).body:
-                if isinstance(node, ast.FunctionDef) and _offered(node.decorator_list):
-                    names.append(f"{file.stem.rstrip('_')}.{node.name.rstrip('_')}")
+            space = file.stem.rstrip("_")
+            names += [f"{space}.{name.rstrip('_')}" for name in _functions(file, f"{package}._{space}.")]
     return names
+
+
+def _functions(file: Path, parts: str = "") -> list[str]:
+    """The functions that FILE offers: its own, and those that it imports from modules whose names begin with PARTS."""
+    import ast
+
+    found = []
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.FunctionDef) and _offered(node.decorator_list):
+            found.append(node.name)
+        elif parts and isinstance(node, ast.ImportFrom) and (node.module or "").startswith(parts):
+            offered = _functions(file.parent.joinpath(*str(node.module).split(".")[1:]).with_suffix(".py"))
+            found += [one.name for one in node.names if one.name in offered]
+    return found
 
 
 def _offered(decorators: Iterable[object]) -> bool:

@@ -115,7 +115,7 @@ def run(argv: list[str]) -> int:
     if given.text("completion"):
         from saltern.cli.completion import script
 
-        sys.stdout.write(script(given.text("completion")))
+        sys.stdout.write(script(given.text("completion"), OPTIONS))
         return 0
     return Job(given).run()
 

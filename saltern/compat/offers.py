@@ -7,8 +7,7 @@ from functools import wraps
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from saltern.custom.errors import CustomFailed, words_of
-from saltern.errors import SalternError
+from saltern.compat.calling import called
 from saltern.marks import acting
 
 if TYPE_CHECKING:
@@ -54,22 +53,6 @@ def public_functions(module: ModuleType) -> dict[str, Callable[..., Any]]:
         and not name.startswith("_")
         and (name in load if isinstance(load, list | tuple) else value.__module__ == module.__name__)
     }
-
-
-def called(bridge: Surroundings, origin: Origin, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call FUNCTION of Salt-style code. What it raises is told as one line with its place; but Salt-style code that
-    called it through `__salt__` gets the error itself. CustomFailed, without the secrets that the code was given."""
-    if bridge.inside.get():
-        return function(*args, **kwargs)
-    token = bridge.inside.set(True)
-    try:
-        return bridge.mask(function(*bridge.reveal(list(args)), **bridge.reveal(kwargs)))
-    except SalternError as error:
-        raise CustomFailed(bridge.mask(str(error))) from None
-    except (Exception, SystemExit) as error:
-        raise CustomFailed(bridge.mask(words_of(error, origin.path))) from None
-    finally:
-        bridge.inside.reset(token)
 
 
 def _as_acting(function: Callable[..., Any], bridge: Surroundings, origin: Origin) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from saltern.compat.offers import called
+from saltern.compat.calling import called
 from saltern.context import Context
 from saltern.converge.compare import plain
 from saltern.converge.plan import Call, Outcome, Plan, Step

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from saltern.context import Context
+from saltern.custom.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from saltern.custom.source import Origin, Source
     from saltern.custom.sync import Synced
 
-KINDS = ("modules", "states", "grains", "utils")  # what a minion uses
 PACKAGES = ("modules", "states")  # whose modules a file of the tree may be
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from saltern.context import FileSource
-from saltern.custom.custom import KINDS
 from saltern.custom.errors import BrokenModule
+from saltern.custom.kinds import KINDS
 from saltern.custom.source import Origin, as_index, contents, examined, read_index
 from saltern.errors import PermanentError
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from saltern.converge import checks
 from saltern.converge.state import Objection
-from saltern.errors import SalternError, SourceError, nearest
+from saltern.errors import SalternError
 from saltern.sls.low import Low
-from saltern.sls.tree import Tree
 
 # The options that hold on the master as on a minion; the others are about a node.
 OPTIONS = frozenset({"order", "failhard", "retry", "parallel", "fire_event", "saltenv"})
@@ -33,21 +32,3 @@ def objections(lows: Sequence[Low]) -> Iterator[Objection]:
             checks.retry_of(low)
         except SalternError as error:
             yield Objection(low, str(error), "retry")
-
-
-def missing_sls(tree: Tree, lows: Iterable[Low]) -> Iterator[SourceError]:
-    """The SLS that LOWS give to minions and that are not in TREE: in the environment that is named, or where none is,
-    in any, since a minion may be in any."""
-    from saltern.orchestration import words
-
-    for low in lows:
-        if (low.module, low.fun) != ("salt", "state"):
-            continue
-        asked = words.state(low.name, **low.args)
-        env = asked.kwargs.get("saltenv")
-        known = {name for one in ([env] if env else tree.files.environments()) for name in tree.names(one)}
-        place = low.arg_places.get("sls", low.place)
-        for name in asked.args[0] if asked.args else ():
-            if name not in known:
-                message = f"there is no SLS {name!r}{f' in environment {env!r}' if env else ''}.{nearest(name, known)}"
-                yield SourceError(message, file=place.file, line=place.line, column=place.column)

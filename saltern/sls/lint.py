@@ -18,7 +18,7 @@ from saltern.errors import NoValue, SalternError, SourceError, nearest
 from saltern.files import LocalFiles
 from saltern.loader import find
 from saltern.marks import forbid_acting
-from saltern.orchestration.check import missing_sls
+from saltern.orchestration.missing import missing_sls
 from saltern.runner import with_calls
 from saltern.sls.check import Signatures
 from saltern.sls.compile import compiled
@@ -75,7 +75,7 @@ def lint(ctx: Context, only: Iterable[str] | None = None) -> Report:
 def _custom(ctx: Context, problems: Problems | None) -> Iterator[None]:
     """Let the block know the modules and states that the tree brings, by what their text says unless this is a job that
     may run them. What is wrong with them goes to PROBLEMS."""
-    from saltern.custom.custom import KINDS
+    from saltern.custom.kinds import KINDS
     from saltern.custom.source import TreeSource
     from saltern.custom.stubs import Stubs
 

@@ -13,6 +13,7 @@ from saltern.converge.plan import Unset
 from saltern.converge.state import Objection
 from saltern.errors import SalternError
 from saltern.sls.low import Low
+from states._network.salt_words import translated
 
 _MAKES = ("bridge", "vlan", "bond", "vxlan", "veth", "macvlan")
 _MAY_NOT_RUN = ("onlyif", "unless", "creates", "prereq", "onfail")  # options of a state that may be an alternative
@@ -92,8 +93,6 @@ def _objection(claim: Claims, message: str, first: Claims, about: str | None) ->
 def claims_of(low: Low) -> Iterator[Claims]:
     """What LOW claims; nothing where it is no state of the network that makes something so."""
     if low.module == "network" and low.fun == "managed":
-        from states.network import translated
-
         for module, name, arguments in translated(low.name, low.args):
             yield from _claims(low, module, "present", name, arguments, shown=False)
     else:

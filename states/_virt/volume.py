@@ -12,6 +12,7 @@ from modules._datastore.register import DatastoreError
 from modules._disk import files as disk
 from modules._disk import users as disk_users
 from modules._file.safe import absolute
+from modules._image import look as image_look
 from modules._virt import hypervisor
 from modules._virt import volume as virt_volume
 from modules._virt.hypervisor import LibvirtUnavailable
@@ -158,7 +159,7 @@ def _backing(format: str, given: Mapping[str, Any] | None) -> tuple[str, str] | 
         raise PoolError(f"backing_store: a {format} volume stands on nothing; only qcow2 does")
     if unknown := [key for key in given if key not in ("path", "format")]:
         raise PoolError(f"backing_store: there is no {unknown[0]!r} (path, format)")
-    if not isinstance(given.get("path"), str) or given.get("format", "qcow2") not in image.FORMATS:
+    if not isinstance(given.get("path"), str) or given.get("format", "qcow2") not in image_look.FORMATS:
         raise PoolError("backing_store: wants the `path` of an image and its `format`, qcow2 or raw")
     return absolute(given["path"]), str(given.get("format", "qcow2"))
 
@@ -168,7 +169,7 @@ def _no_image(backing: tuple[str, str], size: int) -> str | None:
     found = image.info(*backing)
     if found is None:
         return f"there is no image {backing[0]} on this node"
-    image.refused(found, backing[0])
+    image_look.refused(found, backing[0])
     if size < found.virtual_size:
         raise PoolError(f"{_sizes.shown(size)} are less than the image {backing[0]} has")
     return None

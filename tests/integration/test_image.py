@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from modules import image
+from modules._image import look as image_look
 from modules._image import qemu_img
 from modules._image.qcow2 import BadImage
 from modules._image.qemu_img import ImageError
@@ -100,7 +101,7 @@ def test_a_raw_disk_in_which_a_guest_wrote_a_qcow2_header_stays_raw(tmp_path: Pa
         timeout=WAIT_S,
     )
     written = disk.read_bytes()
-    assert image.info(str(disk), "raw") == image.Image(
+    assert image.info(str(disk), "raw") == image_look.Image(
         format="raw", virtual_size=len(written), disk_size=disk.stat().st_blocks * 512
     )
     qemu_img.convert(str(disk), "raw", str(tmp_path / "copy"), "raw")

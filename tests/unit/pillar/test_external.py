@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from pillar.compiler import compile_pillar
-from pillar.external import External, ExternalError, Values, externals
+from pillar.ext_pillar import externals
+from pillar.external import External, ExternalError, Values
 from pillar.git import Repository
 from saltern.errors import ConfigError, SalternError
 from saltern.files import LocalFiles

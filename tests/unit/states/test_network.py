@@ -9,6 +9,7 @@ import pytest
 from modules._network.netvalues import BadValue
 from saltern.converge.state import check_of
 from states import network
+from states._network import salt_words
 
 
 @pytest.mark.parametrize(
@@ -72,12 +73,12 @@ from states import network
 def test_settings_become_those_of_one_state(
     name: str, settings: dict[str, Any], expected: tuple[str, str, dict[str, Any]]
 ) -> None:
-    assert network._calls(name, settings) == [expected]
+    assert salt_words.calls(name, settings) == [expected]
 
 
 def test_a_plain_interface_is_three_states() -> None:
     settings = {"ipaddr": "10.0.0.1/24", "gateway": "10.0.0.254", "mtu": 1400, "hwaddr": "02:00:00:00:00:01"}
-    assert network._calls("eth0", settings) == [
+    assert salt_words.calls("eth0", settings) == [
         ("link.managed", "eth0", {"up": True, "mtu": 1400, "mac": "02:00:00:00:00:01"}),
         ("address.present", "eth0", {"interface": "eth0", "addresses": ["10.0.0.1/24"]}),
         ("route.present", "default", {"gateway": "10.0.0.254", "interface": "eth0"}),
@@ -125,10 +126,10 @@ def test_wrong_settings_are_refused_before_anything_runs(
 )
 def test_routes_become_those_of_route_present(route: dict[str, Any], expected: tuple[str, dict[str, Any]]) -> None:
     to, more = expected
-    assert list(network._routes("eth0", [route], {})) == [(to, {"interface": "eth0", **more})]
+    assert list(salt_words.routes_of("eth0", [route], {})) == [(to, {"interface": "eth0", **more})]
 
 
 @pytest.mark.parametrize("route", [{"gateway": "10.0.0.1"}, {"ipaddr": "10.0.0.0/8", "gatway": "x"}])
 def test_wrong_routes_are_refused(route: dict[str, Any]) -> None:
     with pytest.raises(BadValue, match="a route of eth0"):
-        list(network._routes("eth0", [route], {}))
+        list(salt_words.routes_of("eth0", [route], {}))

@@ -123,7 +123,7 @@ def test_vlans_of_ports_belong_to_the_ports() -> None:
 
 
 def test_network_managed_is_what_it_stands_for() -> None:
-    from states.network import translated
+    from states._network.salt_words import translated
 
     run = {"__sls__": "net", "order": 10000, "require": [{"bridge": "x"}], "retry": True}
     managed = [

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from saltern.cli import completion
+from saltern.cli import completion, saltern
 from tests.patience import WAIT_S
 
 
 def complete(tmp_path: Path, *words: str) -> list[str]:
     """What bash offers for the last of WORDS."""
     file = tmp_path / "saltern.bash"
-    file.write_text(completion.script("bash"))
+    file.write_text(completion.script("bash", saltern.OPTIONS))
     name = words[0]
     program = (
         'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
@@ -56,13 +56,16 @@ def test_functions_are_found_without_importing_them(tmp_path: Path, monkeypatch:
         "@reading\ndef ping():\n    pass\n@acting\ndef list_():\n    pass\ndef hidden():\n    pass\n1 / 0\n"
     )
     (folder / "_private.py").write_text("@reading\ndef no():\n    pass\n")
+    (folder / "_web").mkdir()
+    (folder / "_web/sites.py").write_text("@reading\ndef sites():\n    pass\ndef words():\n    pass\n")
+    (folder / "web.py").write_text("from funcs_for_completion._web.sites import sites, words\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert completion.functions("funcs_for_completion") == ["test.ping", "test.list"]
+    assert completion.functions("funcs_for_completion") == ["test.ping", "test.list", "web.sites"]
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_the_other_shells_accept_their_scripts(shell: str, tmp_path: Path) -> None:
-    text = completion.script(shell)
+    text = completion.script(shell, saltern.OPTIONS)
     assert "saltern-key" in text
     if shutil.which(shell):
         file = tmp_path / "script"
