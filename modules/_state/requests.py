@@ -1,6 +1,6 @@
-"""State runs that wait for a person's word: `state.request` previews and notes one, `state.run_request` applies it.
+"""The notes of state runs that wait for a person's word: `state.request` makes one, `state.run_request` applies it.
 
-The notes lie in `requests.json` of the minion, since who requests and who runs may be different people.
+They lie in `requests.json` of the minion, since who requests and who runs may be different people.
 """
 
 from __future__ import annotations

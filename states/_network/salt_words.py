@@ -10,11 +10,7 @@ from saltern.converge.plan import Unset
 from saltern.errors import nearest
 
 _TYPES = ("eth", "bridge", "vlan", "bond", "slave")
-
-
 _PROTOS = ("none", "static", "manual")
-
-
 _BRIDGE = {
     "delay": "forward_delay",
     "hello": "hello_time",
@@ -24,8 +20,6 @@ _BRIDGE = {
     "stp": "stp",
     "vlan_filtering": "vlan_filtering",
 }
-
-
 _BOND = {
     "mode": "mode",
     "miimon": "miimon",
@@ -41,17 +35,11 @@ _BOND = {
     "min_links": "min_links",
     "fail_over_mac": "fail_over_mac",
 }
-
-
 _ADDRESSES = (
     *("proto", "ipaddr", "netmask", "prefix", "gateway", "ipaddrs", "addresses"),
     *("ipv6addr", "ipv6netmask", "ipv6prefix", "ipv6gateway", "ipv6addrs", "ipv6ipaddr", "ipv6ipaddrs"),
 )
-
-
 _COMMON = ("enabled", "mtu", "hwaddr", "macaddr", "noifupdown", "onboot", "persist")
-
-
 _OWN = {
     "eth": (),
     "slave": ("master",),
