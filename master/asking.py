@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -15,7 +15,13 @@ from master.presence import Minion, Presence
 from master.store import Store
 from master.vnet_offers import Offers
 
-Pillar = Callable[[Minion], Awaitable[Mapping[str, Any]]]
+
+class Pillar(Protocol):
+    """Makes the pillar of a minion: of all environments, or of PILLARENV alone. SalternError."""
+
+    def __call__(self, minion: Minion, pillarenv: str | None = None, /) -> Awaitable[Mapping[str, Any]]: ...
+
+
 Select = Callable[[str, str], Awaitable[list[Minion]]]  # an expression and its form
 Run = Callable[[Minion, Sequence[Minion], Any, float], Coroutine[Any, Any, dict[str, Any]]]
 

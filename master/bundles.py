@@ -107,9 +107,12 @@ class BundlePool:
             found[public] = answer.pillar or {}
         return found
 
-    async def pillar(self, public: bytes, id: str, grains: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The pillar of one minion. NoBundle says why it can't be rendered."""
-        [answer] = await self._answers([Asked(id, fingerprint(public), b"", dict(grains))])
+    async def pillar(
+        self, public: bytes, id: str, grains: Mapping[str, Any], saltenv: str | None = None
+    ) -> Mapping[str, Any]:
+        """The pillar of one minion, of the environment SALTENV alone where it is given. NoBundle says why it can't be
+        rendered."""
+        [answer] = await self._answers([Asked(id, fingerprint(public), b"", dict(grains), saltenv=saltenv)])
         if answer.error:
             raise NoBundle(answer.error)
         return answer.pillar or {}

@@ -129,8 +129,8 @@ async def start(config: MasterConfig) -> Master:
     async def pillars(minions: Sequence[Minion]) -> Mapping[bytes, Mapping[str, Any]]:
         return await pool.pillars([(one.record.public, one.id, one.grains) for one in minions])
 
-    async def pillar(minion: Minion) -> Mapping[str, Any]:
-        return await pool.pillar(minion.record.public, minion.id, minion.grains)
+    async def pillar(minion: Minion, pillarenv: str | None = None, /) -> Mapping[str, Any]:
+        return await pool.pillar(minion.record.public, minion.id, minion.grains, pillarenv)
 
     dispatch = Dispatch(presence, store, router, bundles, pillars, pillar, last_jid, config.job_ttl_s)
     dispatch.pillar_key, dispatch.pillar_roots = folder / PILLAR_KEY, config.pillar_roots

@@ -11,6 +11,7 @@ from master.scan import merged
 from pillar import box_files
 from pillar.box_files import written
 from pillar.box_keys import BoxKeys
+from saltern import names
 from saltern.errors import UsageError, nearest
 from saltern.secret import Secret
 from saltern.wire.sealed_value import PATTERN, name_of, sealed
@@ -84,9 +85,10 @@ def _files(roots: Mapping[str, list[str]]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-async def show_pillar(master: Dispatch, minion: str) -> Mapping[str, Any]:
-    """The pillar of MINION as it would get it now, with what was sealed masked."""
+async def show_pillar(master: Dispatch, minion: str, pillarenv: object = None) -> Mapping[str, Any]:
+    """The pillar of MINION as it would get it now (with PILLARENV: of that environment alone), with what was sealed
+    masked."""
     known = {one.id: one for one in master.presence.minions.values()}
     if minion not in known:
         raise UsageError(f"there is no accepted minion {minion!r}.{nearest(str(minion), known)}")
-    return await master.pillar(known[minion])
+    return await master.pillar(known[minion], None if pillarenv is None else names.saltenv(pillarenv))

@@ -38,7 +38,7 @@ RUNNERS = (
     ("vnet.reserve", "keep an address for a guest: vnet.reserve VNET GUEST ADDRESS"),
     ("vnet.release", "take back a guest's address: vnet.release VNET GUEST"),
     ("vnet.move", "let another minion hold it: vnet.move VNET GUEST MINION"),
-    ("pillar.show_pillar", "the pillar of a minion: pillar.show_pillar ID"),
+    ("pillar.show_pillar", "the pillar of a minion: pillar.show_pillar ID [pillarenv=ENV]"),
     ("pillar.encrypt", "seal a value for the pillar tree; it is asked for: pillar.encrypt [minions='web*']"),
     ("pillar.sealed", "the sealed values of the pillar trees, and with which key"),
     ("pillar.rotate", "make a new key that seals values; those from before still open them"),

@@ -79,6 +79,24 @@ def test_a_run_has_the_pillar_of_the_environment_that_it_names(master: System, n
     assert master.publish("n1", "pillar.item", "where", pillarenv="base")["n1"]["return"] == {"where": "base"}
 
 
+def test_the_master_shows_what_a_run_would_get(master: System, node: Daemon) -> None:
+    def shown(*words: str) -> tuple[int, str]:
+        argv = [str(BIN / "saltern-run"), "--root", str(master.master.root), "--out", "json", *words]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_S)
+        return done.returncode, done.stdout + done.stderr
+
+    code, said = shown("pillar.show_pillar", "n1")
+    assert (code, json.loads(said)) == (0, {"where": "dev", "only": "base"})
+    code, said = shown("pillar.show_pillar", "n1", "pillarenv=base")
+    assert (code, json.loads(said)) == (0, {"where": "base", "only": "base"})
+    code, said = shown("pillar.show_pillar", "n1", "pillarenv=devv")
+    assert code == 1
+    assert "no pillar has an environment 'devv'" in said
+    code, said = shown("pillar.show_pillar", "n1", "pillarenv=../etc")
+    assert code == 2
+    assert "not an environment" in said
+
+
 def test_a_run_within_a_run_has_the_same(master: System, node: Daemon) -> None:
     (master.states / "within.sls").write_text(WITHIN)
     end = master.publish("n1", "state.apply", "within", pillarenv="base")["n1"]
