@@ -20,7 +20,7 @@ from master.ends import Ends, line
 from master.events import Bus
 from master.jobs import Emit, Job, Target
 from master.orchestration.parts import Parts
-from master.presence import Minion, Presence
+from master.presence import GRACE_S, Minion, Presence
 from master.returners.configured import Returners
 from master.router import Router
 from master.store import Store
@@ -207,14 +207,28 @@ class Dispatch:
                 self.ends.refuse(job, minion.record.public, str(result))
 
     def _send_one(self, job: Job, minion: Minion, data: bytes, again: bool) -> None:
-        public = minion.record.public
-        if self.router.send(minion, data) or again:
-            return
-        if job.kept:
-            self.ends.tasks.start(self._queue_again(job, public))
+        target = job.targets[minion.record.public]
+        if self.router.send(minion, data):
+            target.unsent = False
+        elif job.kept:
+            if not again:
+                self.ends.tasks.start(self._queue_again(job, target.public))
+        elif target.unsent or not again:
+            target.unsent = True
+            self._await_return(job, minion)
+
+    def _await_return(self, job: Job, minion: Minion) -> None:
+        """Give MINION what is left of GRACE_S to come back for the job; then it counts as away."""
+        away_s = max(time.time() - minion.seen, 0.0) if minion.seen is not None else GRACE_S
+        if away_s < GRACE_S:
+            self._loop.call_later(GRACE_S - away_s, self._end_unsent, job, minion)
         else:
+            self._end_unsent(job, minion)
+
+    def _end_unsent(self, job: Job, minion: Minion) -> None:
+        if job.targets[minion.record.public].unsent and minion.session is None:
             lost = "The connection was lost before the job could be sent."
-            self.ends.refuse(job, public, lost, outcome="offline")
+            self.ends.refuse(job, minion.record.public, lost, outcome="offline")
 
     async def _queue_again(self, job: Job, public: bytes) -> None:
         await self.store.do(lambda c: jobs.queue_again(c, job.jid, public))

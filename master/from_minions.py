@@ -9,11 +9,10 @@ from master import jobs, keys
 from master.dispatch import Bundles, Dispatch
 from master.ends import line
 from master.jobs import End, Target
-from master.presence import Minion
+from master.presence import GRACE_S, Minion
 from saltern.wire import messages as m
 
 PRESENT_EVERY_S = 60.0  # how often those who follow the bus are told who is here
-GRACE_S = 15.0  # how long a minion that is gone may stay away before those who wait are told
 
 
 class FromMinions:
@@ -66,8 +65,9 @@ class FromMinions:
             return
         public = minion.record.public
         for job in list(self._active.values()):
-            if public in job.waiting and job.targets[public].state != "held":
-                step = job.targets[public].step
+            target = job.targets[public]
+            if public in job.waiting and target.state != "held" and not target.unsent:
+                step = target.step
                 where = f" It was at step {step[0]} of {step[1]}, {step[2]}." if step else ""
                 text = f"The connection was lost.{where} Its return is stored when it comes back."
                 self._ends.tell(job, public, "lost contact", False, 1, json.dumps(text).encode(), 0.0)

@@ -23,12 +23,13 @@ ENDS = ("done", "failed", "refused", "offline", "expired", "lost contact", "time
 @dataclass(slots=True)
 class Target:
     """One minion's part of a job; STATE is held (its turn in a batch comes later), queued (for when it is back), sent,
-    received or one of `ENDS`."""
+    received or one of `ENDS`. UNSENT: its connection broke before the job could be sent, and may come again."""
 
     public: bytes
     minion: str
     state: str
     step: tuple[int, int, str] | None = None
+    unsent: bool = False
 
 
 @dataclass(slots=True)

@@ -11,6 +11,8 @@ from typing import Any
 
 from master.keys import ACCEPTED, Record
 
+GRACE_S = 15.0  # how long a minion that is gone may stay away before those who wait are told
+
 
 @dataclass(slots=True)
 class Session:

@@ -182,24 +182,25 @@ def convert(source: Path, target: Path) -> None:
 
 FRESH = """\
 import sys
-from modules import _identity, _image_make, _qemu_img
+from modules._file import identity
+from modules._image import make, qemu_img
 from modules._image.make import Job
 from saltern.marks import permit_acting
 from tests.integration.test_identity import give_up
 
 class Told:
     def find_spec(self, name, path=None, target=None):
-        if _identity.current() is not None:
+        if identity.current() is not None:
             print("imported as the owner:", name)
 
-_identity.TYPES = frozenset({int(sys.argv[1])})
+identity.TYPES = frozenset({int(sys.argv[1])})
 give_up()
 for name in [name for name in sys.modules if name.partition(".")[0] in ("subprocess", "hashlib", "signal", "http")]:
     del sys.modules[name]  # what the tests needed
 sys.meta_path.insert(0, Told())
 with permit_acting():
-    _image_make.make(Job(source="/etc/passwd", target=sys.argv[2], format="raw", convert_to="qcow2"), lambda mark: None)
-    _qemu_img.resize(sys.argv[2], "qcow2", 1 << 30)
+    make.make(Job(source="/etc/passwd", target=sys.argv[2], format="raw", convert_to="qcow2"), lambda mark: None)
+    qemu_img.resize(sys.argv[2], "qcow2", 1 << 30)
 """
 
 

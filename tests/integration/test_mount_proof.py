@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from modules import _probe, _run
+from modules import _look, _probe, _run
 from modules._mount import proof as mount_proof
 from modules._mount.proof import Unproven
 from modules.mount import MountError
@@ -126,7 +126,7 @@ def test_one_that_only_its_owner_may_write_is_proven(node: Node, tmp_path: Path)
     assert os.listdir(place) == []
 
 
-PROOF = f"/usr/bin/python3 -I -S {mount_proof.__file__.replace('_mount_proof', '_look')} write"
+PROOF = f"/usr/bin/python3 -I -S {_look.__file__} write"
 
 
 def test_a_full_file_system_is_mounted_all_the_same(node: Node, tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ def kept(host: Host) -> set[str]:
 
 
 def shape(host: Host) -> list[tuple[str, ...]]:
-    """The host's links, addresses and routes, without counters and indexes."""
+    """The host's links, addresses and routes, without counters and indexes, and without the taps of guests, which may
+    be starting."""
     shown: list[tuple[str, ...]] = []
     for entry in json.loads(host.run(["ip", "-d", "-j", "link"]).stdout):
         info = entry.get("linkinfo", {})
@@ -84,7 +85,7 @@ def shape(host: Host) -> list[tuple[str, ...]]:
     shown += [tuple(line.split()) for line in host.run(["ip", "route"]).stdout.splitlines()]
     for entry in json.loads(host.run(["bridge", "-j", "vlan"]).stdout):
         shown += [(entry["ifname"], str(one)) for one in entry["vlans"]]
-    return sorted(shown)
+    return sorted(one for one in shown if not one[0].startswith(("vnet", "veth")))
 
 
 VLAN = {
