@@ -65,8 +65,8 @@ class FromMinions:
             return
         public = minion.record.public
         for job in list(self._active.values()):
-            target = job.targets[public]
-            if public in job.waiting and target.state != "held" and not target.unsent:
+            target = job.targets.get(public)
+            if target and public in job.waiting and target.state != "held" and not target.unsent:
                 step = target.step
                 where = f" It was at step {step[0]} of {step[1]}, {step[2]}." if step else ""
                 text = f"The connection was lost.{where} Its return is stored when it comes back."

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pytest
+
+from master import from_minions
 from master.dispatch import Dispatch
 from master.from_minions import FromMinions
+from master.jobs import Job, Target
 from master.keys import ACCEPTED, Record
 from master.presence import Presence, Session
 from master.store import Store
@@ -34,3 +38,33 @@ def test_who_is_here_is_told_again_and_again(tmp_path: Path) -> None:
 
     tag = "salt/presence/present"
     assert asyncio.run(asyncio.wait_for(run(), WAIT_S)) == [(tag, ["n1", "n2"]), (tag, ["n1"])]
+
+
+def test_who_waits_for_one_that_stays_away_is_told_and_others_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(from_minions, "GRACE_S", 0.0)
+
+    async def run() -> dict[str, str]:
+        presence, store, nothing = Presence(), Store(tmp_path / "master.db"), cast("Any", None)
+        for number, name in enumerate(("n1", "n2")):
+            presence.put(Record(b"%032d" % number, name, ACCEPTED, b"s" * 32, 0.0))
+        first, second = presence.minions.values()
+        dispatch = Dispatch(presence, store, nothing, nothing, nothing, nothing, "")
+        heard = FromMinions(dispatch, nothing)
+        told: dict[str, str] = {}
+        for jid, minion in (("1", second), ("2", first), ("3", first)):
+            public = minion.record.public
+            target = Target(public, minion.id, "sent", unsent=jid == "3")
+            job = Job(jid, "test.ping", b"[]", b"{}", "*", "glob", "root", 0.0, {public: target}, waiting={public})
+            job.watchers.append(lambda line, jid=jid: told.update({jid: line.decode()}))  # type: ignore[misc]
+            dispatch.active[jid] = job
+        heard.left(first)
+        async with asyncio.timeout(WAIT_S):
+            while "2" in dispatch.active:
+                await asyncio.sleep(0.01)
+        store.close()
+        return told
+
+    told = asyncio.run(run())
+    assert list(told) == ["2"]
