@@ -44,7 +44,9 @@ def apply(cluster: Cluster, states: Mapping[str, Any], *words: str) -> dict[str,
 
 def call(cluster: Cluster, function: str) -> Any:
     """What FUNCTION returns on on-node1."""
-    return cluster.returns(["saltern", "on-node1", function])["on-node1"]
+    found = cluster.returns(["saltern", "on-node1", function])["on-node1"]
+    assert isinstance(found, dict), found
+    return found
 
 
 def until(what: str, true: Callable[[], bool], timeout_s: float = 60.0) -> None:
