@@ -76,7 +76,7 @@ class RolledBack(Exception):
 def is_network(step: Step) -> bool:
     """Whether STEP changes the network, or what keeps it over a boot."""
     module = step.do.function.__module__
-    if module in MODULES or module.startswith("modules._persist.keepers"):
+    if module in MODULES or module.startswith("modules._persist."):
         return True
     if module != "modules.sysctl" or not step.do.args:
         return False

@@ -228,12 +228,14 @@ def test_files_that_later_states_name_are_fetched_before() -> None:
 
 def test_steps_of_the_network_are_told_by_their_module() -> None:
     from modules import bridge, sysctl, test
+    from modules._persist import keepers
 
     def step(function: Any, *arguments: Any) -> Step:
         return Step("", None, None, do=call(function, *arguments))
 
     with forbid_acting():
         assert transaction.is_network(step(bridge.add, "br0"))
+        assert transaction.is_network(step(keepers.save, "/", {}))
         assert transaction.is_network(step(sysctl.assign, "net.ipv4.ip_forward", "1"))
         assert not transaction.is_network(step(sysctl.assign, "vm.swappiness", "1"))
         assert not transaction.is_network(step(test.ping))
