@@ -20,6 +20,7 @@ from saltern.marks import may_act
 
 if TYPE_CHECKING:
     from modules._network.bridgevlans import Vlans
+    from modules._network.netshared import Shared
 
 __all__ = ["AF_INET", "AF_INET6", "Address", "DefaultRoute", "Link", "NetworkError", "View", "look", "session"]
 
@@ -57,6 +58,15 @@ def _refusal(error: BaseException) -> str | None:
     return words(error) if known and isinstance(error, known.NetlinkError) else None
 
 
+def _shared(socket: Socket) -> Shared | None:
+    """What the run knows of the network, where SOCKET is the run's own."""
+    from modules._network.netshared import Shared  # late: not all that name the kernel's values look at it
+
+    scope = current()
+    shared = scope.find(Shared) if scope else None
+    return shared if shared is not None and shared.socket is socket else None
+
+
 def look(*, addresses: bool = False, routes: bool = False) -> View:
     """All links now, and where asked for all addresses and the default routes."""
     with session() as socket:
@@ -65,11 +75,7 @@ def look(*, addresses: bool = False, routes: bool = False) -> View:
 
 def look_with(socket: Socket, *, addresses: bool = False, routes: bool = False) -> View:
     """`look` by an open socket."""
-    from modules._network.netshared import Shared
-
-    scope = current()
-    shared = scope.find(Shared) if scope else None
-    if shared is not None and shared.socket is socket:
+    if shared := _shared(socket):
         return shared.view(addresses=addresses, routes=routes)
     return View(
         read(netread.links, socket),
@@ -81,21 +87,14 @@ def look_with(socket: Socket, *, addresses: bool = False, routes: bool = False) 
 def vlans_with(socket: Socket) -> Mapping[int, Vlans]:
     """The VLANs of bridges and their ports, by index; shared in a run."""
     from modules._network.bridgevlans import dump_vlans
-    from modules._network.netshared import Shared
 
-    scope = current()
-    shared = scope.find(Shared) if scope else None
-    if shared is not None and shared.socket is socket:
+    if shared := _shared(socket):
         return shared.vlans()
     return read(dump_vlans, socket)
 
 
 def routes_with(socket: Socket, table: int) -> list[Any]:
     """`dump_routes`, shared in a run."""
-    from modules._network.netshared import Shared
-
-    scope = current()
-    shared = scope.find(Shared) if scope else None
-    if shared is not None and shared.socket is socket:
+    if shared := _shared(socket):
         return shared.routes(table)
     return dump_routes(socket, table)
