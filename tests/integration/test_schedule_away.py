@@ -123,7 +123,7 @@ def fleet(made: System) -> Iterator[Fleet]:
     found = Fleet(made)
     try:
         found.do(found.start)
-        made.wait_up(*NAMES)
+        wait_for("they know the master", lambda: all(agent.is_connected() for agent in found.agents))
         yield found
     finally:
         found.close()
