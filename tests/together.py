@@ -1,4 +1,5 @@
-"""`make test`: the tests in four groups side by side, since those of hosts and daemons mostly wait.
+"""`make test`: the tests in four groups side by side, since those of hosts and daemons mostly wait. Each group has a
+network and mounts of its own (see `apart`).
 
     python -m tests.together [pytest options]
 
@@ -15,6 +16,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
+
+from tests.apart import apart
 
 LAB = Path(__file__).parent / "lab"
 HALF = "test_p"  # the name from which on tests of daemons are in the second half of their time
@@ -63,7 +66,7 @@ def main(options: Sequence[str]) -> int:
 
 
 def _pytest(paths: Sequence[str], options: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "pytest", *paths, *options]
+    return apart([sys.executable, "-m", "pytest", *paths, *options])
 
 
 if __name__ == "__main__":
