@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -39,6 +40,22 @@ def ip(*words: str) -> str:
     ran = subprocess.run(["ip", *words], capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
+
+
+def configured() -> tuple[list[tuple[Any, ...]], list[tuple[str, str]], list[str]]:
+    """What somebody set in this network: links, addresses, routes. Without carriers, IPv6 link-local addresses and
+    whether an address is a duplicate, which the kernel settles in its own time."""
+    shown = json.loads(ip("-json", "addr"))
+    links = [
+        (link["ifname"], link["mtu"], link["address"], "UP" in link["flags"], link.get("master")) for link in shown
+    ]
+    addresses = [
+        (link["ifname"], f"{address['local']}/{address['prefixlen']}")
+        for link in shown
+        for address in link["addr_info"]
+        if not address["local"].startswith("fe80:")
+    ]
+    return links, addresses, [route.replace(" linkdown", "").strip() for route in ip("route").splitlines()]
 
 
 def differs(current: object, wish: object) -> bool:

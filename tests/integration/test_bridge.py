@@ -14,7 +14,7 @@ from modules._network.netlink import NetworkError
 from modules._network.netvalues import BadValue
 from saltern.marks import permit_acting
 from states.bridge import absent, present
-from tests.integration.kernel import Node, ip, needs_root, network_namespace
+from tests.integration.kernel import Node, configured, ip, needs_root, network_namespace
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs root")]
 
@@ -77,10 +77,10 @@ def test_a_whole_bridge_is_made_and_then_left_alone(node: Node) -> None:
 
 
 def test_planning_touches_nothing(node: Node) -> None:
-    before = ip("-d", "addr"), ip("route")
+    before = configured()
     plan = node.plan(present, "br43", ports=["eth0"], addresses=["192.168.43.1/24"], gateway="192.168.43.254")
     assert len(plan.steps) == 4
-    assert (ip("-d", "addr"), ip("route")) == before
+    assert configured() == before
 
 
 def test_what_is_not_named_is_left_alone(node: Node) -> None:

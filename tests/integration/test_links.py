@@ -20,7 +20,7 @@ from states import link as link_states
 from states import macvlan as macvlan_states
 from states import veth as veth_states
 from states import vxlan as vxlan_states
-from tests.integration.kernel import Node, ip, needs_root, network_namespace
+from tests.integration.kernel import Node, configured, ip, needs_root, network_namespace
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs root")]
 
@@ -53,15 +53,6 @@ def addresses(name: str) -> set[str]:
     return {f"{entry['local']}/{entry['prefixlen']}" for entry in entries if not entry["local"].startswith("fe80")}
 
 
-def everything() -> tuple[list[tuple[Any, ...]], str, str]:
-    """What somebody set: without carriers and IPv6 link-local addresses, which the kernel settles in its own time."""
-    entries = json.loads(ip("-j", "link"))
-    links: list[tuple[Any, ...]] = [
-        (link["ifname"], link["mtu"], link["address"], "UP" in link["flags"]) for link in entries
-    ]
-    return links, ip("-4", "addr", "show", "up"), ip("route")
-
-
 VETH: dict[str, Any] = {"peer": "vb", "addresses": ["10.1.0.1/24"], "gateway": "10.1.0.254", "mtu": 1400}
 MACVLAN: dict[str, Any] = {"parent": "eth0", "mode": "private", "addresses": ["10.1.0.1/24"], "gateway": "10.1.0.254"}
 VXLAN: dict[str, Any] = {"id": 42, "remote": "192.0.2.9", "local": "192.0.2.1", "parent": "eth0", "mtu": 1400}
@@ -78,9 +69,9 @@ VXLAN: dict[str, Any] = {"id": 42, "remote": "192.0.2.9", "local": "192.0.2.1", 
 def test_planning_touches_nothing(
     node: Node, state: Callable[..., Plan], name: str, arguments: dict[str, Any], count: int
 ) -> None:
-    before = everything()
+    before = configured()
     assert len(node.plan(state, name, **arguments).steps) == count
-    assert everything() == before
+    assert configured() == before
 
 
 def test_a_veth_is_made_with_both_ends_up(node: Node) -> None:

@@ -13,7 +13,7 @@ from modules import bridge
 from saltern.converge.engine import run
 from saltern.sls.state_tree import StateTree
 from states import network
-from tests.integration.kernel import Node, ip, needs_root, network_namespace
+from tests.integration.kernel import Node, configured, ip, needs_root, network_namespace
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs root")]
 
@@ -30,9 +30,9 @@ ETH0: dict[str, Any] = {"proto": "static", "ipaddr": "10.0.0.1", "netmask": "255
 
 
 def test_a_plain_interface_is_set_left_alone_and_repaired(node: Node) -> None:
-    before = ip("addr")
+    before = configured()
     node.plan(network.managed, "eth0", **ETH0)
-    assert ip("addr") == before
+    assert configured() == before
     assert node.apply(network.managed, "eth0", **ETH0) == [
         "set MTU of eth0 to 1400",
         "bring up eth0",
