@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 
 # /sys shows the network of whoever mounted it (sysfs(5)), so its two folders of links are laid over the machine's.
+_MACHINES = "SALTERN_TESTS_NETWORK"  # the environment variable with the machine's own network
 _ENTER = """\
 set -e
 ip link set lo up
@@ -25,4 +26,12 @@ def apart(argv: Sequence[str]) -> list[str]:
     runs this is not root: the tests that change the node are left out then."""
     if os.geteuid() != 0:
         return list(argv)
-    return ["unshare", "--net", "--mount", "--propagation", "slave", "--", "sh", "-c", _ENTER, "sh", *argv]
+    machines = os.environ.get(_MACHINES, f"/proc/{os.getpid()}/ns/net")
+    enter = ["unshare", "--net", "--mount", "--propagation", "slave", "--", "sh", "-c", _ENTER, "sh"]
+    return ["env", f"{_MACHINES}={machines}", *enter, *argv]
+
+
+def outside(argv: Sequence[str]) -> list[str]:
+    """ARGV in the machine's own network, from whatever runs `apart`: what is downloaded comes from there."""
+    machines = os.environ.get(_MACHINES)
+    return ["nsenter", f"--net={machines}", "--", *argv] if machines else list(argv)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.apart import apart
+from tests.apart import apart, outside
 from tests.integration.kernel import needs_root, tool
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs root")]
@@ -40,3 +41,10 @@ def test_what_is_run_apart_has_the_loopback_and_the_control_groups() -> None:
     assert tool(*apart(["ls", "/sys/class/net"])).split() == ["lo"]
     assert tool(*apart(["ls", "/sys/fs/cgroup"])) == tool("ls", "/sys/fs/cgroup")
     assert tool(*apart(["cat", "/sys/class/net/lo/address"])).strip() == "00:00:00:00:00:00"
+
+
+def test_the_machines_own_network_is_reached_from_there() -> None:
+    namespace = ["readlink", "/proc/self/ns/net"]
+    script = f"import subprocess; from tests.apart import outside; subprocess.run(outside({namespace}), check=True)"
+    assert tool(*apart([sys.executable, "-c", script])) == tool(*outside(namespace))
+    assert tool(*apart(namespace)) != tool(*outside(namespace))

@@ -19,7 +19,7 @@ from saltern.converge.compare import changes
 from saltern.converge.plan import Plan
 from states import address, bridge, route, veth
 from tests.integration.kernel import ip, needs_root, network_namespace
-from tests.lab import guest_build
+from tests.lab import packages
 from tests.patience import WAIT_S
 from tests.plans import context, converge
 
@@ -79,7 +79,7 @@ def nmcli(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, str]
     if (found := which("nmcli")) is not None:
         return found, {}
     folder = tmp_path_factory.mktemp("nmcli")
-    guest_build.unpack(["network-manager", "libnm0"], folder / "debs", folder)
+    packages.unpack(["network-manager", "libnm0"], folder / "debs", folder)
     [library] = folder.glob("usr/lib/*/libnm.so.0")
     return str(folder / "usr/bin/nmcli"), {"LD_LIBRARY_PATH": str(library.parent)}
 

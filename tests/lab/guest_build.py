@@ -18,8 +18,10 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tests.lab import packages
 from tests.lab.channel import LabError
 from tests.lab.guest_tree import Entry, add_tree, cpio
+from tests.patience import patient
 
 HERE = Path(__file__).parent
 FILES = HERE / "guest_files"
@@ -90,7 +92,7 @@ def _key(cmdline: str) -> str:
 
 def _build(work: Path, cmdline: str) -> None:
     unpacked = work / "packages"
-    unpack([_kernel_package(), *LOADER_PACKAGES], work / "debs", unpacked)
+    packages.unpack([_kernel_package(), *LOADER_PACKAGES], work / "debs", unpacked)
     (kernel,) = (unpacked / "boot").glob("vmlinuz-*")
     version = kernel.name.removeprefix("vmlinuz-")
     made = work / "made"
@@ -109,24 +111,11 @@ def _kernel_package() -> str:
     said = _run(["apt-cache", "depends", "--important", KERNEL_PACKAGE], check=False)
     found = re.search(r"Depends: (linux-image-\S+)", said)
     if found is None:
-        _run(["apt-get", "update", "-qq"], timeout_s=300)
+        packages.update()
         found = re.search(r"Depends: (linux-image-\S+)", _run(["apt-cache", "depends", "--important", KERNEL_PACKAGE]))
     if found is None:
         raise LabError(f"a guest can't be built: this distribution has no package {KERNEL_PACKAGE}")
     return found[1]
-
-
-def unpack(packages: Sequence[str], debs: Path, into: Path) -> None:
-    """Download PACKAGES to DEBS and unpack them, without installing."""
-    debs.mkdir()
-    get = ["apt-get", "-o", "APT::Sandbox::User=root", "download", "-qq", *packages]
-    try:
-        _run(get, cwd=debs, timeout_s=300)
-    except LabError:  # a list of packages that is older than what the mirror has
-        _run(["apt-get", "update", "-qq"], timeout_s=300)
-        _run(get, cwd=debs, timeout_s=300)
-    for deb in sorted(debs.iterdir()):
-        _run(["dpkg", "-x", str(deb), str(into)], timeout_s=120)
 
 
 def _first_stage(unpacked: Path, version: str) -> list[Entry]:
@@ -137,7 +126,7 @@ def _first_stage(unpacked: Path, version: str) -> list[Entry]:
     entries.append(Entry("dev/console", 0o20600, device=(5, 1)))
     entries += add_tree({"init": FILES / "init", "bin/busybox": BUSYBOX}, executable=True)
     entries += _links()
-    _run(["depmod", "-b", str(unpacked), version], timeout_s=60)
+    _run(["depmod", "-b", str(unpacked), version])
     tree = unpacked / "lib/modules" / version
     needs = _dependencies((tree / "modules.dep").read_text())
     packed: set[str] = set()
@@ -235,18 +224,9 @@ def _partition(flag: int, kind: int, first: int, count: int) -> bytes:
     return struct.pack("<B3sB3sII", flag, b"\xfe\xff\xff", kind, b"\xfe\xff\xff", first, count)
 
 
-def _run(
-    argv: Sequence[str],
-    *,
-    timeout_s: float = 60.0,
-    cwd: Path | None = None,
-    env: dict[str, str] | None = None,
-    check: bool = True,
-) -> str:
-    environment = env or {"PATH": _path(), "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(
-        argv, capture_output=True, text=True, timeout=timeout_s, cwd=cwd, env=environment, check=False
-    )
+def _run(argv: Sequence[str], *, env: dict[str, str] | None = None, check: bool = True) -> str:
+    environment = env or {"PATH": _path(), "LC_ALL": "C"}
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=patient(60.0), env=environment, check=False)
     if check and done.returncode:
         raise LabError(f"a guest can't be built: `{' '.join(argv)}`: {(done.stderr or done.stdout).strip()[-800:]}")
     return done.stdout

@@ -12,8 +12,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.lab.guest_build import unpack
 from tests.lab.host import Host
+from tests.lab.packages import unpack
 
 PACKAGES = ("network-manager", "libndp0", "libnm0", "udev")
 CACHE = Path(__file__).resolve().parents[2] / ".stamps" / "network-manager"
