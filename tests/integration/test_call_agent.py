@@ -147,9 +147,10 @@ def test_what_was_never_fetched_is_missed_by_name_of_the_cause(master: System, n
 
 
 def test_without_any_bundle_the_cause_is_told(master: System) -> None:
-    daemon = master.minion("n1")
+    daemon = master.prepare("n1")
     master.master.stop()
-    wait_for("the agent notices", lambda: "not connected" in Call(daemon, "pillar.items").out)
+    daemon.start()  # an agent that has been connected asks for its pillar by itself
+    wait_for("the agent is there", lambda: "not connected" in Call(daemon, "pillar.items").out)
     run = Call(daemon, "pillar.items")
     assert run.code == 1
     assert "there are no states and no pillar here yet" in run.value
