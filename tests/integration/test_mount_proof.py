@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,14 +114,20 @@ def test_a_mount_that_can_not_be_written_is_a_failure_that_says_so(node: Node, t
     assert node.plan(mounted, str(place), prove="read", **TMPFS).steps == ()
 
 
-def test_one_that_only_its_owner_may_write_is_proven(node: Node, tmp_path: Path) -> None:
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may pass: below pytest's own another run would close it again."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+def test_one_that_only_its_owner_may_write_is_proven(open_folder: Path, node: Node) -> None:
     """As on a server that squashes root: root may not, the owner may."""
-    place = tmp_path / "x"
+    place = open_folder / "x"
     node.apply(mounted, str(place), **TMPFS)
     os.chown(place, 65534, 65534)
     place.chmod(0o755)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o711)
     said = tool("capsh", "--drop=cap_dac_override,cap_dac_read_search", "--", "-c", f"exec {PROOF} {place}")
     assert said.strip() == '{"ok": null}'
     assert os.listdir(place) == []

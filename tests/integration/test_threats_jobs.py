@@ -86,7 +86,7 @@ def test_a_return_that_comes_after_the_job_was_given_up_is_the_truth(master: Sys
     master.master.stop()
     in_store(master, "UPDATE jobs SET started = started - 7200 WHERE jid = ?", jid)
     master.start()
-    assert end_of(master, jid, "n1")["outcome"] == "expired"
+    wait_for("the job is given up", lambda: end_of(master, jid, "n1")["outcome"] == "expired")
     with Peer(master.control_port, master.master_key, keys) as back:
         back.send(hello([jid]))
         back.expect(m.Welcome)
