@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-# /sys shows the network of whoever mounted it (sysfs(5)), so its two folders of links are laid over the machine's.
 _MACHINES = "SALTERN_TESTS_NETWORK"  # the environment variable with the machine's own network
+# /sys shows the network of whoever mounted it (sysfs(5)), so its two folders of links are laid over the machine's.
 _ENTER = """\
 set -e
 ip link set lo up
