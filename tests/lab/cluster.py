@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -101,9 +102,16 @@ class Cluster:
             list(pool.map(self._join, names))
 
     def up(self) -> set[str]:
-        """The ids of the minions that are connected."""
-        done = self.command(["saltern-run", "manage.up", "--out", "json"])
-        return set(json.loads(done.stdout)) if done.returncode == 0 else set()
+        """The ids of the minions that are connected. A connection that is older than the host's present boot is none:
+        the master does not see at once that a host has lost its power."""
+        done = self.command(["saltern-run", "manage.status", "--out", "json"])
+        if done.returncode:
+            return set()
+        since = {
+            name: datetime.fromisoformat(one["since"]).timestamp()
+            for name, one in json.loads(done.stdout)["up"].items()
+        }
+        return {name for name, moment in since.items() if moment >= int(self.lab[name].on_since)}
 
     def wait_up(self, *names: str, timeout_s: float = 90.0) -> None:
         """Wait until the minions NAMES are connected. LabError with their journals where they are not."""

@@ -43,6 +43,7 @@ class Host:
         self.console = self.directory / "console.log"
         self._kernel: Kept | None = None
         self._channel: Channel | None = None
+        self.on_since = 0.0  # seconds since the epoch, by the machine's clock
         self.directory.mkdir()
         (self.directory / "requests").mkdir()
         write_tree(self.directory / "tree", name, hosts)
@@ -63,6 +64,7 @@ class Host:
         if self.running:
             raise LabError(f"{self.name} is running already")
         shutil.rmtree(self.directory / "uml", ignore_errors=True)
+        self.on_since = time.time()
         self._channel = Channel(self.name, self.directory / "requests")
         with self.console.open("ab") as log:
             self._kernel = self._switch.start_host(
