@@ -55,7 +55,12 @@ def configured() -> tuple[list[tuple[Any, ...]], list[tuple[str, str]], list[str
         for address in link["addr_info"]
         if not address["local"].startswith("fe80:")
     ]
-    return links, addresses, [route.replace(" linkdown", "").strip() for route in ip("route").splitlines()]
+    return links, addresses, routes("route")
+
+
+def routes(*words: str) -> list[str]:
+    """The routes that iproute2 shows, without whether a carrier is there."""
+    return [route.replace(" linkdown", "").strip() for route in ip(*words).splitlines()]
 
 
 def differs(current: object, wish: object) -> bool:

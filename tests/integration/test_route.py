@@ -16,7 +16,7 @@ from modules.sysctl import SysctlError
 from saltern.marks import permit_acting
 from states import route as states
 from states import sysctl as sysctl_states
-from tests.integration.kernel import Node, ip, needs_root, network_namespace
+from tests.integration.kernel import Node, ip, needs_root, network_namespace, routes
 from tests.integration.system import wait_for
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(needs_root, reason="needs root")]
@@ -38,19 +38,14 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 def local() -> list[str]:
     """The routes to this node's own IPv6 addresses, which the kernel makes in its own time."""
-    return [route for route in listed("-6", "route", "show", "table", "local") if route.startswith("local 2001:db8:")]
+    return [route for route in routes("-6", "route", "show", "table", "local") if route.startswith("local 2001:db8:")]
 
 
 def everything() -> list[str]:
     """All routes, without those to IPv6 link-local and multicast addresses, and without whether a carrier is there:
     the kernel settles both in its own time."""
-    found = [*listed("route", "show", "table", "all"), *listed("-6", "route", "show", "table", "all")]
+    found = [*routes("route", "show", "table", "all"), *routes("-6", "route", "show", "table", "all")]
     return sorted(route for route in found if "fe80:" not in route and "ff00:" not in route)
-
-
-def listed(*words: str) -> list[str]:
-    """The routes that iproute2 shows, without whether a carrier is there."""
-    return [route.replace(" linkdown", "").strip() for route in ip(*words).splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -102,11 +97,11 @@ def test_a_route_is_made_left_alone_repaired_and_deleted(
     assert [step.sentence for step in node.plan(states.present, name, **arguments).steps] == [sentence]
     assert everything() == before
     assert node.apply(states.present, name, **arguments) == [sentence]
-    made = listed(*shown)
+    made = routes(*shown)
     assert len(made) == 1
     ip(*shown[: shown.index("show")], "flush", *shown[shown.index("show") + 1 :])
     assert node.apply(states.present, name, **arguments) == [sentence]
-    assert listed(*shown) == made
+    assert routes(*shown) == made
     assert len(node.apply(states.absent, name, **arguments)) == 1
     assert everything() == before
     assert node.apply(states.absent, name, **arguments) == []
@@ -182,7 +177,7 @@ def test_a_misspelt_table_is_refused_and_the_nearest_named(node: Node) -> None:
         node.plan(states.present, "default", gateway="10.0.0.254", table="mian")
 
 
-def test_the_routes_of_a_table_are_listed(node: Node) -> None:
+def test_the_routes_of_a_table_are_routes(node: Node) -> None:
     ip("route", "add", "10.5.0.0/16", "via", "10.0.0.9", "table", "100")
     assert route.list_(100) == [
         {"destination": "10.5.0.0/16", "gateway": "10.0.0.9", "interface": "eth0", "metric": 0, "kind": "unicast"}
@@ -272,10 +267,10 @@ def test_types_sources_and_gateways_on_the_link(
     node: Node, arguments: dict[str, Any], sentence: str, drift: tuple[str, ...]
 ) -> None:
     assert node.apply(states.present, "10.5.0.0/16", **arguments) == [sentence]
-    made = listed("route", "show", "10.5.0.0/16")
+    made = routes("route", "show", "10.5.0.0/16")
     ip("route", *drift)
     assert len(node.apply(states.present, "10.5.0.0/16", **arguments)) == 1
-    assert listed("route", "show", "10.5.0.0/16") == made
+    assert routes("route", "show", "10.5.0.0/16") == made
     assert len(node.apply(states.absent, "10.5.0.0/16")) == 1
 
 

@@ -72,13 +72,9 @@ def build(cache: Path, cmdline: str) -> Path:
 def _check_programs() -> None:
     needed = {"busybox": "busybox-static", "dropbear": "dropbear-bin", "qemu-img": "qemu-utils", "depmod": "kmod"}
     needed |= {"mkfs.ext4": "e2fsprogs", "dpkg": "dpkg", "apt-get": "apt", "ldd": "libc-bin"}
-    missing = {package for program, package in needed.items() if shutil.which(program, path=_path()) is None}
+    missing = {package for program, package in needed.items() if shutil.which(program, path=packages.path()) is None}
     if missing:
         raise LabError(f"a guest can't be built; install {' '.join(sorted(missing))}")
-
-
-def _path() -> str:
-    return os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
 
 
 def _key(cmdline: str) -> str:
@@ -176,7 +172,7 @@ def _disk(work: Path, unpacked: Path, kernel: Path, initrd: Path, second: Iterab
     """Write WORK/disk: a boot partition with the loader, kernel and INITRD, and the root."""
     boot, root, tree = work / "boot", work / "root", work / "tree"
     environment = {
-        "PATH": f"{unpacked}/usr/bin:{unpacked}/usr/sbin:{unpacked}/sbin:{_path()}",
+        "PATH": f"{unpacked}/usr/bin:{unpacked}/usr/sbin:{unpacked}/sbin:{packages.path()}",
         "LC_ALL": "C",
         "MTOOLS_SKIP_CHECK": "1",
     }
@@ -225,7 +221,7 @@ def _partition(flag: int, kind: int, first: int, count: int) -> bytes:
 
 
 def _run(argv: Sequence[str], *, env: dict[str, str] | None = None, check: bool = True) -> str:
-    environment = env or {"PATH": _path(), "LC_ALL": "C"}
+    environment = env or {"PATH": packages.path(), "LC_ALL": "C"}
     done = subprocess.run(argv, capture_output=True, text=True, timeout=patient(60.0), env=environment, check=False)
     if check and done.returncode:
         raise LabError(f"a guest can't be built: `{' '.join(argv)}`: {(done.stderr or done.stdout).strip()[-800:]}")

@@ -35,6 +35,11 @@ def update() -> None:
         _run([*_GET, "update"])
 
 
+def path() -> str:
+    """Where programs are looked for: root's are there too."""
+    return os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
+
+
 @contextmanager
 def _turn() -> Iterator[None]:
     """One after the other: apt-get gives up at once where another one reads the lists."""
@@ -47,14 +52,13 @@ def _turn() -> Iterator[None]:
 
 
 def _run(argv: Sequence[str], cwd: Path | None = None) -> None:
-    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
     done = subprocess.run(
         outside(argv),
         capture_output=True,
         text=True,
         timeout=patient(120.0),
         cwd=cwd,
-        env={"PATH": path, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+        env={"PATH": path(), "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
         check=False,
     )
     if done.returncode:
